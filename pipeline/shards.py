@@ -1,0 +1,110 @@
+"""The on-disk form of everything avloc writes: whole or not there at all, read by memory map.
+
+A file is written beside its final name, flushed to the disk and renamed, so a killed stage never
+leaves a half-written file under a name that a reader would take for whole. Arrays are plain `.npy`
+shards, which any tool opens and which cost a worker one page fault instead of a parse.
+"""
+
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pipeline.errors import InputError
+
+
+@contextmanager
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a binary file that appears at `path` only once it is complete and on the disk.
+
+    The folder is made if need be. On any exception the partial file is removed and `path` is left
+    as it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with partial.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the rename itself must survive a power cut
+    finally:
+        os.close(folder)
+
+
+def write_npy(path: Path, array: np.ndarray) -> None:
+    """Write `array` as one `.npy` file, atomically."""
+    with atomic_file(path) as file:
+        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """Write `table` as one Parquet file, atomically; equal tables give equal bytes."""
+    with atomic_file(path) as file:
+        pq.write_table(table, file, compression="zstd")
+
+
+def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
+    """Write `content` as indented JSON, atomically. NaN and infinity are refused (ValueError)."""
+    text = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
+    with atomic_file(path) as file:
+        file.write(text.encode() + b"\n")
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """Read a Parquet file whole; `InputError` names a file that is missing or damaged."""
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise InputError(f"{path}: expected a Parquet table, found: {error}") from error
+
+
+def map_npy(path: Path) -> np.ndarray:
+    """Memory-map one `.npy` file, read-only; `InputError` names one that is missing or damaged."""
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise InputError(f"{path}: expected an npy array, found: {error}") from error
+
+
+class ShardedArray:
+    """Several `.npy` files read as one array, concatenated along the first axis.
+
+    A slice must lie within one shard: what belongs together is written together, so that reading
+    it is one contiguous view and never a copy across files.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Map `paths` in the given order. Raises `InputError` where their shapes disagree."""
+        self.shards = [map_npy(path) for path in paths]
+        for path, shard in zip(paths, self.shards, strict=True):
+            first = self.shards[0]
+            if shard.shape[1:] != first.shape[1:] or shard.dtype != first.dtype:
+                raise InputError(
+                    f"{path}: holds {shard.dtype} {shard.shape[1:]} an entry, "
+                    f"expected {first.dtype} {first.shape[1:]} as in {paths[0]}"
+                )
+        self.starts = np.concatenate([[0], np.cumsum([len(s) for s in self.shards], dtype=np.int64)])
+
+    def __len__(self) -> int:
+        return int(self.starts[-1])
+
+    def read(self, start: int, stop: int) -> np.ndarray:
+        """The entries `start` to `stop` as a read-only view; IndexError outside one shard."""
+        shard = int(np.searchsorted(self.starts, start, side="right")) - 1
+        if not 0 <= start < stop <= len(self) or stop > self.starts[shard + 1]:
+            raise IndexError(f"entries {start} to {stop} do not lie within one shard")
+        offset = int(self.starts[shard])
+        return self.shards[shard][start - offset : stop - offset]

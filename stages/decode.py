@@ -1,0 +1,54 @@
+"""Stage decode: any corpus to middle frames and full-length log-spectrograms as npy shards."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.params import CorpusItem, Decode, Parameters
+from stages.paths import WORK, decoded_folder
+
+
+def settings(parameters: Parameters, name: str) -> tuple[CorpusItem, Decode]:
+    """The parameters of the stage."""
+    item = parameters.read(f"active.corpora.{name}", CorpusItem)
+    return item, parameters.read(item.decode, Decode, item.override)
+
+
+def decode(name: Annotated[str, typer.Argument(help="A corpus of the active study.")]) -> None:
+    """Decode a corpus to shards on all cores. Example: [bold]avloc decode toy[/bold]"""
+    from pipeline.corpora import find_sources
+    from pipeline.decode import decode_corpus
+    from pipeline.shards import write_json
+
+    item, values = settings(Parameters(), name)
+    root = Path(item.root)
+    folder = decoded_folder(name)
+    decode_corpus(
+        find_sources(item.reader, root),
+        root,
+        folder,
+        work=WORK / "decode" / name,
+        side=values.side,
+        seconds=values.seconds,
+        max_seconds=values.max_seconds,
+        sample_rate=values.sample_rate,
+        window=values.window,
+        hop=values.hop,
+        bands=values.bands,
+        shards=values.shards,
+        seconds_limit=values.seconds_limit,
+        max_reject_share=values.max_reject_share,
+        workers=os.cpu_count() or 1,
+    )
+    write_json(
+        folder / "settings.json",
+        {
+            "side": values.side,
+            "sample_rate": values.sample_rate,
+            "window": values.window,
+            "hop": values.hop,
+            "bands": values.bands,
+        },
+    )

@@ -1,0 +1,35 @@
+"""Stage toy: make the toy corpus as real videos with annotations in the real sets' formats."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from pipeline.params import Parameters, Toy, ToyItem
+from stages.paths import toy_folder
+
+
+def settings(parameters: Parameters, name: str) -> Toy:
+    """The parameters of the stage."""
+    return parameters.read(parameters.read(f"active.toys.{name}", ToyItem).section, Toy)
+
+
+def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")]) -> None:
+    """Make the toy corpus: .mp4 files, lists and annotations. Example: [bold]avloc toy toy[/bold]"""
+    from pipeline.toy.corpus import make_toy_corpus
+
+    values = settings(Parameters(), name)
+    make_toy_corpus(
+        toy_folder(name),
+        seed=values.seed,
+        clips={
+            "train": values.train,
+            "validation": values.validation,
+            "test": values.test,
+            "labelled": values.labelled,
+        },
+        width=values.width,
+        height=values.height,
+        seconds=values.seconds,
+        workers=os.cpu_count() or 1,
+    )
