@@ -1,0 +1,87 @@
+"""AVSBench on disk: five frames, one 5 s sound and a mask per frame, in the subsets S4 and MS3.
+
+    avsbench/
+      S4/visual_frames/test/helicopter/0d9u2CymIxc/0d9u2CymIxc_1.png
+      S4/audio_wav/test/helicopter/0d9u2CymIxc.wav
+      S4/gt_masks/test/helicopter/0d9u2CymIxc/0d9u2CymIxc_1.png
+      MS3/visual_frames/0WxgIKuetYI_0/0WxgIKuetYI_0.mp4_1.png
+      MS3/audio_wav/test/0WxgIKuetYI_0.wav
+      MS3/gt_masks/test/0WxgIKuetYI_0/0WxgIKuetYI_0_1.png
+
+The folders may also be called `s4_data` and `ms3_data` as in the original archives, and the split
+and category folders may be left out. A frame is a clip without sound, `s4-<video>_<n>`, and a
+sound a clip without picture, `s4-<video>`: the benchmark's samples name both, so no sound is stored
+five times. The price is that these clips cannot train a localizer as they are.
+"""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.corpora.names import (
+    PICTURE_SUFFIXES,
+    SOUND_SUFFIXES,
+    avsbench_frame_id,
+    avsbench_sound_id,
+    without_media_suffix,
+)
+from pipeline.corpora.source import Source, collect_sources, walk_files
+from pipeline.errors import InputError
+
+SUBSETS = {"s4": "s4", "s4_data": "s4", "ms3": "ms3", "ms3_data": "ms3"}
+_FRAME = re.compile(r"(?P<video>.+?)(\.mp4)?_(?P<number>[1-9][0-9]?)")
+
+
+def parse_frame_name(name: str) -> tuple[str, int] | None:
+    """The video and the frame number of `<video>_<n>` or `<video>.mp4_<n>`, with or without an
+    extension; None for another name."""
+    match = _FRAME.fullmatch(without_media_suffix(name))
+    return None if match is None else (match["video"], int(match["number"]))
+
+
+def _files(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
+    """The subset and path of every file below a folder of the given name."""
+    for path in walk_files(root):
+        folders = path.relative_to(root).parts[:-1]
+        if folder in folders:
+            named = (root.resolve().name, *folders)
+            subset = next(
+                (SUBSETS[part.lower()] for part in named if part.lower() in SUBSETS), None
+            )
+            if subset is None:
+                raise InputError(f"{path}: expected a folder S4 or MS3 above it, found neither")
+            yield subset, path
+
+
+def _frames(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
+    """The clip id and path of every picture `<video>_<n>` below a folder of the given name."""
+    for subset, path in _files(root, folder):
+        if path.suffix.lower() not in PICTURE_SUFFIXES:
+            continue
+        frame = parse_frame_name(path.name)
+        if frame is None:
+            raise InputError(f"{path}: expected a frame's name <video>_<number>")
+        yield avsbench_frame_id(subset, *frame), path
+
+
+def find_avsbench(root: Path) -> list[Source]:
+    """The frames and the sounds of S4 and MS3 under `root`; raises as `walk_files` and
+    `collect_sources` do, and for a frame that is not called `<video>_<n>`."""
+    names = {path: clip_id for clip_id, path in _frames(root, "visual_frames")}
+    for subset, path in _files(root, "audio_wav"):
+        if path.suffix.lower() in SOUND_SUFFIXES:
+            names[path] = avsbench_sound_id(subset, without_media_suffix(path.name))
+    return collect_sources(names, names.get, videos=False)
+
+
+def find_avsbench_masks(root: Path) -> dict[str, Path]:
+    """The mask of every frame under `root`'s `gt_masks` folders, by the frame's clip id.
+
+    Raises `InputError` where two masks are one frame's.
+    """
+    masks: dict[str, Path] = {}
+    for clip_id, path in _frames(root, "gt_masks"):
+        if clip_id in masks:
+            raise InputError(f"clip {clip_id}: two masks, {masks[clip_id]} and {path}")
+        masks[clip_id] = path
+    return masks

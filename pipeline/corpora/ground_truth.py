@@ -1,0 +1,226 @@
+"""Ground truth as the annotation files give it: plain numbers, nothing clipped, nothing drawn.
+
+What a degenerate box or a coordinate of -2.9e16 means is the protocol's business, and protocols
+differ; so they come through here as they are. Only what is no number at all (NaN, a text, a missing
+coordinate) is refused. The price is that whoever draws the boxes must clip them first.
+"""
+
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from pipeline.corpora.files import read_json, read_xml
+from pipeline.corpora.names import clip_id_of, plain_clip_id
+from pipeline.errors import InputError
+
+Box = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """The boxes of one clip's sounding object: `boxes` are (x0, y0, x1, y1) in the file's own
+    unit, possibly none, degenerate or out of the frame; `label` is the class."""
+
+    clip_id: str
+    label: str
+    boxes: tuple[Box, ...]
+
+
+@dataclass(frozen=True)
+class Distractor:
+    """A silent object in a toy scene: its boxes (fractions) and mask file, and a clip whose sound
+    it would make."""
+
+    label: str
+    boxes: tuple[Box, ...]
+    mask: Path
+    sound: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A toy clip's exact truth: boxes (fractions) and mask file of what sounds, and the rest."""
+
+    clip_id: str
+    split: str
+    label: str
+    boxes: tuple[Box, ...]
+    mask: Path
+    distractors: tuple[Distractor, ...]
+
+
+def _field(entry: Any, key: str, kind: type, place: str) -> Any:
+    if not isinstance(entry, dict):
+        raise InputError(f"{place}: found {type(entry).__name__}, expected an object")
+    if key not in entry:
+        raise InputError(f"{place}: no {key!r}, expected one")
+    value = entry[key]
+    if not isinstance(value, kind):
+        raise InputError(f"{place}: {key!r} is {type(value).__name__}, expected {kind.__name__}")
+    return value
+
+
+def _box(value: Any, place: str) -> Box:
+    if not isinstance(value, list) or len(value) != 4:
+        raise InputError(f"{place}: found the box {str(value)[:80]}, expected [x0, y0, x1, y1]")
+    coordinates = []
+    for number in value:
+        if isinstance(number, bool) or not isinstance(number, (int, float)):
+            raise InputError(f"{place}: found {str(number)[:40]!r} in a box, expected a number")
+        try:
+            coordinate = float(number)
+        except OverflowError:
+            coordinate = math.inf
+        if not math.isfinite(coordinate):
+            raise InputError(f"{place}: found a coordinate that is not finite")
+        coordinates.append(coordinate)
+    x0, y0, x1, y1 = coordinates
+    return x0, y0, x1, y1
+
+
+def _boxes(entry: Any, key: str, place: str) -> tuple[Box, ...]:
+    return tuple(_box(box, place) for box in _field(entry, key, list, place))
+
+
+def _entries(path: Path) -> list[tuple[str, Any]]:
+    """Each entry of a JSON list with the words that name its place in an error."""
+    content = read_json(path)
+    if not isinstance(content, list):
+        raise InputError(f"{path}: found {type(content).__name__}, expected a list of entries")
+    return [(f"{path}, entry {number}", entry) for number, entry in enumerate(content, 1)]
+
+
+def _name(entry: Any, key: str, place: str, names: dict[str, str]) -> str:
+    """The canonical clip id under `key`, once in the whole file."""
+    try:
+        clip_id = clip_id_of(_field(entry, key, str, place))
+    except InputError as error:
+        message = str(error)
+        raise error if message.startswith(place) else InputError(f"{place}: {message}") from error
+    if clip_id in names:
+        raise InputError(f"{place}: clip {clip_id} is in {names[clip_id]} already; expected once")
+    names[clip_id] = place
+    return clip_id
+
+
+def read_vggss(path: Path) -> list[Boxes]:
+    """VGG-SS's `vggss.json`: 1 to 7 boxes a clip, in fractions of the frame, in the file's order.
+
+    Raises `InputError` for another structure, NaN, infinity, a bad name and a clip given twice.
+    """
+    names: dict[str, str] = {}
+    return [
+        Boxes(
+            _name(entry, "file", place, names),
+            _field(entry, "class", str, place),
+            _boxes(entry, "bbox", place),
+        )
+        for place, entry in _entries(path)
+    ]
+
+
+def read_is3(path: Path) -> list[Boxes]:
+    """IS3's boxes in 224-pixel coordinates, one entry per picture and sounding object.
+
+    `clip_id` is the stem that picture and sound share, `<picture>_<sounding object>`; entries of
+    one image share what is before the last `_`. Raises as `read_vggss` does, and for a picture
+    and a sound of different stems.
+    """
+    found: dict[str, Boxes] = {}
+    for place, entry in _entries(path):
+        stems = []
+        for key in ("image", "audio"):
+            # Paths of another machine: only the file's own name says anything here.
+            name = re.split(r"[/\\]", _field(entry, key, str, place))[-1]
+            try:
+                stems.append(plain_clip_id(name))
+            except InputError as error:
+                raise InputError(f"{place}: {error}") from error
+        image, audio = stems
+        if image != audio or "_" not in image:
+            raise InputError(
+                f"{place}: found picture {image!r} and sound {audio!r}, expected one stem "
+                "<picture>_<sounding object>"
+            )
+        if image in found:
+            raise InputError(f"{place}: {image} is in an earlier entry already; expected once")
+        box = _box(_field(entry, "gt_box", list, place), place)
+        found[image] = Boxes(image, image.rsplit("_", 1)[1], (box,))
+    return list(found.values())
+
+
+def read_flickr_boxes(path: Path) -> list[tuple[int, int, int, int]]:
+    """The boxes (x0, y0, x1, y1) of one SoundNet-Flickr XML, all annotators', in the file's order.
+
+    Integers on a 256-pixel scale: the last four values of each `bbox` element, wherever it lies.
+    Raises `InputError` for what is not XML and for a `bbox` without four whole numbers.
+    """
+    boxes = []
+    for element in read_xml(path).iter("bbox"):
+        texts = [child.text or "" for child in element] or (element.text or "").split()
+        try:
+            x0, y0, x1, y1 = (int(text) for text in texts[-4:])
+        except ValueError as error:
+            raise InputError(
+                f"{path}: found the bbox {texts[:8]}, expected four whole numbers at its end"
+            ) from error
+        boxes.append((x0, y0, x1, y1))
+    return boxes
+
+
+def read_mask(path: Path) -> np.ndarray:
+    """A mask file (PNG) as a bool array (height, width): True where the object is.
+
+    Any colour but black is the object, in bilevel, grey, palette and RGB files alike; an alpha
+    channel says nothing. Raises `InputError` for a file that is missing or no picture.
+    """
+    try:
+        with Image.open(path) as image:
+            if image.mode in ("P", "PA", "RGBA"):
+                pixels = np.asarray(image.convert("RGB"))
+            elif image.mode == "LA":
+                pixels = np.asarray(image.convert("L"))
+            else:
+                pixels = np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: expected a mask picture, found: {error}") from error
+    return np.any(pixels.reshape(*pixels.shape[:2], -1), axis=2)
+
+
+def read_scenes(path: Path) -> list[Scene]:
+    """The toy corpus' `scenes.json`, in the file's order; boxes are fractions of the frame.
+
+    Mask files are given relative to the file's folder and come back below it. Raises as
+    `read_vggss` does, and for a mask path that leaves the folder.
+    """
+
+    def mask(entry: Any, place: str) -> Path:
+        relative = PurePosixPath(_field(entry, "mask", str, place))
+        if relative.is_absolute() or ".." in relative.parts or not str(relative).isprintable():
+            raise InputError(
+                f"{place}: found the mask {str(relative)[:80]!r}, expected a file below"
+            )
+        return path.parent / relative
+
+    def distractor(entry: Any, place: str) -> Distractor:
+        label = _field(entry, "class", str, place)
+        sound = _name(entry, "sound", place, {})
+        return Distractor(label, _boxes(entry, "bbox", place), mask(entry, place), sound)
+
+    names: dict[str, str] = {}
+    return [
+        Scene(
+            _name(entry, "file", place, names),
+            _field(entry, "split", str, place),
+            _field(entry, "class", str, place),
+            _boxes(entry, "bbox", place),
+            mask(entry, place),
+            tuple(distractor(d, place) for d in _field(entry, "distractors", list, place)),
+        )
+        for place, entry in _entries(path)
+    ]

@@ -1,0 +1,132 @@
+"""Clip lists in all forms of the field, read to canonical clip ids.
+
+One reader for `.txt` and `.csv`: the clip is the first column, whatever follows it; extensions,
+KAIST's milliseconds, a byte-order mark, Windows line ends and a header all go. A clip that is
+listed twice is an error, since it would train or score twice: none of the field's lists has one.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+from pipeline.corpora.avsbench import parse_frame_name
+from pipeline.corpora.files import read_text
+from pipeline.corpora.names import clip_id_of
+from pipeline.errors import InputError
+
+_HEADS = frozenset({"clip", "clip_id", "file", "filename", "id", "name", "video", "video_id"})
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The line number and the stripped cells of every row that is not blank."""
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    try:
+        for row in reader:
+            cells = [cell.strip() for cell in row]
+            if any(cells):
+                yield reader.line_num, cells
+    except csv.Error as error:
+        raise InputError(f"{path}, line {reader.line_num}: {error}") from error
+
+
+def _rows_without_head(path: Path) -> Iterator[tuple[int, list[str]]]:
+    for number, (line, cells) in enumerate(_rows(path)):
+        if number or cells[0].lower() not in _HEADS:
+            yield line, cells
+
+
+def _cell(path: Path, line: int, cells: list[str], column: int, meaning: str) -> str:
+    if len(cells) <= column or not cells[column]:
+        raise InputError(
+            f"{path}, line {line}: expected the {meaning} in column {column + 1}, "
+            f"found {','.join(cells)[:80]!r}"
+        )
+    return cells[column]
+
+
+def _clip(path: Path, line: int, name: str) -> str:
+    try:
+        return clip_id_of(name)
+    except InputError as error:
+        raise InputError(f"{path}, line {line}: {error}") from error
+
+
+def _once(path: Path, line: int, what: str, seen: dict[str, int]) -> None:
+    first = seen.setdefault(what, line)
+    if first != line:
+        raise InputError(f"{path}, line {line}: {what} is on line {first} already; expected once")
+
+
+def read_clip_list(path: Path) -> list[str]:
+    """The clip ids of a list, in its order.
+
+    Raises `InputError` with the line's number for a name that cannot be a clip's, a clip listed
+    twice and text that is not UTF-8, and for a list without any clip.
+    """
+    seen: dict[str, int] = {}
+    for line, cells in _rows_without_head(path):
+        _once(path, line, _clip(path, line, cells[0]), seen)
+    if not seen:
+        raise InputError(f"{path}: lists no clip; expected one name per line")
+    return list(seen)
+
+
+def read_labelled(path: Path) -> dict[str, str]:
+    """The class of each clip of a list `clip,class`, in its order; raises as `read_clip_list`."""
+    seen: dict[str, int] = {}
+    labels: dict[str, str] = {}
+    for line, cells in _rows_without_head(path):
+        clip_id = _clip(path, line, cells[0])
+        _once(path, line, clip_id, seen)
+        labels[clip_id] = _cell(path, line, cells, 1, "class")
+    if not labels:
+        raise InputError(f"{path}: lists no clip; expected rows clip,class")
+    return labels
+
+
+def read_pairs(path: Path) -> list[tuple[str, str, str]]:
+    """The rows (frame's clip, sound's clip, label) of a `*_plus_silent.csv`, in its order.
+
+    The extended sets of SLAVC: columns `video`, `audio` and `label` by their header. Raises
+    `InputError` for a missing column, a pair listed twice and as `read_clip_list` does.
+    """
+    rows = _rows(path)
+    _, head = next(rows, (0, []))
+    columns = []
+    for wanted in ("video", "audio", "label"):
+        if wanted not in head:
+            raise InputError(
+                f"{path}: found the columns {','.join(head)[:80]!r}, expected video,audio,label"
+            )
+        columns.append(head.index(wanted))
+    seen: dict[str, int] = {}
+    pairs = []
+    for line, cells in rows:
+        video, audio, label = (_cell(path, line, cells, column, head[column]) for column in columns)
+        pair = (_clip(path, line, video), _clip(path, line, audio), label)
+        _once(path, line, " with ".join(pair[:2]), seen)
+        pairs.append(pair)
+    return pairs
+
+
+def read_avsbench_list(path: Path) -> list[tuple[str, int, str]]:
+    """The rows (video, frame number, categories) of an AVSBench list `<video>_<n>,<categories>`.
+
+    Several categories stay one text as listed (`baby, man`). The clip ids follow by
+    `names.avsbench_frame_id` and `names.avsbench_sound_id`. Raises `InputError` for a name of
+    another form, a frame listed twice and as `read_clip_list` does.
+    """
+    seen: dict[str, int] = {}
+    frames = []
+    for line, cells in _rows_without_head(path):
+        _once(path, line, _clip(path, line, cells[0]), seen)
+        frame = parse_frame_name(cells[0])
+        if frame is None:
+            raise InputError(
+                f"{path}, line {line}: frame name {cells[0][:80]!r}: expected <video>_<number>"
+            )
+        frames.append((*frame, _cell(path, line, cells, 1, "category")))
+    if not frames:
+        raise InputError(f"{path}: lists no frame; expected rows <video>_<number>,<category>")
+    return frames

@@ -1,0 +1,129 @@
+"""One spelling for every clip's name, whatever a list, a folder or an annotation file calls it.
+
+The field spells one VGGSound clip in three ways; here they all become `<11-char id>_<6-digit start
+second>`, so that two lists can be compared as sets of strings. The price: a name that only looks
+like VGGSound's is respelled too, which is harmless as long as lists and folders go through the
+same function.
+"""
+
+import re
+from urllib.parse import quote
+
+from pipeline.errors import InputError
+
+# One ASCII alphabet for YouTube ids: they may hold `_` and `-` and begin with `-`.
+_VGGSOUND = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{6})")
+_VGGSOUND_MILLISECONDS = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{1,9})_([0-9]{1,10})")
+
+PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+SOUND_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus"})
+VIDEO_SUFFIXES = frozenset(
+    {".3g2", ".3gp", ".asf", ".avi", ".dv", ".f4v", ".flv", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"}
+    | {".mpeg", ".mpg", ".mts", ".mxf", ".nut", ".ogv", ".rm", ".ts", ".vob", ".webm", ".wmv"}
+)
+_MEDIA_SUFFIXES = PICTURE_SUFFIXES | SOUND_SUFFIXES | VIDEO_SUFFIXES
+
+
+def without_media_suffix(name: str) -> str:
+    """`name` without the extensions of picture, sound and video files; other dots stay.
+
+    All of them go (`<clip>.mp4.wav`), so that taking them off twice changes nothing.
+    """
+    stem, dot, suffix = name.rpartition(".")
+    while stem and dot and f".{suffix.lower()}" in _MEDIA_SUFFIXES:
+        name = stem
+        stem, dot, suffix = name.rpartition(".")
+    return name
+
+
+def _vggsound(name: str) -> str | None:
+    stem = without_media_suffix(name)
+    if seconds := _VGGSOUND.fullmatch(stem):
+        return f"{seconds[1]}_{seconds[2]}"
+    if milliseconds := _VGGSOUND_MILLISECONDS.fullmatch(stem):
+        start, end = int(milliseconds[2]), int(milliseconds[3])
+        # AVSBench's `<video>_<cut>_<frame>` looks alike, but spans no time.
+        if start % 1000 == 0 and end - start >= 100:
+            return f"{milliseconds[1]}_{start // 1000:06d}"
+    return None
+
+
+def canonical_clip_id(name: str) -> str:
+    """VGGSound's clip id in the one spelling used inside: `<11-char id>_<6-digit start second>`.
+
+    Accepts that spelling and `<11-char id>_<start ms>_<end ms>` (starting at a whole second), each
+    with or without a media file's extension. Raises `InputError` for anything else.
+    """
+    clip_id = _vggsound(name)
+    if clip_id is None:
+        raise InputError(
+            f"clip name {name[:80]!r}: expected VGGSound's <11-character id>_<6-digit start second>"
+            " or <11-character id>_<start ms>_<end ms>"
+        )
+    return clip_id
+
+
+def plain_clip_id(name: str) -> str:
+    """The clip id of a corpus with its own names: `name` without a media file's extension.
+
+    Raises `InputError` for a name that could not be a file's own name on every system (empty,
+    longer than 255, a path, `..`, a leading dot, outer blanks, unprintable characters).
+    """
+    clip_id = without_media_suffix(name)
+    if (
+        not clip_id
+        or len(clip_id) > 255
+        or not clip_id.isprintable()
+        or clip_id != clip_id.strip()
+        or clip_id.startswith(".")
+        or ".." in clip_id
+        or "/" in clip_id
+        or "\\" in clip_id
+    ):
+        raise InputError(
+            f"clip name {name[:80]!r}: expected printable characters without '/', '\\' and '..'"
+        )
+    return clip_id
+
+
+def clip_id_of(name: str) -> str:
+    """The clip id of a name from any corpus: VGGSound's canonical spelling where `name` is one of
+    its spellings, `plain_clip_id` otherwise."""
+    return _vggsound(name) or plain_clip_id(name)
+
+
+def is_vggsound_name(name: str) -> bool:
+    """Whether `name` is one of VGGSound's spellings."""
+    return _vggsound(name) is not None
+
+
+def clip_id_of_path(parts: tuple[str, ...]) -> str:
+    """The clip id of a file in anyone's folder, from the parts of its relative path.
+
+    `beach.mp4` gives `beach`, `trip/beach.mp4` gives `trip~beach`; what a clip id cannot hold is
+    percent-encoded, so every file name gives a valid id. Raises nothing.
+    """
+    text = without_media_suffix("~".join(parts))
+    if (clip_id := _vggsound(text)) is not None:
+        return clip_id
+    safe = "".join(
+        c if c.isprintable() and c not in '%\\,"' else quote(c, safe="", errors="surrogateescape")
+        for c in text
+    )
+    safe = safe.replace("..", "%2E%2E")
+    if safe.startswith("."):
+        safe = "%2E" + safe[1:]
+    return re.sub(r"^\s|\s$", lambda blank: quote(blank[0]), safe)
+
+
+def avsbench_frame_id(subset: str, video: str, number: int) -> str:
+    """The clip id of AVSBench's frame `number` (1 to 5) of `video`; `subset` is `s4` or `ms3`.
+
+    The subset stands before the name because one video can be in both.
+    """
+    return plain_clip_id(f"{subset}-{video}_{number}")
+
+
+def avsbench_sound_id(subset: str, video: str) -> str:
+    """The clip id of the one sound that the five frames of an AVSBench `video` share."""
+    return plain_clip_id(f"{subset}-{video}")
