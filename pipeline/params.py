@@ -137,6 +137,8 @@ class Train:
     symmetric: bool
     k: Count
     temperature: Positive
+    simclr_strength: Annotated[float, Range(0, 1.25)]
+    simclr_smallest_crop: Annotated[float, Range(0.01, 1)]
     epochs: Count
     batch: Annotated[int, Range(2)]
     learning_rate: Positive
@@ -223,7 +225,7 @@ class EvaluationItem:
 
     run: str
     benchmark: str
-    on: Ground
+    ground: Ground
 
 
 @dataclass(frozen=True)

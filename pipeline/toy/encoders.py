@@ -32,7 +32,7 @@ class TrainedEncoder:
 
 
 def train_image_encoder(
-    frames: np.ndarray, labels: np.ndarray, *, seed: int, epochs: int = 12, threads: int = 2
+    frames: np.ndarray, labels: np.ndarray, *, seed: int, epochs: int = 24, threads: int = 2
 ) -> TrainedEncoder:
     """A classifier of `frames`, (n, side, side, 3) uint8 RGB, as a timm ResNet's state dict.
 
@@ -51,7 +51,7 @@ def train_image_encoder(
 
 
 def train_audio_encoder(
-    spectrograms: np.ndarray, labels: np.ndarray, *, seed: int, epochs: int = 12, threads: int = 2
+    spectrograms: np.ndarray, labels: np.ndarray, *, seed: int, epochs: int = 6, threads: int = 2
 ) -> TrainedEncoder:
     """A classifier of `spectrograms`, (n, time steps, bands) of log(S + 1e-7), under the VGGSound
     network's names (`audnet.*`), to be saved under `model_state_dict`. Otherwise as
@@ -64,3 +64,79 @@ def train_audio_encoder(
         encoder, encoder.classify, sounds, _views_of_sounds, labels, seed, epochs, threads
     )
     return TrainedEncoder(encoder.state_dict(), accuracy)
+
+
+def _classes(labels: np.ndarray) -> int:
+    if len(labels) < 10:
+        raise InputError(f"{len(labels)} labelled clips, expected at least 10")
+    return int(labels.max()) + 1
+
+
+def _train(
+    encoder: nn.Module,
+    classify: Callable[[Tensor], Tensor],
+    inputs: Tensor,
+    views: Callable[[Tensor, torch.Generator], Tensor],
+    labels: np.ndarray,
+    seed: int,
+    epochs: int,
+    threads: int,
+    batch: int = 50,
+    learning_rate: float = 4e-3,
+) -> float:
+    """Train in place on nine tenths, with `views` as augmentation; accuracy on the tenth left."""
+    generator = torch.Generator().manual_seed(seed)
+    targets = torch.from_numpy(labels.astype(np.int64))
+    order = torch.randperm(len(targets), generator=generator)
+    held_out, rest = order[: len(order) // 10], order[len(order) // 10 :]
+    batch = min(batch, len(rest))
+    steps = len(rest) // batch  # an odd rest waits for another epoch's order
+    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=learning_rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, epochs * steps)
+    threads_before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        encoder.train()
+        for _ in track(range(epochs), "labelled encoder, epochs", epochs):
+            shuffled = rest[torch.randperm(len(rest), generator=generator)]
+            for rows in shuffled[: steps * batch].view(steps, batch):
+                scores = classify(views(inputs[rows], generator))
+                optimiser.zero_grad()
+                functional.cross_entropy(scores, targets[rows]).backward()
+                optimiser.step()
+                schedule.step()
+        encoder.eval()
+        with torch.inference_mode():
+            right = [
+                classify(inputs[rows]).argmax(dim=1) == targets[rows]
+                for rows in held_out.split(batch)
+            ]
+    finally:
+        torch.set_num_threads(threads_before)
+    return float(torch.cat(right).float().mean())
+
+
+def _views_of_frames(frames: Tensor, generator: torch.Generator) -> Tensor:
+    """Random crops of three quarters of the side and more, flips, and shifts of every channel:
+    (B, side, side, 3) uint8 to float32 on the same scale."""
+    count = len(frames)
+    scale = 0.75 + 0.25 * torch.rand(count, generator=generator)
+    flip = torch.where(torch.rand(count, generator=generator) < 0.5, -1.0, 1.0)
+    shift = (2 * torch.rand(count, 2, generator=generator) - 1) * (1 - scale)[:, None]
+    transform = torch.zeros(count, 2, 3)
+    transform[:, 0, 0], transform[:, 1, 1], transform[:, :, 2] = scale * flip, scale, shift
+    pixels = frames.permute(0, 3, 1, 2).to(torch.float32)
+    grid = functional.affine_grid(transform, list(pixels.shape), align_corners=False)
+    pixels = functional.grid_sample(pixels, grid, align_corners=False, padding_mode="reflection")
+    gain = 1 + 0.2 * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
+    offset = 20 * (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1)
+    return (pixels * gain + offset).clamp(0, 255).permute(0, 2, 3, 1)
+
+
+def _views_of_sounds(spectrograms: Tensor, generator: torch.Generator) -> Tensor:
+    """Every sound turned round by a random time: (B, time steps, bands), of the same shape."""
+    count, steps = spectrograms.shape[:2]
+    start = torch.randint(steps, (count, 1), generator=generator)
+    order = (start + torch.arange(steps)) % steps
+    return spectrograms[torch.arange(count)[:, None], order]

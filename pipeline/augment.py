@@ -1,0 +1,204 @@
+"""From stored frames and spectrograms to what the networks see, in whole batches on the device.
+
+A view is a function of the stored frames and of uniform random numbers, `DRAWS` a clip, which are
+drawn on the CPU from an explicit generator: the same seed gives the same views on any device, with
+any number of loading processes and in any split of the batch over ranks. What it costs: the order
+of the four colour operations, which torchvision draws for each picture, is drawn for each batch.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import resize
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
+SOUND_DIVISOR = 12.0  # 4.1: log-spectrograms are divided by it
+LIGHT_SCALE = 1.1  # 3.3: resized to 1.1 x the input before the random crop
+DRAWS = 12  # uniform numbers that a view of one clip takes
+
+_LUMINANCE = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision and PIL weigh the channels
+
+
+def draw(generator: torch.Generator, clips: int) -> Tensor:
+    """Uniform numbers in [0, 1) for one view of `clips` clips: (clips, DRAWS) float32, CPU."""
+    return torch.rand(clips, DRAWS, generator=generator)
+
+
+def normalise(frames: Tensor) -> Tensor:
+    """ImageNet mean and deviation taken off RGB in 0..1: (B, 3, H, W)."""
+    mean = torch.tensor(IMAGENET_MEAN, device=frames.device)[:, None, None]
+    return (frames - mean) / torch.tensor(IMAGENET_DEVIATION, device=frames.device)[:, None, None]
+
+
+def spectrograms(stored: Tensor) -> Tensor:
+    """Stored log-spectrograms (B, steps, bands), time first, to the network's input
+    (B, 1, bands, steps) float32, divided by 12 (4.1)."""
+    return (stored.transpose(1, 2).float() / SOUND_DIVISOR).unsqueeze(1)
+
+
+def plain_view(frames: Tensor, side: int) -> Tensor:
+    """The frames at evaluation: (B, H, W, 3) uint8 to normalised (B, 3, side, side) float32,
+    resized bilinearly with antialiasing."""
+    pictures = _unit(frames)
+    if pictures.shape[-2:] != (side, side):
+        pictures = resize(pictures, [side, side], InterpolationMode.BILINEAR, antialias=True)
+    return normalise(pictures)
+
+
+def light_view(frames: Tensor, draws: Tensor, side: int) -> Tensor:
+    """v of 3.3: resized to 1.1 x `side`, cropped to `side` at random, flipped at random.
+
+    frames: (B, H, H, 3) uint8; draws: (B, DRAWS) from `draw`; returns normalised
+    (B, 3, side, side) float32. Bilinear without antialiasing: frames are stored at about 1.1 x the
+    side, where resizing changes nothing.
+    """
+    resized = round(LIGHT_SCALE * side)
+    draws = draws.to(frames.device)
+    corner = (draws[:, :2] * (resized - side + 1)).floor()
+    extent = torch.full_like(corner, side / resized)
+    return normalise(_crop(_unit(frames), corner / resized, extent, draws[:, 2] < 0.5, side))
+
+
+def simclr_view(
+    frames: Tensor,
+    draws: Tensor,
+    side: int,
+    *,
+    order: Sequence[int] = (0, 1, 2, 3),
+    area: tuple[float, float] = (0.08, 1.0),
+    strength: float = 1.0,
+) -> Tensor:
+    """v_aug of 3.3: SimCLR's augmentations (Chen et al. 2020, appendix A).
+
+    A crop of a random share of the `area` with an aspect of 3/4 to 4/3, a flip, with probability
+    0.8 brightness, contrast, saturation (each 1 +- 0.8 `strength`) and hue (+- 0.2 `strength` of
+    the circle) in the given `order` of these four, with 0.2 greyscale, with 0.5 a Gaussian blur over
+    a tenth of the side, of deviation 0.1 to 2 px at SimCLR's 224 px and in proportion elsewhere.
+
+    frames: (B, H, H, 3) uint8; draws: (B, DRAWS); returns normalised (B, 3, side, side) float32.
+    """
+    draws = draws.to(frames.device)
+    corner, extent = _random_area(draws[:, :4], area)
+    pictures = _crop(_unit(frames), corner, extent, draws[:, 4] < 0.5, side)
+    jittered = draws[:, 5] < 0.8
+    factors = 1 + (2 * draws[:, 6:9] - 1) * 0.8 * strength
+    factors = torch.where(jittered[:, None], factors.clamp_min(0), 1.0)
+    shift = torch.where(jittered, (2 * draws[:, 9] - 1) * 0.2 * strength, 0.0)
+    for operation in order:
+        if operation == 3:
+            pictures = shift_hue(pictures, shift)
+        else:
+            adjust = (brighten, contrast, saturate)[operation]
+            pictures = adjust(pictures, factors[:, operation])
+    grey = (draws[:, 10] < 0.2)[:, None, None, None]
+    pictures = torch.where(grey, luminance(pictures), pictures)
+    # One number decides both: below a half no blur, above it the deviation.
+    blurred = draws[:, 11] >= 0.5
+    sigma = torch.where(blurred, 0.1 + (2 * draws[:, 11] - 1) * 1.9, 0.0) * side / 224
+    return normalise(blur(pictures, sigma, side // 10 // 2 * 2 + 1))
+
+
+def luminance(pictures: Tensor) -> Tensor:
+    """(B, 3, H, W) RGB to (B, 1, H, W) grey values."""
+    red, green, blue = _LUMINANCE
+    return (red * pictures[:, 0] + green * pictures[:, 1] + blue * pictures[:, 2]).unsqueeze(1)
+
+
+def brighten(pictures: Tensor, factors: Tensor) -> Tensor:
+    """Each picture times its factor, kept in 0..1; factors: (B,)."""
+    return (pictures * factors[:, None, None, None]).clamp(0, 1)
+
+
+def contrast(pictures: Tensor, factors: Tensor) -> Tensor:
+    """Each picture blended with its mean grey value by its factor, kept in 0..1."""
+    return _blend(pictures, luminance(pictures).mean(dim=(2, 3), keepdim=True), factors)
+
+
+def saturate(pictures: Tensor, factors: Tensor) -> Tensor:
+    """Each picture blended with its grey values by its factor, kept in 0..1."""
+    return _blend(pictures, luminance(pictures), factors)
+
+
+def shift_hue(pictures: Tensor, shifts: Tensor) -> Tensor:
+    """Each picture's hue turned by its share of the circle, value and saturation (HSV) kept.
+
+    pictures: (B, 3, H, W) in 0..1; shifts: (B,), -0.5 to 0.5."""
+    red, green, blue = pictures.unbind(1)
+    value, least = pictures.amax(1), pictures.amin(1)
+    chroma = value - least
+    divisor = torch.where(chroma == 0, 1.0, chroma)
+    # Hue in sixths of the circle, by the channel that is the largest.
+    sixths = torch.where(
+        red == value,
+        (green - blue) / divisor,
+        torch.where(green == value, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
+    )
+    sixths = sixths + 6 * shifts[:, None, None]
+    channels = []
+    for offset in (5, 3, 1):  # value - chroma x a trapezoid of the hue, a third of a turn apart
+        place = torch.remainder(sixths + offset, 6)
+        channels.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
+    return torch.stack(channels, dim=1)
+
+
+def blur(pictures: Tensor, sigmas: Tensor, size: int) -> Tensor:
+    """Gaussian blur over `size` (odd) pixels with reflected edges; a deviation of 0 leaves the
+    picture as it is. pictures: (B, 3, S, S); sigmas: (B,) pixels.
+
+    Along each axis it is one product with a band matrix of the picture's own, so that every
+    picture of the batch can have its own deviation.
+    """
+    if size < 3:
+        return pictures
+    chosen = sigmas.nonzero().squeeze(1)
+    side = pictures.shape[-1]
+    offsets = torch.arange(size, device=pictures.device) - size // 2
+    weights = torch.exp(-0.5 * (offsets / sigmas[chosen, None]) ** 2)
+    weights = weights / weights.sum(dim=1, keepdim=True)
+    source = torch.arange(side, device=pictures.device)[:, None] + offsets
+    source = source.abs()
+    source = torch.where(source >= side, 2 * (side - 1) - source, source)
+    taps = functional.one_hot(source, side).float()  # (side, size, side)
+    bands = torch.einsum("bk,ikj->bij", weights, taps).unsqueeze(1)
+    return pictures.index_copy(0, chosen, bands @ pictures[chosen] @ bands.transpose(2, 3))
+
+
+def _unit(frames: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) float32 in 0..1."""
+    return frames.permute(0, 3, 1, 2).contiguous().float().div_(255)
+
+
+def _blend(pictures: Tensor, others: Tensor, factors: Tensor) -> Tensor:
+    factors = factors[:, None, None, None]
+    return (factors * pictures + (1 - factors) * others).clamp(0, 1)
+
+
+def _random_area(draws: Tensor, area: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Corner and extent (x, y), each (B, 2) as shares of the frame, of a random crop.
+
+    The share of the area is uniform, the aspect log-uniform in 3/4 to 4/3. A crop that would leave
+    the frame takes its whole side, which keeps the share of the area only nearly.
+    """
+    share = area[0] + draws[:, 0] * (area[1] - area[0])
+    aspect = torch.exp((2 * draws[:, 1] - 1) * math.log(4 / 3))
+    extent = torch.stack([(share * aspect).sqrt(), (share / aspect).sqrt()], dim=1).clamp_max(1)
+    return draws[:, 2:4] * (1 - extent), extent
+
+
+def _crop(pictures: Tensor, corner: Tensor, extent: Tensor, flip: Tensor, side: int) -> Tensor:
+    """Cut each picture's own area (shares of the frame, x before y) to (side, side), bilinearly,
+    and mirror it where `flip` says so."""
+    turn = torch.where(flip, -1.0, 1.0)
+    centre = 2 * corner + extent - 1
+    transform = torch.zeros(len(pictures), 2, 3, device=pictures.device)
+    transform[:, 0, 0] = extent[:, 0] * turn
+    transform[:, 1, 1] = extent[:, 1]
+    transform[:, :, 2] = centre
+    grid = functional.affine_grid(transform, [len(pictures), 3, side, side], align_corners=False)
+    return functional.grid_sample(pictures, grid, padding_mode="border", align_corners=False)

@@ -1,0 +1,106 @@
+"""From a network's small raw map to the map that the protocols compare at 224x224.
+
+Bilinear resizing is two small matrix products with torch's own interpolation weights, summed from
+the last cell to the first, which is torch's order: the values come out as torch's do (to the last
+bit where the processor fuses multiply and add), so thresholds fall as in the published code, in a
+seventh of the time. Bicubic resizing, used by the extended sets only, is torch itself. The price is
+that metrics need torch, though never a network.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+
+SIDE = 224
+RESIZES = ("half-pixel", "corners", "bicubic-corners")
+
+_MODES = {
+    "half-pixel": ("bilinear", False),
+    "corners": ("bilinear", True),
+    "bicubic-corners": ("bicubic", True),
+}
+# The share of the audio-visual map in object-guided localization (EZ-VSL; protocols, heat maps).
+AUDIO_VISUAL_SHARE = 0.4
+# A pass over this many maps stays within the processor's cache.
+CHUNK = 4
+# Above this the products cost more than torch's interpolation.
+_LARGEST_PRODUCT = 32
+
+
+def _interpolate(maps: torch.Tensor, resize: str, size: tuple[int, int]) -> torch.Tensor:
+    mode, align_corners = _MODES[resize]
+    return torch.nn.functional.interpolate(
+        maps[:, None], size=size, mode=mode, align_corners=align_corners
+    )[:, 0]
+
+
+@lru_cache(maxsize=64)
+def _weights(length: int, resize: str, side: int) -> np.ndarray:
+    """torch's interpolation weights along one axis, last cell first: (length, side) float32."""
+    impulses = torch.eye(length).flip(0)[:, None, :].expand(length, length, length)
+    return _interpolate(impulses.contiguous(), resize, (length, side))[:, 0].numpy().copy()
+
+
+def resize_maps(maps: np.ndarray, resize: str, side: int = SIDE) -> np.ndarray:
+    """Raw maps (N, h, w) float32 resized to (N, side, side) float32.
+
+    `resize` is 'half-pixel' (bilinear, OpenCV's INTER_LINEAR, torch's align_corners=False without
+    antialiasing), 'corners' (bilinear, align_corners=True) or 'bicubic-corners' (bicubic,
+    align_corners=True). A constant map comes out exactly constant, without the rounding noise of
+    interpolation. Raises ValueError for another name.
+    """
+    if resize not in _MODES:
+        raise ValueError(f"resize {resize!r}: expected one of {', '.join(RESIZES)}")
+    maps = np.ascontiguousarray(maps, dtype=np.float32)
+    height, width = maps.shape[1:]
+    if (height, width) == (side, side):
+        return maps.copy()
+    if _MODES[resize][0] == "bilinear" and max(height, width) <= _LARGEST_PRODUCT:
+        backwards = np.ascontiguousarray(maps[:, ::-1, ::-1])
+        rows = np.matmul(backwards, _weights(width, resize, side))
+        result = np.matmul(np.ascontiguousarray(_weights(height, resize, side).T), rows)
+    else:
+        # A negative stride or a read-only file's memory is no tensor's: torch gets its own copy.
+        result = _interpolate(torch.from_numpy(maps.copy()), resize, (side, side)).numpy()
+    flat = maps.reshape(len(maps), -1)
+    constant = flat.min(axis=1) == flat.max(axis=1)
+    if constant.any():
+        result[constant] = flat[constant, 0][:, None, None]
+    return result
+
+
+def _scale(maps: np.ndarray) -> np.ndarray:
+    """Min-max normalise maps (N, h, w) in place: new memory costs more than the arithmetic."""
+    low = maps.min(axis=(1, 2), keepdims=True)
+    span = maps.max(axis=(1, 2), keepdims=True) - low
+    constant = span == 0
+    maps -= np.where(constant, 0, low)
+    maps /= np.where(constant, 1, span)
+    return maps
+
+
+def min_max(maps: np.ndarray) -> np.ndarray:
+    """Each map of (N, h, w) scaled to 0..1 by its own minimum and maximum, in its own float dtype;
+    a constant map is left as it is."""
+    return _scale(maps.copy())
+
+
+def combine_in_place(maps: np.ndarray, object_maps: np.ndarray) -> np.ndarray:
+    """0.4 x audio-visual + 0.6 x object of resized maps (N, s, s), each min-max normalised before:
+    object-guided localization up to its last min-max, which moves no pixel across a threshold.
+
+    Both inputs are overwritten; the result is the first of them.
+    """
+    _scale(maps)
+    maps *= np.float32(AUDIO_VISUAL_SHARE)
+    _scale(object_maps)
+    object_maps *= np.float32(1 - AUDIO_VISUAL_SHARE)
+    maps += object_maps
+    return maps
+
+
+def object_guided(maps: np.ndarray, object_maps: np.ndarray) -> np.ndarray:
+    """The OGL map of the protocols, of resized maps (N, s, s): float32 in 0..1, min-max of 0.4 x
+    audio-visual + 0.6 x object."""
+    return _scale(combine_in_place(maps.copy(), object_maps.copy()))

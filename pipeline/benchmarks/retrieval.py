@@ -1,0 +1,103 @@
+"""Cross-modal retrieval: where a query's own partner, or its class, stands in the ranking.
+
+Ties never help: whatever is as similar as the right answer stands before it, so a collapsed model
+that finds everything equal gets 0 instead of chance. The price is that exact duplicates in a set
+count against a model that cannot tell them apart either.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+RANKS = (1, 5, 10)
+DIRECTIONS = ("a2i", "i2a")
+
+
+def cosine_similarities(image: np.ndarray, audio: np.ndarray) -> np.ndarray:
+    """Cosines between image (N, d) and audio (M, d) embeddings, float32 (N, M).
+
+    Computed in double precision and rounded, so that equal embeddings tie exactly, wherever the
+    matrix product's own rounding would have put them. A zero vector is similar to nothing (0).
+    """
+
+    def unit(embeddings: np.ndarray) -> np.ndarray:
+        double = embeddings.astype(np.float64)
+        # Scaled first: the square of a large but finite value would overflow.
+        largest = np.abs(double).max(axis=1, keepdims=True)
+        double = double / np.where(largest == 0, 1, largest)
+        norms = np.linalg.norm(double, axis=1, keepdims=True)
+        return double / np.where(norms == 0, 1, norms)
+
+    return (unit(image) @ unit(audio).T).astype(np.float32)
+
+
+def _queries(similarities: np.ndarray, direction: str) -> np.ndarray:
+    """One row a query: sounds query frames in 'a2i', frames query sounds in 'i2a'."""
+    if direction not in DIRECTIONS:
+        raise ValueError(f"direction {direction!r}: expected one of {', '.join(DIRECTIONS)}")
+    return similarities.T if direction == "a2i" else similarities
+
+
+def partner_ranks(similarities: np.ndarray, direction: str) -> np.ndarray:
+    """The rank (1 is best) of each query's own partner, int64 (N,).
+
+    `similarities` (N, N): rows are frames, columns sounds, partners on the diagonal.
+    """
+    ranks = np.empty(len(similarities), dtype=np.int64)
+    own = np.diagonal(similarities)
+    for query, row in enumerate(_queries(similarities, direction)):
+        ranks[query] = np.count_nonzero(row >= own[query])  # the partner itself is the + 1
+    return ranks
+
+
+def class_ranks(
+    similarities: np.ndarray, classes: Sequence[str], direction: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """For each query the rank of the best answer of its class, int64 (N,), and the average
+    precision over all answers of its class, float64 (N,).
+
+    `classes` (N) are the classes of the pairs; a query's own partner is one of the right answers.
+    Right answers come after equally similar wrong ones.
+    """
+    _, labels = np.unique(np.asarray(classes), return_inverse=True)
+    members = [np.flatnonzero(labels == label) for label in range(labels.max(initial=-1) + 1)]
+    first = np.empty(len(labels), dtype=np.int64)
+    precision = np.empty(len(labels))
+    for query, row in enumerate(_queries(similarities, direction)):
+        right = np.sort(row[members[labels[query]]])
+        best_first = right[::-1]
+        at_least = len(row) - np.searchsorted(np.sort(row), best_first, side="left")
+        right_at_least = len(right) - np.searchsorted(right, best_first, side="left")
+        wrong_before = at_least - right_at_least
+        place = np.arange(1, len(right) + 1)
+        first[query] = 1 + wrong_before[0]
+        precision[query] = np.mean(place / (place + wrong_before))
+    return first, precision
+
+
+def recall_at(ranks: np.ndarray, k: int) -> float:
+    """R@k: the share of queries with a rank of at most `k`."""
+    return float(np.mean(ranks <= k))
+
+
+def retrieval_metrics(
+    similarities: np.ndarray, classes: Sequence[str] | None = None, suffix: str = ""
+) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    """R@1, R@5, R@10 both ways in per cent, and the ranks, one column a direction.
+
+    With `classes` also `class_R@k_*` and `mAP_*`. Names end in `a2i` or `i2a` and `suffix`.
+    """
+    metrics: dict[str, float] = {}
+    columns: dict[str, np.ndarray] = {}
+    for direction in DIRECTIONS:
+        ranks = partner_ranks(similarities, direction)
+        columns[f"rank_{direction}{suffix}"] = ranks
+        for k in RANKS:
+            metrics[f"R@{k}_{direction}{suffix}"] = 100 * recall_at(ranks, k)
+        if classes is not None:
+            first, precision = class_ranks(similarities, classes, direction)
+            columns[f"class_rank_{direction}{suffix}"] = first
+            for k in RANKS:
+                metrics[f"class_R@{k}_{direction}{suffix}"] = 100 * recall_at(first, k)
+            metrics[f"mAP_{direction}{suffix}"] = 100 * float(precision.mean())
+    return metrics, columns

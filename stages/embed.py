@@ -1,0 +1,39 @@
+"""Stage embed: ImageNet and VGGSound features of a decoded corpus."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.params import Embed, EmbeddingItem, Parameters
+from stages.paths import WORK, decoded_folder, embeddings_folder
+
+
+def settings(parameters: Parameters, name: str) -> tuple[EmbeddingItem, Embed]:
+    """The parameters of the stage."""
+    item = parameters.read(f"active.embeddings.{name}", EmbeddingItem)
+    return item, parameters.read(item.embed, Embed)
+
+
+def embed(name: Annotated[str, typer.Argument(help="An embedding of the active study.")]) -> None:
+    """Extract off-the-shelf features, image and sound. Example: [bold]avloc embed toy[/bold]"""
+    import torch
+
+    from pipeline.decoded import DecodedCorpus
+    from pipeline.embedding import embed_corpus
+    from pipeline.encoders import load_encoders
+
+    item, values = settings(Parameters(), name)
+    torch.set_num_threads(values.threads)
+    image_encoder, audio_encoder = load_encoders(
+        Path(item.weights), values.image_model, values.side
+    )
+    embed_corpus(
+        DecodedCorpus(decoded_folder(item.corpus)),
+        image_encoder,
+        audio_encoder,
+        embeddings_folder(name),
+        work=WORK / "embed" / name,
+        batch=values.batch,
+        device="cuda" if torch.cuda.is_available() else "cpu",
+    )

@@ -1,0 +1,75 @@
+"""Stage train: the localizer of one run, from scratch."""
+
+from typing import Annotated
+
+import typer
+
+from pipeline.params import Parameters, RunItem, Train
+from stages.paths import WORK, decoded_folder, neighbours_folder, run_folder
+
+
+def settings(parameters: Parameters, name: str) -> tuple[RunItem, Train]:
+    """The parameters of the stage."""
+    item = parameters.read(f"active.runs.{name}", RunItem)
+    return item, parameters.read(item.train, Train, item.override)
+
+
+def train(name: Annotated[str, typer.Argument(help="A run of the active study.")]) -> None:
+    """Train the localizer of a run; it resumes after a kill. Example: [bold]avloc train toy[/bold]"""
+    from pipeline.dataset import Neighbours
+    from pipeline.decoded import DecodedCorpus
+    from pipeline.inputs import read_inputs
+    from pipeline.localizer import Architecture
+    from pipeline.shards import atomic_file, map_npy, read_parquet
+    from pipeline.training import Recipe
+    from pipeline.training import train as train_localizer
+
+    item, values = settings(Parameters(), name)
+    corpus = DecodedCorpus(decoded_folder(item.corpus))
+    folder = neighbours_folder(item.search)
+    clips = read_parquet(folder / "clips.parquet")
+    inputs = read_inputs(
+        decoded_folder(item.corpus) / "settings.json", values.input_side, values.window_seconds
+    )
+    output = run_folder(name)
+    with atomic_file(output / "training_clips.txt") as file:
+        file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())
+    train_localizer(
+        corpus,
+        clips["row"].to_numpy(),
+        Neighbours(map_npy(folder / "image_ids.npy"), map_npy(folder / "audio_ids.npy")),
+        Recipe(
+            architecture=Architecture(
+                tuple(values.network.blocks),
+                tuple(values.network.channels),
+                tuple(values.network.strides),
+                values.network.projection_layers,
+            ),
+            inputs=inputs,
+            seed=values.seed,
+            pooling=values.pooling,
+            pooling_share=values.pooling_share,
+            pooling_temperature=values.pooling_temperature,
+            semantic=values.semantic,
+            multi_view=values.multi_view,
+            feature_alignment=values.feature_alignment,
+            symmetric=values.symmetric,
+            k=values.k,
+            temperature=values.temperature,
+            simclr_strength=values.simclr_strength,
+            simclr_area=(values.simclr_smallest_crop, 1.0),
+            epochs=values.epochs,
+            batch=values.batch,
+            learning_rate=values.learning_rate,
+            schedule=values.schedule,
+            precision=values.precision,
+            channels_last=values.channels_last,
+            compile=values.compile,
+            cache_gradients=values.cache_gradients,
+            sync_batch_norm=values.sync_batch_norm,
+            threads=values.threads,
+        ),
+        output=output,
+        work=WORK / "train" / name,
+        workers=values.workers,
+    )

@@ -1,0 +1,303 @@
+"""Each benchmark from small made annotation files: its samples, its truth, its numbers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pipeline.benchmarks import BENCHMARKS, NOISE, SILENCE, Predictions, open_benchmark
+from pipeline.benchmarks.baselines import true_maps
+from pipeline.benchmarks.rasters import fraction_boxes
+from pipeline.errors import InputError
+
+CLIPS = ["-aaaaaaaaaa_000001", "bbbb_bbbbbb_000030", "ccccccccccc_000120", "ddddddddddd_000000"]
+CLASSES = ["dog", "cat", "dog", "cat"]
+BOXES = [
+    [[0.0, 0.0, 0.5, 0.5]],
+    [[0.5, 0.5, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0]],
+    [[0.2, 0.2, 0.2, 0.9]],  # degenerate: no truth at all
+    [[0.1, 0.1, 0.9, 0.9]],
+]
+SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "annotations"
+
+
+def everything(_: str) -> bool:
+    return True
+
+
+@pytest.fixture
+def annotations(tmp_path: Path) -> Path:
+    folder = tmp_path / "annotations"
+    (folder / "flickr").mkdir(parents=True)
+    (folder / "masks").mkdir()
+
+    def write(name: str, lines: list[str]) -> None:
+        (folder / name).write_text("".join(f"{line}\n" for line in lines))
+
+    entries = [
+        {"file": c, "class": k, "bbox": b} for c, k, b in zip(CLIPS, CLASSES, BOXES, strict=True)
+    ]
+    (folder / "vggss.json").write_text(json.dumps(entries))
+    write("vggss_available.txt", ["-aaaaaaaaaa_1000_11000", "ccccccccccc_120000_130000"])
+    write("vggss_heard_test.csv", CLIPS[:1])
+    write("vggss_unheard_test.csv", CLIPS[1:])
+    write("ssltie_openset_test_heard_2.txt", [f"{c}.jpg" for c in CLIPS[:2]])
+    write("ssltie_openset_test_unheard_2.txt", [f"{c}.jpg" for c in CLIPS[2:]])
+    pairs = [f"{CLIPS[0]},{CLIPS[1]},non-sounding", f"{CLIPS[3]},{CLIPS[3]},non-sounding"]
+    write("vggss_test_plus_silent.csv", ["video,audio,label", *pairs])
+    write("flickr_test.csv", ["101,5", "102,"])
+    write("flickr_test_plus_silent.csv", ["video,audio,label", "101,102,non-sounding"])
+    box = "<bbox><name>x</name><a>0</a><b>0</b><c>128</c><d>256</d></bbox>"
+    half = "<bbox><name>x</name><a>128</a><b>0</b><c>256</c><d>256</d></bbox>"
+    for clip in (101, 102):
+        boxes = f"<a>{box}</a><a>{box}</a><a>{half}</a>"
+        write(f"flickr/{clip}.xml", [f"<annotations>{boxes}</annotations>"])
+    write("avsbench_s4_test.csv", [f"vid_{n},dog" for n in range(1, 6)])
+    write("avsbench_ms3_test.csv", [f"two_0_{n},dog" for n in range(1, 6)])
+    is3 = [("dog_cat_1_dog", [0, 0, 112, 224]), ("dog_cat_1_cat", [112, 0, 224, 224])]
+    is3 += [("cat_dog_2_cat", [0, 0, 224, 112]), ("cat_dog_2_dog", [0, 112, 224, 224])]
+    listed = [{"image": f"/x/{n}.jpg", "audio": f"/y/{n}.wav", "gt_box": b} for n, b in is3]
+    (folder / "is3_boxes.json").write_text(json.dumps(listed))
+    scenes = [{**e, "split": "test", "mask": f"masks/{e['file']}.png"} for e in entries]
+    for scene, boxes in zip(scenes, BOXES, strict=True):
+        scene["distractors"] = []
+        Image.fromarray(fraction_boxes(boxes)).save(folder / scene["mask"])
+    silent = {"class": "cat", "bbox": [[0.5, 0.5, 1, 1]], "mask": "masks/s.png", "sound": CLIPS[3]}
+    scenes[0]["distractors"] = [silent]
+    Image.fromarray(fraction_boxes([[0.5, 0.5, 1, 1]])).save(folder / "masks" / "s.png")
+    (folder / "scenes.json").write_text(json.dumps(scenes))
+    return folder
+
+
+@pytest.fixture
+def media(tmp_path: Path) -> Path:
+    for subset, video in (("S4", "vid"), ("MS3", "two_0")):
+        folder = tmp_path / "avsbench" / subset / "gt_masks" / video
+        folder.mkdir(parents=True)
+        for number in range(1, 6):
+            mask = np.zeros((224, 224), dtype=bool)
+            mask[:112] = number < 5  # the fifth frame's mask is empty
+            Image.fromarray(mask).save(folder / f"{video}_{number}.png")
+    return tmp_path / "avsbench"
+
+
+def _truth(benchmark) -> np.ndarray:
+    return benchmark.ground_truth(0, len(benchmark.samples))
+
+
+@pytest.mark.parametrize(
+    ("name", "clips"),
+    [
+        ("vggss", CLIPS),
+        ("vggss-4654", [CLIPS[0], CLIPS[2]]),
+        ("heard", CLIPS[:1]),
+        ("unheard", CLIPS[1:]),
+        ("heard-tie", CLIPS[:2]),
+        ("unheard-tie", CLIPS[2:]),
+    ],
+)
+def test_vggss_and_its_subsets(annotations: Path, name: str, clips: list[str]) -> None:
+    benchmark = open_benchmark(name, annotations, everything)
+    assert [sample.sample_id for sample in benchmark.samples] == clips
+    scores = benchmark.score(Predictions(true_maps(_truth(benchmark))))
+    assert scores.metrics["samples"] == scores.metrics["official_samples"] == len(clips)
+    assert scores.rows["sample_id"].to_pylist() == clips
+    assert scores.curves["success"].num_rows == 21
+
+
+def test_localization_numbers_by_hand(annotations: Path) -> None:
+    benchmark = open_benchmark("vggss", annotations, everything)
+    truth = _truth(benchmark)
+    assert truth.sum(axis=(1, 2)).tolist() == [112**2, 224 * 112, 0, 179**2]
+    objects = true_maps(truth)
+    metrics = benchmark.score(Predictions(true_maps(truth), objects)).metrics
+    # Half of the frame against a quarter: IoU just below .5, since > leaves one pixel out; against
+    # a half: 1 but for a pixel; against nothing: 0; against 0.64: .78.
+    assert metrics["cIoU"] == 75.0
+    assert metrics["cIoU_adaptive"] == metrics["cIoU_adaptive_ogl"] == 75.0
+    assert set(metrics) >= {"AUC", "AUC_adaptive", "cIoU_ogl", "AUC_ogl", "AUC_adaptive_ogl"}
+
+
+def test_missing_clips_are_left_out_and_counted(annotations: Path) -> None:
+    benchmark = open_benchmark("vggss", annotations, {CLIPS[1], CLIPS[3]})
+    assert [sample.frame_clip for sample in benchmark.samples] == [CLIPS[1], CLIPS[3]]
+    metrics = benchmark.score(Predictions(true_maps(_truth(benchmark)))).metrics
+    assert (metrics["samples"], metrics["official_samples"]) == (2, 4)
+    empty = open_benchmark("vggss", annotations, set())
+    assert empty.official_count == 4 and not empty.samples
+    with pytest.raises(InputError, match="no sample"):
+        empty.score(Predictions(np.zeros((0, 7, 7), np.float32)))
+
+
+def test_flickr_is_a_consensus(annotations: Path) -> None:
+    benchmark = open_benchmark("flickr", annotations, everything)
+    truth = _truth(benchmark)
+    assert truth[0, 0, 0] == 1.0 and truth[0, 0, 200] == 0.5
+    heat = np.broadcast_to(np.arange(224.0, 0, -1), (2, 224, 224)).astype(np.float32)
+    heat[1] = heat[1, :, ::-1]
+    rows = benchmark.score(Predictions(heat)).rows
+    # The truth sums to 112 whole and 112 half columns, and no pixel is without any. Above the
+    # median lie 111 columns, whole ones in the first map and half ones in the second; above the
+    # adaptive threshold all but the coldest.
+    np.testing.assert_allclose(rows["iou"].to_numpy(), [111 / 168, 55.5 / 168])
+    np.testing.assert_allclose(rows["iou_adaptive"].to_numpy(), [167.5 / 168, 167 / 168])
+
+
+def test_is3_needs_every_object_of_an_image(annotations: Path) -> None:
+    benchmark = open_benchmark("is3", annotations, everything)
+    heat = true_maps(_truth(benchmark))
+    heat[3] = heat[3, ::-1]
+    metrics = benchmark.score(Predictions(heat)).metrics
+    assert (metrics["cIoU"], metrics["IIoU"], metrics["IIoU_adaptive"]) == (75.0, 50.0, 50.0)
+    partial = open_benchmark("is3", annotations, lambda clip: clip != "cat_dog_2_dog")
+    metrics = partial.score(Predictions(true_maps(_truth(partial)))).metrics
+    assert (metrics["images"], metrics["official_images"], metrics["IIoU"]) == (1, 2, 100.0)
+
+
+@pytest.mark.parametrize(("name", "subset"), [("avsbench-s4", "s4"), ("avsbench-ms3", "ms3")])
+def test_avsbench_scores_masks(annotations: Path, media: Path, name: str, subset: str) -> None:
+    benchmark = open_benchmark(name, annotations, everything, media)
+    assert len({sample.sound_clip for sample in benchmark.samples}) == 1
+    assert len({sample.frame_clip for sample in benchmark.samples}) == 5
+    assert all(sample.frame_clip.startswith(f"{subset}-") for sample in benchmark.samples)
+    truth = _truth(benchmark)
+    scores = benchmark.score(Predictions(true_maps(truth)))
+    assert scores.metrics["F"] == pytest.approx(100)
+    assert scores.metrics["mIoU"] == pytest.approx(100 * (4 * 1 + 0.5) / 5, abs=0.01)
+    assert scores.metrics["samples_with_mask"] == 4
+    nowhere = open_benchmark(name, annotations, everything)
+    with pytest.raises(InputError, match="gt_masks"):
+        nowhere.ground_truth(0, 1)
+
+
+@pytest.mark.parametrize(("name", "count"), [("extended-vggss", 6), ("extended-flickr", 3)])
+def test_extended_sets(annotations: Path, name: str, count: int) -> None:
+    benchmark = open_benchmark(name, annotations, everything)
+    assert len(benchmark.samples) == benchmark.official_count == count
+    assert len({sample.sample_id for sample in benchmark.samples}) == count
+    truth = _truth(benchmark)
+    heat = true_maps(truth)
+    scores = benchmark.score(Predictions(heat, heat))
+    assert scores.rows["sounding"].to_pylist().count(False) == count - {6: 4, 3: 2}[count]
+    for metric in ("AP", "max_F1", "LocAcc", "AP_exact", "max_F1_exact"):
+        assert 0 <= scores.metrics[metric] <= 100 and f"{metric}_ogl" in scores.metrics
+    assert scores.curves["precision_recall"].num_rows >= 1
+
+
+def test_detection_without_a_sounding_clip(annotations: Path) -> None:
+    benchmark = open_benchmark("extended-flickr", annotations, everything).select([2])
+    with pytest.raises(InputError, match="boxes"):
+        benchmark.score(Predictions(np.ones((1, 7, 7), np.float32)))
+
+
+def test_retrieval_with_classes_and_single_scenes(annotations: Path) -> None:
+    benchmark = open_benchmark("retrieval", annotations, everything)
+    assert benchmark.retrieval_count == 4 and not benchmark.wants_maps
+    eye = np.eye(4, dtype=np.float32)
+    metrics = benchmark.score(Predictions(similarities={"s_L": -eye, "s_A": eye})).metrics
+    assert metrics["R@1_a2i"] == metrics["class_R@1_i2a"] == 100.0
+    assert metrics["R@1_a2i_s_L"] == 0.0
+    assert metrics["R@1_a2i_single"] == 100.0 and metrics["samples_single"] == 3
+    with pytest.raises(InputError, match="similarities"):
+        benchmark.score(Predictions())
+    with pytest.raises(InputError, match="NaN"):
+        benchmark.score(Predictions(similarities={"s_A": eye * np.nan}))
+
+
+def test_negatives_name_the_pairs_they_need(annotations: Path) -> None:
+    benchmark = open_benchmark("negatives", annotations, everything)
+    sounds = [sample.sound_clip for sample in benchmark.samples]
+    assert len(sounds) == 16 and sounds[:4] == CLIPS
+    assert sounds[4:8] == [SILENCE] * 4 and sounds[8:12] == [NOISE] * 4
+    kinds = dict(zip(CLIPS, CLASSES, strict=True))
+    for sample in benchmark.samples[12:]:
+        assert kinds[sample.frame_clip] != kinds[sample.sound_clip]
+    heat = true_maps(_truth(benchmark))
+    heat[4:] = 0.3
+    metrics = benchmark.score(Predictions(heat)).metrics
+    assert metrics["universal_threshold"] == pytest.approx(0.3)
+    assert metrics["pIA"] == 0 and metrics["AUC_N_silence"] == pytest.approx(100)
+    assert metrics["cIoU_universal"] == 75.0
+    assert metrics["samples"] == metrics["official_samples"] == 4
+
+
+def test_scenes_point_and_swap(annotations: Path) -> None:
+    benchmark = open_benchmark("scenes", annotations, everything)
+    assert [s.sound_clip for s in benchmark.samples] == [*CLIPS, CLIPS[3]]
+    assert benchmark.retrieval_count == 4
+    follows = true_maps(_truth(benchmark))
+    eye = np.eye(4, dtype=np.float32)
+    scores = benchmark.score(Predictions(follows, similarities={"s_A": eye}))
+    metrics = scores.metrics
+    assert metrics["pointing"] == 75.0 and metrics["pointing_distractors"] == 100.0
+    assert metrics["swap"] == metrics["both"] == 100.0
+    counts = [metrics[f"samples{suffix}"] for suffix in ("", "_distractors", "_swap")]
+    assert counts == [4, 1, 1]
+    assert metrics["R@1_a2i"] == metrics["class_R@1_i2a_single"] == 100.0
+    assert scores.rows.num_rows == 5 and scores.rows["rank_a2i"].null_count == 1
+    deaf = np.concatenate([follows[:4], follows[:1]])
+    metrics = benchmark.score(Predictions(deaf)).metrics
+    assert metrics["swap"] == metrics["both"] == 0.0
+    with pytest.raises(InputError, match="validation"):
+        open_benchmark("scenes-validation", annotations, everything)
+
+
+def test_a_swap_whose_sound_is_missing_is_left_out(annotations: Path) -> None:
+    benchmark = open_benchmark("scenes", annotations, lambda clip: clip != CLIPS[3])
+    assert len(benchmark.samples) == 3
+    metrics = benchmark.score(Predictions(true_maps(_truth(benchmark)))).metrics
+    assert "swap" not in metrics and metrics["official_samples"] == 4
+
+
+@pytest.mark.parametrize(
+    "maps",
+    [
+        None,
+        np.zeros((3, 7, 7), np.float32),
+        np.zeros((4, 7), np.float32),
+        np.full((4, 7, 7), np.nan, np.float32),
+        np.full((4, 7, 7), 1e300),
+        np.zeros((4, 7, 7), dtype=np.complex64),
+    ],
+)
+def test_unfit_maps_are_refused(annotations: Path, maps: np.ndarray | None) -> None:
+    benchmark = open_benchmark("vggss", annotations, everything)
+    with pytest.raises(InputError, match="maps"):
+        benchmark.score(Predictions(maps))
+
+
+def test_an_unknown_name_and_a_stray_list(annotations: Path) -> None:
+    with pytest.raises(InputError, match="vggss-4654"):
+        open_benchmark("vgg", annotations, everything)
+    (annotations / "vggss_available_2.txt").write_text("x\n")
+    with pytest.raises(InputError, match="vggss_available"):
+        open_benchmark("vggss-4654", annotations, everything)
+    (annotations / "vggss_heard_test.csv").write_text("zzzzzzzzzzz_000001\n")
+    with pytest.raises(InputError, match="zzzzzzzzzzz_000001"):
+        open_benchmark("heard", annotations, everything)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the official lists are absent")
+def test_the_official_lists() -> None:
+    counts = {}
+    for name in BENCHMARKS:
+        if not name.startswith("scenes"):
+            counts[name] = open_benchmark(name, SHARED, everything).official_count
+    assert counts == {
+        "vggss": 5158,
+        "vggss-4654": 4655,  # the list's last line has no line end, hence the usual count
+        "heard": 2564,
+        "unheard": 2575,
+        "heard-tie": 2425,
+        "unheard-tie": 2463,
+        "flickr": 250,
+        "avsbench-s4": 3700,
+        "avsbench-ms3": 320,
+        "extended-vggss": 2 * 5158,
+        "extended-flickr": 500,
+        "is3": 6480,
+        "retrieval": 5158,
+        "negatives": 5158,
+    }

@@ -1,0 +1,97 @@
+"""Small media files for tests, written by PyAV: what a camera, an editor or an accident makes."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+
+SHARED_MEDIA = Path(__file__).parents[2] / "shared" / "media"
+
+
+def moving_square(index: int, width: int, height: int) -> np.ndarray:
+    """A frame whose content tells its number: a square that moves, over a ramp of colours."""
+    picture = np.zeros((height, width, 3), dtype=np.uint8)
+    picture[..., 0] = np.linspace(0, 255, width)
+    picture[..., 1] = np.linspace(0, 255, height)[:, None]
+    size = max(1, min(width, height) // 4)
+    x, y = (3 * index) % max(1, width - size), (2 * index) % max(1, height - size)
+    picture[y : y + size, x : x + size] = (255, 255, 255)
+    picture[..., 2] = (8 * index) % 256
+    return picture
+
+
+def tones(seconds: float, sample_rate: int, channels: int = 1) -> np.ndarray:
+    """(channels, n) float32: one tone per channel."""
+    time = np.arange(round(seconds * sample_rate)) / sample_rate
+    return np.stack(
+        [0.3 * np.sin(2 * np.pi * (300 + 200 * channel) * time) for channel in range(channels)]
+    ).astype(np.float32)
+
+
+def write_media(
+    path: Path,
+    *,
+    seconds: float = 2.0,
+    size: tuple[int, int] | None = (48, 36),
+    rate: int = 20,
+    video_codec: str = "libx264",
+    pixels: str = "yuv420p",
+    group: int = 10,
+    times: Sequence[int] | None = None,
+    rotation: int = 0,
+    picture: Callable[[int, int, int], np.ndarray] = moving_square,
+    sound: np.ndarray | None = None,
+    sample_rate: int = 16000,
+    audio_codec: str = "aac",
+    sound_delay: float = 0.0,
+    container_options: dict[str, str] | None = None,
+) -> Path:
+    """Write a media file and give its path.
+
+    `size`: width and height, None for no picture. `times`: display times of the frames in
+    milliseconds, otherwise `rate` frames/s. `sound`: (channels, n), None for no sound.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    layouts = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+    with av.open(str(path), "w", container_options=container_options or {}) as container:
+        video = audio = None
+        if size is not None:
+            video = container.add_stream(video_codec, rate=rate)
+            video.width, video.height, video.pix_fmt = *size, pixels
+            video.codec_context.gop_size = group
+            if times is not None:
+                video.codec_context.time_base = Fraction(1, 1000)
+            if rotation:
+                video.set_display_rotation(rotation)
+        if sound is not None:
+            audio = container.add_stream(audio_codec, rate=sample_rate, layout=layouts[len(sound)])
+        if video is not None:
+            count = round(seconds * rate) if times is None else len(times)
+            for index in range(count):
+                frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
+                frame.pts = index if times is None else times[index]
+                frame.time_base = Fraction(1, rate) if times is None else Fraction(1, 1000)
+                container.mux(video.encode(frame))
+            container.mux(video.encode())
+        if audio is not None:
+            layout, block = layouts[len(sound)], audio.codec_context.frame_size or 1024
+            resampler = av.AudioResampler(audio.codec_context.format.name, layout, sample_rate)
+            for begin in range(0, sound.shape[1], block):
+                # Packed: PyAV 18 fails on planes of 8 channels.
+                part = np.ascontiguousarray(sound[:, begin : begin + block].T).reshape(1, -1)
+                formed = av.AudioFrame.from_ndarray(part, format="flt", layout=layout)
+                formed.sample_rate = sample_rate
+                formed.time_base = Fraction(1, sample_rate)
+                formed.pts = begin + round(sound_delay * sample_rate)
+                for ready in resampler.resample(formed):
+                    container.mux(audio.encode(ready))
+            container.mux(audio.encode())
+    return path
+
+
+def all_frames(path: Path, stream: int = 0) -> list[np.ndarray]:
+    """Every frame of a video in display order, (height, width, 3) uint8: the slow, plain way."""
+    with av.open(str(path)) as container:
+        return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=stream)]

@@ -1,0 +1,341 @@
+"""The loop: same bytes however a run was interrupted, ranks and cached gradients that change
+nothing, and the learning it is there for."""
+
+import json
+import math
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_corpus import make_corpus
+
+from pipeline.dataset import Neighbours, TrainingSet
+from pipeline.decoded import DecodedCorpus
+from pipeline.errors import InputError
+from pipeline.localizer import Architecture, Localizer, load_localizer
+from pipeline.training import (
+    HISTORY_COLUMNS,
+    SCHEDULES,
+    Recipe,
+    Stepper,
+    learning_rate,
+    train,
+)
+
+CLIPS, K = 24, 3
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+RECIPE = Recipe(
+    architecture=Architecture((1, 1), (6, 8), (1, 2), 1),
+    seed=3,
+    input_side=32,
+    window_steps=12,
+    pooling="top",
+    k=K,
+    epochs=3,
+    batch=8,
+    learning_rate=3e-3,
+    schedule="one-cycle",
+    threads=1,
+)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> DecodedCorpus:
+    """Four classes: a coloured square over noise, and a loud band of the spectrogram."""
+    generator = np.random.default_rng(0)
+    frames = generator.integers(60, 120, (CLIPS, 36, 36, 3)).astype(np.uint8)
+    sounds = []
+    for clip in range(CLIPS):
+        kind = clip % 4
+        y, x = generator.integers(0, 20, 2)
+        frames[clip, y : y + 16, x : x + 16] = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255,) * 3][
+            kind
+        ]
+        sound = generator.normal(-12, 1, (20, 16))
+        sound[:, 4 * kind : 4 * kind + 4] += 10
+        sounds.append(sound)
+    return make_corpus(tmp_path_factory.mktemp("corpus"), frames, sounds)
+
+
+ROWS = np.arange(CLIPS)
+
+
+def _neighbours() -> Neighbours:
+    """Other clips of the same class."""
+    ids = np.array([[c for c in range(CLIPS) if c % 4 == i % 4 and c != i][:K] for i in ROWS])
+    return Neighbours(ids.astype(np.int32), ids[:, ::-1].astype(np.int32))
+
+
+def _train(corpus: DecodedCorpus, folder: Path, recipe: Recipe = RECIPE, **options) -> Path:
+    return train(
+        corpus,
+        ROWS,
+        _neighbours(),
+        recipe,
+        output=folder / "run",
+        work=folder / "work",
+        device="cpu",
+        **options,
+    )
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted((folder / "run").iterdir())}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(corpus: DecodedCorpus, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("undisturbed")
+    _train(corpus, folder)
+    return folder
+
+
+def test_a_run_leaves_weights_and_a_history_that_falls(undisturbed: Path) -> None:
+    assert set(_bytes(undisturbed)) == {"history.tsv", "weights.safetensors"}
+    assert not list((undisturbed / "work").iterdir())
+    assert load_localizer(undisturbed / "run/weights.safetensors").architecture == (
+        RECIPE.architecture
+    )
+    lines = (undisturbed / "run/history.tsv").read_text().splitlines()
+    assert tuple(lines[0].split("\t")) == HISTORY_COLUMNS
+    rows = [
+        dict(zip(HISTORY_COLUMNS, map(float, line.split("\t")), strict=True)) for line in lines[1:]
+    ]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    for row in rows:
+        assert row["localization"] + row["alignment"] == pytest.approx(row["loss"], rel=1e-6)
+    assert rows[-1]["loss"] < rows[0]["loss"] < 18 * math.log(8) * 1.5
+
+
+class _Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("killed_after", [1, 2, 3])
+def test_a_killed_run_ends_in_the_same_bytes(
+    corpus: DecodedCorpus, tmp_path: Path, undisturbed: Path, killed_after: int
+) -> None:
+    def kill(epoch: int) -> None:
+        if epoch == killed_after:
+            raise _Killed
+
+    with pytest.raises(_Killed):
+        _train(corpus, tmp_path, epoch_done=kill)
+    assert (tmp_path / "work/checkpoint.pt").exists()
+    done: list[int] = []
+    _train(corpus, tmp_path, epoch_done=done.append, workers=1)
+    assert done == list(range(killed_after + 1, 4))  # what was done is not done again
+    assert _bytes(tmp_path) == _bytes(undisturbed)
+
+
+def test_a_checkpoint_of_another_recipe_is_not_used(
+    corpus: DecodedCorpus, tmp_path: Path, undisturbed: Path
+) -> None:
+    def kill(epoch: int) -> None:
+        raise _Killed
+
+    with pytest.raises(_Killed):
+        _train(corpus, tmp_path, replace(RECIPE, temperature=0.1), epoch_done=kill)
+    done: list[int] = []
+    _train(corpus, tmp_path, epoch_done=done.append)
+    assert done == [1, 2, 3]
+    assert _bytes(tmp_path) == _bytes(undisturbed)
+
+
+def _one_step(corpus: DecodedCorpus, recipe: Recipe) -> tuple[torch.Tensor, dict, dict]:
+    """Losses, gradients and buffers after the backward pass of the first batch."""
+    clips = TrainingSet(
+        corpus, ROWS, _neighbours(), window_steps=recipe.window_steps, batch=recipe.batch,
+        epochs=1, seed=0, k=K, semantic=recipe.semantic, multi_view=recipe.multi_view,
+    )  # fmt: skip
+    network = Localizer(recipe.architecture, seed=1).train()
+    stepper = Stepper(network, recipe, torch.device("cpu"))
+    losses = stepper.backward(*stepper.views(clips[0], 0))
+    gradients = {name: p.grad for name, p in network.named_parameters()}
+    return losses, gradients, dict(network.named_buffers())
+
+
+@pytest.mark.parametrize("pooling", ["mean", "top"])
+def test_cached_gradients_are_the_plain_step_s(corpus: DecodedCorpus, pooling: str) -> None:
+    recipe = replace(RECIPE, pooling=pooling)
+    plain = _one_step(corpus, recipe)
+    cached = _one_step(corpus, replace(recipe, cache_gradients=True))
+    torch.testing.assert_close(cached[0], plain[0], atol=0, rtol=0)
+    for name, gradient in plain[1].items():
+        torch.testing.assert_close(cached[1][name], gradient, atol=1e-5, rtol=1e-5, msg=name)
+    torch.testing.assert_close(cached[2], plain[2], atol=0, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("semantic", "multi_view", "alignment", "views"),
+    [
+        (True, True, True, 3),
+        (True, False, True, 2),
+        (False, True, False, 2),
+        (False, False, True, 1),
+        (False, False, False, 1),
+    ],
+)
+def test_the_switches_choose_views_and_alignment(
+    corpus: DecodedCorpus, semantic: bool, multi_view: bool, alignment: bool, views: int
+) -> None:
+    recipe = replace(RECIPE, semantic=semantic, multi_view=multi_view, feature_alignment=alignment)
+    losses, gradients, buffers = _one_step(corpus, recipe)
+    assert int(buffers["imgnet.bn1.num_batches_tracked"]) == views
+    assert int(buffers["audnet.bn1.num_batches_tracked"]) == views
+    assert (float(losses[2]) > 0) == alignment
+    assert (gradients["image_projection.0.weight"] is not None) == alignment
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_lower_precision_stays_near_the_full_one(corpus: DecodedCorpus, precision: str) -> None:
+    full = _one_step(corpus, RECIPE)[0]
+    low = _one_step(corpus, replace(RECIPE, precision=precision))[0]
+    torch.testing.assert_close(low, full, atol=0, rtol=0.05)
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(corpus: DecodedCorpus, tmp_path: Path) -> None:
+    frames = np.stack([corpus.frame(row) for row in ROWS])
+    sounds = [np.array(corpus.spectrogram(row)) for row in ROWS]
+    sounds[5][:] = np.nan
+    broken = make_corpus(tmp_path / "corpus", frames, sounds)
+    with pytest.raises(InputError, match=r"loss is nan at step \d+ of 9 .*rate 0\.0.*: none"):
+        _train(broken, tmp_path)
+
+
+def test_the_last_good_checkpoint_is_named(
+    corpus: DecodedCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backward = Stepper.backward
+    calls = []
+
+    def poisoned(self: Stepper, *views) -> torch.Tensor:
+        calls.append(1)
+        losses = backward(self, *views)
+        return losses * math.inf if len(calls) == 5 else losses
+
+    monkeypatch.setattr(Stepper, "backward", poisoned)
+    with pytest.raises(
+        InputError, match=r"inf at step 5 of 9 \(epoch 2, .*checkpoint\.pt of epoch 1"
+    ):
+        _train(corpus, tmp_path)
+
+
+def test_unusable_recipes_are_refused(corpus: DecodedCorpus, tmp_path: Path) -> None:
+    for change, expected in (
+        ({"schedule": "cosine"}, "one-cycle"),
+        ({"precision": "float64"}, "bfloat16"),
+        ({"architecture": Architecture((1,), (4,), (1,), 0)}, "projection_layers"),
+    ):
+        with pytest.raises(InputError, match=expected):
+            _train(corpus, tmp_path, replace(RECIPE, **change))
+
+
+def test_one_cycle_is_torch_s() -> None:
+    steps, peak = 40, 2e-3
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=peak)
+    reference = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, peak, total_steps=steps, cycle_momentum=False
+    )
+    for step in range(steps):
+        expected = optimiser.param_groups[0]["lr"]
+        assert learning_rate("one-cycle", peak, step, steps) == pytest.approx(expected, rel=1e-9)
+        optimiser.step()
+        if step < steps - 1:
+            reference.step()
+    assert {learning_rate(SCHEDULES[0], 1e-4, step, 7) for step in range(7)} == {1e-4}
+
+
+_RANK = """
+import json, sys
+from dataclasses import replace
+from pathlib import Path
+import numpy as np, torch, torch.distributed as dist
+from pipeline import ranks
+from pipeline.dataset import Neighbours, TrainingSet
+from pipeline.decoded import DecodedCorpus
+from pipeline.localizer import Architecture, Localizer
+from pipeline.training import Recipe, Stepper, train
+
+torch.set_num_threads(1)
+dist.init_process_group("gloo")
+settings = json.loads(Path(sys.argv[1]).read_text())
+settings["architecture"] = Architecture(**{
+    k: tuple(v) if isinstance(v, list) else v for k, v in settings["architecture"].items()
+})
+recipe = Recipe(**settings)
+ids = np.load(sys.argv[3])
+clips = TrainingSet(
+    DecodedCorpus(Path(sys.argv[2])), np.arange(len(ids)), Neighbours(ids, ids[:, ::-1]),
+    window_steps=recipe.window_steps, batch=recipe.batch, epochs=1, seed=0, k=recipe.k,
+    part=ranks.rank(), parts=ranks.count(),
+)
+for pooling, symmetric in (("mean", False), ("top", True), ("trimap", True)):
+    network = Localizer(recipe.architecture, seed=1).train()
+    ranks.synchronize_batch_norm(network)
+    stepper = Stepper(network, replace(recipe, pooling=pooling, symmetric=symmetric),
+                      torch.device("cpu"))
+    losses = stepper.backward(*stepper.views(clips[0], 0))
+    ranks.average([p.grad for p in network.parameters()])
+    ranks.average([losses])
+    found = {n: p.grad for n, p in network.named_parameters()}
+    found |= {n: b for n, b in network.named_buffers()}
+    torch.save({"losses": losses, **found}, f"{sys.argv[4]}/{pooling}_{ranks.rank()}.pt")
+output = Path(sys.argv[4])
+train(clips.corpus, clips.rows, clips.neighbours, replace(recipe, epochs=1, sync_batch_norm=True),
+      output=output / "run", work=output / "work", device="cpu")
+dist.destroy_process_group()
+"""
+
+
+def test_two_ranks_give_the_single_process_s_loss_and_gradients(
+    corpus: DecodedCorpus, tmp_path: Path
+) -> None:
+    (tmp_path / "rank.py").write_text(_RANK)
+    (tmp_path / "recipe.json").write_text(json.dumps(asdict(RECIPE)))
+    np.save(tmp_path / "ids.npy", _neighbours().image)
+    root = Path(__file__).resolve().parents[1]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    paths = [tmp_path / "rank.py", tmp_path / "recipe.json", corpus.folder, tmp_path / "ids.npy"]
+    done = subprocess.run(
+        [*command, *map(str, paths), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    for pooling, symmetric in (("mean", False), ("top", True), ("trimap", True)):
+        recipe = replace(RECIPE, pooling=pooling, symmetric=symmetric)
+        losses, gradients, buffers = _one_step(corpus, recipe)
+        for rank in range(2):
+            found = torch.load(tmp_path / f"{pooling}_{rank}.pt", weights_only=True)
+            torch.testing.assert_close(found["losses"], losses, atol=1e-5, rtol=1e-6)
+            for part in (gradients, buffers):
+                largest = max(float(expected.abs().max()) for expected in part.values())
+                for name, expected in part.items():
+                    apart = float((found[name] - expected).abs().max())
+                    assert apart <= 1e-5 * largest, name
+    train(
+        corpus, ROWS, _neighbours(), replace(RECIPE, epochs=1), output=tmp_path / "single",
+        work=tmp_path / "work", device="cpu",
+    )  # fmt: skip
+    split, single = (
+        float((tmp_path / folder / "history.tsv").read_text().splitlines()[1].split("\t")[1])
+        for folder in ("run", "single")
+    )
+    assert split == pytest.approx(single, rel=1e-3)
