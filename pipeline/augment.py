@@ -78,8 +78,8 @@ def simclr_view(
 
     A crop of a random share of the `area` with an aspect of 3/4 to 4/3, a flip, with probability
     0.8 brightness, contrast, saturation (each 1 +- 0.8 `strength`) and hue (+- 0.2 `strength` of
-    the circle) in the given `order` of these four, with 0.2 greyscale, with 0.5 a Gaussian blur over
-    a tenth of the side, of deviation 0.1 to 2 px at SimCLR's 224 px and in proportion elsewhere.
+    the circle) in the given `order` of these four, with 0.2 greyscale, with 0.5 a Gaussian blur
+    over a tenth of the side, of deviation 0.1 to 2 px at 224 px and in proportion elsewhere.
 
     frames: (B, H, H, 3) uint8; draws: (B, DRAWS); returns normalised (B, 3, side, side) float32.
     """

@@ -10,7 +10,7 @@ frame.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import torch
@@ -33,6 +33,26 @@ class Architecture:
     channels: tuple[int, ...] = (64, 128, 256, 512)
     strides: tuple[int, ...] = (1, 2, 2, 1)
     projection_layers: int = 1
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a localizer is fed and how its s_L pools; the defaults are the paper's.
+
+    Frames of `side` pixels; of a sound `steps` time steps of the log-spectrogram that
+    `pipeline.spectrogram.log_spectrogram` makes with `sample_rate`, `window`, `hop` and `bands`;
+    `pooling`, `share` and `temperature` are `pipeline.objective.s_l`'s.
+    """
+
+    side: int = 224
+    steps: int = 299
+    sample_rate: int = 16000
+    window: int = 512
+    hop: int = 159
+    bands: int = 0
+    pooling: str = "mean"
+    share: float = 0.25
+    temperature: float = 0.1
 
 
 class ResNet(nn.Module):
@@ -72,12 +92,19 @@ class ResNet(nn.Module):
 class Localizer(nn.Module):
     """The image network, the sound network and the projections p_v, p_a of Eq. 4."""
 
-    def __init__(self, architecture: Architecture | None = None, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        architecture: Architecture | None = None,
+        *,
+        seed: int = 0,
+        usage: Usage | None = None,
+    ) -> None:
         """Made from scratch: Kaiming-normal (fan-out) convolutions, batch-norm weights N(1, 0.02).
 
         The same `seed` gives the same weights, whatever torch's global generator did before.
         """
         super().__init__()
+        self.usage = usage or Usage()
         self.architecture = shape = architecture or Architecture()
         with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced below
             self.imgnet = ResNet(3, shape.blocks, shape.channels, shape.strides)
@@ -147,10 +174,11 @@ def _embedding(features: Tensor, projection: nn.Module | None) -> Tensor:
 
 
 def save_localizer(path: Path, localizer: Localizer) -> None:
-    """Write weights and, as JSON in the metadata, architecture as one safetensors file,
-    atomically; equal localizers give equal bytes."""
-    text = json.dumps(asdict(localizer.architecture), sort_keys=True)
-    save_safetensors(path, localizer.state_dict(), {"architecture": text})
+    """Write the weights and, as one JSON entry of the metadata, architecture and usage as one
+    safetensors file, atomically; equal localizers give equal bytes."""
+    entry = {"architecture": asdict(localizer.architecture), "usage": asdict(localizer.usage)}
+    text = json.dumps(entry, sort_keys=True)
+    save_safetensors(path, localizer.state_dict(), {"localizer": text})
 
 
 def load_localizer(
@@ -163,21 +191,23 @@ def load_localizer(
 
     Raises `InputError` naming the file and the entry that is missing or does not fit."""
     state = read_state(path)
-    text = read_metadata(path).get("architecture") if path.suffix == ".safetensors" else None
+    text = read_metadata(path).get("localizer") if path.suffix == ".safetensors" else None
     if text is None:
         return from_published(state, str(path), strides, projections)
     try:
-        entries = json.loads(text)
+        entry = json.loads(text)
+        shape, usage = entry["architecture"], entry["usage"]
         localizer = Localizer(
             Architecture(
-                blocks=tuple(int(n) for n in entries["blocks"]),
-                channels=tuple(int(n) for n in entries["channels"]),
-                strides=tuple(int(n) for n in entries["strides"]),
-                projection_layers=int(entries["projection_layers"]),
-            )
+                blocks=tuple(int(n) for n in shape["blocks"]),
+                channels=tuple(int(n) for n in shape["channels"]),
+                strides=tuple(int(n) for n in shape["strides"]),
+                projection_layers=int(shape["projection_layers"]),
+            ),
+            usage=Usage(**{f.name: type(f.default)(usage[f.name]) for f in fields(Usage)}),
         )
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
-        raise InputError(f"{path}: its architecture entry cannot be built: {error!r}") from error
+        raise InputError(f"{path}: its localizer entry cannot be built: {error!r}") from error
     load_into(localizer, state, str(path))
     return localizer.eval()
 

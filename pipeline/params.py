@@ -86,10 +86,11 @@ class Encoders:
 
 @dataclass(frozen=True)
 class Embed:
-    """Off-the-shelf features (3.3): the timm model, its input side in pixels, batch size."""
+    """Off-the-shelf features (3.3): the timm model, its input side, the seconds of sound used."""
 
     image_model: str
     side: Count
+    sound_seconds: Positive
     batch: Count
     threads: Count
 

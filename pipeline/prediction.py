@@ -15,28 +15,30 @@ from pipeline import augment
 from pipeline.dataset import sound_window
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.localizer import Localizer, localization_map
+from pipeline.localizer import Localizer, Usage, localization_map
 from pipeline.objective import s_a, s_l
 from pipeline.progress import track
 from pipeline.spectrogram import log_spectrogram
 
-SILENCE = "<silence>"
-NOISE = "<noise>"
 
-
-def reserved_sounds(
-    steps: int, *, sample_rate: int, window: int, hop: int, bands: int, seed: int = 0
-) -> dict[str, np.ndarray]:
-    """Log-spectrograms (steps, bands) float16 of digital silence and of white noise (deviation
-    0.1 of full scale), under the names that a pair's sound may have instead of a clip's id."""
-    samples = window + (steps - 1) * hop
-    noise = 0.1 * torch.randn(samples, generator=torch.Generator().manual_seed(seed))
-    sounds = {SILENCE: torch.zeros(samples), NOISE: noise.clamp(-1, 1)}
-    form = {"sample_rate": sample_rate, "window": window, "hop": hop, "bands": bands}
-    return {
-        name: log_spectrogram(sound, **form).T.numpy().astype(np.float16)
-        for name, sound in sounds.items()
-    }
+def made_sounds(usage: Usage, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Log-spectrograms (steps, bands) float16 of digital silence, and of white noise: a standard
+    normal waveform clipped to [-1, 1]."""
+    samples = usage.window + (usage.steps - 1) * usage.hop
+    noise = torch.randn(samples, generator=torch.Generator().manual_seed(seed)).clamp(-1, 1)
+    silence, loud = (
+        log_spectrogram(
+            sound,
+            sample_rate=usage.sample_rate,
+            window=usage.window,
+            hop=usage.hop,
+            bands=usage.bands,
+        )
+        .T.numpy()
+        .astype(np.float16)
+        for sound in (torch.zeros(samples), noise)
+    )
+    return silence, loud
 
 
 class Predictor:
@@ -47,27 +49,25 @@ class Predictor:
         localizer: Localizer,
         corpus: DecodedCorpus,
         *,
-        input_side: int,
-        window_steps: int,
         reserved: Mapping[str, np.ndarray] | None = None,
         batch: int = 64,
         device: str | None = None,
     ) -> None:
-        """Frames are resized to `input_side` pixels; of each sound the middle `window_steps` are
-        heard. `reserved` are further sounds by name (`reserved_sounds`), (window_steps, bands).
-        `device` is "cuda" where there is one, by default."""
+        """Frames are resized and windows cut as the localizer's `usage` says. `reserved` are
+        further sounds by name, (steps, bands), such as `made_sounds`. `device` is "cuda" where
+        there is one, by default."""
         chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self.device = torch.device(chosen)
         self.localizer = localizer.to(self.device).eval()
         self.corpus, self.reserved = corpus, dict(reserved or {})
-        self.input_side, self.window_steps, self.batch = input_side, window_steps, batch
+        self.usage, self.batch = localizer.usage, batch
 
     @torch.no_grad()
     def maps(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
         """Raw localization maps of (frame's clip, sound's clip) pairs, (N, h, w) float32: the
         cosines of 4.1, higher where it sounds. Raises `InputError` for a clip that the corpus
         lacks or that has no picture or no sound."""
-        height, width = self.localizer.map_size(self.input_side, self.input_side)
+        height, width = self.localizer.map_size(self.usage.side, self.usage.side)
         maps = np.empty((len(pairs), height, width), dtype=np.float32)
         frames, frame_places = _unique(frame for frame, _ in pairs)
         sounds, sound_places = _unique(sound for _, sound in pairs)
@@ -95,22 +95,19 @@ class Predictor:
 
     @torch.no_grad()
     def similarities(
-        self,
-        frames: Sequence[str],
-        sounds: Sequence[str],
-        pooling: str = "mean",
-        *,
-        share: float = 0.25,
-        temperature: float = 0.1,
+        self, frames: Sequence[str], sounds: Sequence[str]
     ) -> dict[str, np.ndarray]:
-        """Every frame against every sound, (frames, sounds) float32: `s_L` with the pooling of
-        `pipeline.objective.s_l`, and `s_A` where the localizer has projections."""
+        """Every frame against every sound, (frames, sounds) float32: `s_L` with the localizer's own
+        pooling, and `s_A` where it has projections."""
+        usage = self.usage
         heard = self._sounds(sounds)
         aligned = self.localizer.image_projection is not None
         queries = self.localizer.audio_embedding(heard) if aligned else None
         found: dict[str, list[Tensor]] = {"s_L": []}
         for _, v in self._frames(frames):
-            rows = s_l(v, heard, pooling, share=share, temperature=temperature)
+            rows = s_l(
+                v, heard, usage.pooling, share=usage.share, temperature=usage.temperature
+            )
             found["s_L"].append(rows.cpu())
             if queries is not None:
                 alignment = s_a(self.localizer.image_embedding(v), queries).cpu()
@@ -128,7 +125,7 @@ class Predictor:
                     raise InputError(f"{self.corpus.folder}: clip {clip} has no picture")
                 pictures.append(self.corpus.frame(row))
             stored = torch.from_numpy(np.stack(pictures)).to(self.device)
-            yield start, self.localizer.encode_frames(augment.plain_view(stored, self.input_side))
+            yield start, self.localizer.encode_frames(augment.plain_view(stored, self.usage.side))
 
     def _sounds(self, clips: Sequence[str]) -> Tensor:
         """Features (N, C) of the clips' middle windows, or of reserved sounds, on the device."""
@@ -148,7 +145,7 @@ class Predictor:
         row = self.corpus.row(clip)
         if not self.corpus.has_sound(row):
             raise InputError(f"{self.corpus.folder}: clip {clip} has no sound")
-        return sound_window(self.corpus, row, self.window_steps)
+        return sound_window(self.corpus, row, self.usage.steps)
 
 
 def _unique(names: Iterator[str]) -> tuple[list[str], np.ndarray]:

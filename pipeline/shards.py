@@ -63,6 +63,22 @@ def write_json(path: Path, content: Mapping[str, Any] | Sequence[Any]) -> None:
         file.write(text.encode() + b"\n")
 
 
+def write_tsv(path: Path, table: pa.Table) -> None:
+    """Write `table` as text with tabs and a head, the form of DVC's plots, atomically."""
+    lines = ["\t".join(table.column_names)]
+    lines += ["\t".join(f"{value:.8g}" for value in row.values()) for row in table.to_pylist()]
+    with atomic_file(path) as file:
+        file.write(("\n".join(lines) + "\n").encode())
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file that avloc wrote; `InputError` names one that is missing or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected JSON, found: {error}") from error
+
+
 def read_parquet(path: Path) -> pa.Table:
     """Read a Parquet file whole; `InputError` names a file that is missing or damaged."""
     try:

@@ -29,7 +29,7 @@ from pipeline import augment, dataset, decoded, localizer, objective, ranks
 from pipeline.dataset import Batch, Neighbours, TrainingSet
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.localizer import Architecture, Localizer, save_localizer
+from pipeline.localizer import Architecture, Localizer, Usage, save_localizer
 from pipeline.objective import contrastive_loss
 from pipeline.progress import console, track
 from pipeline.shards import atomic_file
@@ -46,20 +46,15 @@ _MODULES = (augment, dataset, decoded, localizer, objective, ranks)
 class Recipe:
     """What is learned and how; the defaults are the paper's, or `method`'s where it is silent.
 
-    `input_side` is the frame's in pixels, `window_steps` the sound's in time steps. `pooling`,
-    `pooling_share` and `pooling_temperature` are `pipeline.objective.s_l`'s. `temperature` is tau.
+    `usage` is what the localizer is fed and how its s_L pools. `temperature` is tau.
     `simclr_strength` scales SimCLR's colour jitter, `simclr_area` is its crop's range of areas.
     `batch` counts the clips of a step over all devices. `threads` are the CPU's, part of the
     recipe because sums in another order end in other bytes.
     """
 
     architecture: Architecture = field(default_factory=Architecture)
+    usage: Usage = field(default_factory=Usage)
     seed: int = 0
-    input_side: int = 224
-    window_steps: int = 299
-    pooling: str = "mean"
-    pooling_share: float = 0.25
-    pooling_temperature: float = 0.1
     semantic: bool = True
     multi_view: bool = True
     feature_alignment: bool = True
@@ -114,7 +109,7 @@ def train(
             corpus,
             rows,
             neighbours,
-            window_steps=recipe.window_steps,
+            window_steps=recipe.usage.steps,
             batch=recipe.batch,
             epochs=recipe.epochs,
             seed=recipe.seed,
@@ -142,7 +137,7 @@ class _Run:
     ) -> None:
         self.clips, self.recipe, self.device = clips, recipe, device
         self.output, self.checkpoint, self.identity = output, work / "checkpoint.pt", identity
-        network = Localizer(recipe.architecture, seed=recipe.seed)
+        network = Localizer(recipe.architecture, seed=recipe.seed, usage=recipe.usage)
         if recipe.sync_batch_norm:
             ranks.synchronize_batch_norm(network)
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -164,7 +159,7 @@ class _Run:
             pin_memory=self.device.type == "cuda",
         )
         self._write_history()
-        side = self.recipe.input_side
+        side = self.recipe.usage.side
         size = " x ".join(str(n) for n in self.network.map_size(side, side))
         console.print(f"train: {len(self.clips.rows)} clips, a map of {size}, on {self.device}")
         batches = track(loader, "train", total=len(self.clips) - first)
@@ -280,13 +275,13 @@ class Stepper:
         order = torch.randperm(4, generator=generator).tolist()
         draws = [d[ranks.rank() * own : (ranks.rank() + 1) * own] for d in whole]
         batch = {key: part.to(self.device, non_blocking=True) for key, part in batch.items()}
-        frames = [augment.light_view(batch["frames"], draws[0], recipe.input_side)]
+        frames = [augment.light_view(batch["frames"], draws[0], recipe.usage.side)]
         if recipe.multi_view:
             frames.append(
                 augment.simclr_view(
                     batch["frames"],
                     draws[1],
-                    recipe.input_side,
+                    recipe.usage.side,
                     order=order,
                     area=recipe.simclr_area,
                     strength=recipe.simclr_strength,
@@ -294,7 +289,7 @@ class Stepper:
             )
         if recipe.semantic:
             conceptual = batch["conceptual_frames"]
-            frames.append(augment.light_view(conceptual, draws[2], recipe.input_side))
+            frames.append(augment.light_view(conceptual, draws[2], recipe.usage.side))
         keys = ("sounds", "shifted_sounds", "conceptual_sounds")
         sounds = [augment.spectrograms(batch[key]) for key in keys if key in batch]
         if recipe.channels_last:
@@ -356,9 +351,9 @@ class Stepper:
             [network.audio_embedding(x) for x in a] if aligned else None,
             tau=recipe.temperature,
             symmetric=recipe.symmetric,
-            pooling=recipe.pooling,
-            share=recipe.pooling_share,
-            temperature=recipe.pooling_temperature,
+            pooling=recipe.usage.pooling,
+            share=recipe.usage.share,
+            temperature=recipe.usage.temperature,
         )
         self.scaler.scale(loss).backward()
         return torch.stack([loss.detach(), parts["localization"], parts["alignment"]])

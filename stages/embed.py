@@ -22,18 +22,24 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     from pipeline.decoded import DecodedCorpus
     from pipeline.embedding import embed_corpus
     from pipeline.encoders import load_encoders
+    from pipeline.shards import read_json
+    from pipeline.spectrogram import window_steps
 
     item, values = settings(Parameters(), name)
     torch.set_num_threads(values.threads)
     image_encoder, audio_encoder = load_encoders(
         Path(item.weights), values.image_model, values.side
     )
+    folder = decoded_folder(item.corpus)
+    form = read_json(folder / "settings.json")
+    sound = {key: form[key] for key in ("sample_rate", "window", "hop")}
     embed_corpus(
-        DecodedCorpus(decoded_folder(item.corpus)),
+        DecodedCorpus(folder),
         image_encoder,
         audio_encoder,
         embeddings_folder(name),
         work=WORK / "embed" / name,
         batch=values.batch,
+        sound_frames=window_steps(values.sound_seconds, **sound),
         device="cuda" if torch.cuda.is_available() else "cpu",
     )

@@ -20,14 +20,14 @@ def evaluate(name: Annotated[str, typer.Argument(help="An evaluation of the acti
     """Score a run on a benchmark. Example: [bold]avloc evaluate toy-scenes[/bold]"""
     import torch
 
-    from pipeline.benchmarks import open_benchmark
+    from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
     from pipeline.benchmarks.scenes import ScenesBenchmark
     from pipeline.corpora.lists import read_clip_list
     from pipeline.decoded import DecodedCorpus
     from pipeline.encoders import load_image_encoder
     from pipeline.evaluation import evaluate as evaluate_benchmark
     from pipeline.localizer import Localizer, load_localizer
-    from pipeline.prediction import Predictor
+    from pipeline.prediction import Predictor, made_sounds
     from pipeline.report.scenes import draw_benchmark_scenes
     from pipeline.shards import write_json, write_npy, write_parquet, write_tsv
 
@@ -39,12 +39,13 @@ def evaluate(name: Annotated[str, typer.Argument(help="An evaluation of the acti
     )
     run = run_folder(item.run)
     localizer = load_localizer(run / "weights.safetensors")
-    untrained = Localizer(localizer.architecture, localizer.usage, seed=values.seed)
+    untrained = Localizer(localizer.architecture, seed=values.seed, usage=localizer.usage)
+    reserved = dict(zip((SILENCE, NOISE), made_sounds(localizer.usage, values.seed), strict=True))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     result = evaluate_benchmark(
         benchmark,
-        Predictor(localizer, corpus, batch=values.batch, device=device),
-        Predictor(untrained, corpus, batch=values.batch, device=device),
+        Predictor(localizer, corpus, reserved=reserved, batch=values.batch, device=device),
+        Predictor(untrained, corpus, reserved=reserved, batch=values.batch, device=device),
         load_image_encoder(Path(item.ground.weights), embed.image_model, embed.side).to(device),
         read_clip_list(run / "training_clips.txt"),
         seed=values.seed,

@@ -34,13 +34,8 @@ def table(
     scores: dict[str, list[dict[str, float]]] = {}
     for variant in variants:
         pattern = f"{variant}-[0-9]*-scenes/metrics.json"
-        scores[variant] = []
-        for path in sorted(results_folder("").glob(pattern)):
-            run = path.parent.name.removesuffix("-scenes")
-            retrieval = results_folder(f"{run}-retrieval") / "metrics.json"
-            if not retrieval.exists():
-                raise InputError(f"{retrieval}: not found, expected beside {path}; run dvc repro")
-            scores[variant].append(json.loads(path.read_text()) | json.loads(retrieval.read_text()))
+        paths = sorted(results_folder("").glob(pattern))
+        scores[variant] = [json.loads(path.read_text()) for path in paths]
         if not scores[variant]:
             raise InputError(f"{results_folder('')}/{pattern}: nothing there; run dvc repro first")
     typer.echo(seeds_table(scores, COLUMNS))

@@ -18,9 +18,9 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
     """Train the localizer of a run; it resumes after a kill. Example: [bold]avloc train toy[/bold]"""
     from pipeline.dataset import Neighbours
     from pipeline.decoded import DecodedCorpus
-    from pipeline.inputs import read_inputs
-    from pipeline.localizer import Architecture
-    from pipeline.shards import atomic_file, map_npy, read_parquet
+    from pipeline.localizer import Architecture, Usage
+    from pipeline.shards import atomic_file, map_npy, read_json, read_parquet
+    from pipeline.spectrogram import window_steps
     from pipeline.training import Recipe
     from pipeline.training import train as train_localizer
 
@@ -28,8 +28,16 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
     corpus = DecodedCorpus(decoded_folder(item.corpus))
     folder = neighbours_folder(item.search)
     clips = read_parquet(folder / "clips.parquet")
-    inputs = read_inputs(
-        decoded_folder(item.corpus) / "settings.json", values.input_side, values.window_seconds
+    form = read_json(decoded_folder(item.corpus) / "settings.json")
+    sound = {key: form[key] for key in ("sample_rate", "window", "hop")}
+    usage = Usage(
+        side=values.input_side,
+        steps=window_steps(values.window_seconds, **sound),
+        bands=form["bands"],
+        pooling=values.pooling,
+        share=values.pooling_share,
+        temperature=values.pooling_temperature,
+        **sound,
     )
     output = run_folder(name)
     with atomic_file(output / "training_clips.txt") as file:
@@ -43,13 +51,11 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
                 tuple(values.network.blocks),
                 tuple(values.network.channels),
                 tuple(values.network.strides),
-                values.network.projection_layers,
+                # Without s_A nothing trains p_v and p_a, and nothing may use them.
+                values.network.projection_layers if values.feature_alignment else 0,
             ),
-            inputs=inputs,
+            usage=usage,
             seed=values.seed,
-            pooling=values.pooling,
-            pooling_share=values.pooling_share,
-            pooling_temperature=values.pooling_temperature,
             semantic=values.semantic,
             multi_view=values.multi_view,
             feature_alignment=values.feature_alignment,

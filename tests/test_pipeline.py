@@ -59,6 +59,7 @@ def stages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     (folder / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text())
     (folder / ".dvc").mkdir()
+    (folder / ".dvc" / "config").write_text("[core]\n    no_scm = true\n")
     with Repo(str(folder)) as repo:
         yield folder, [s for s in repo.index.stages if isinstance(s, PipelineStage)]
 

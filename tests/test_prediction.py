@@ -11,12 +11,12 @@ from scipy import signal
 from pipeline.augment import plain_view, spectrograms
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.localizer import Architecture, Localizer
+from pipeline.localizer import Architecture, Localizer, Usage
 from pipeline.objective import s_l
-from pipeline.prediction import NOISE, SILENCE, Predictor, reserved_sounds
+from pipeline.prediction import Predictor, made_sounds
 
-FORM = {"sample_rate": 16000, "window": 64, "hop": 32, "bands": 0}
 STEPS = 20
+USAGE = Usage(side=32, steps=STEPS, window=64, hop=32, pooling="top", share=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -29,16 +29,14 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> DecodedCorpus:
 
 @pytest.fixture(scope="module")
 def localizer() -> Localizer:
-    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=2).eval()
+    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=2, usage=USAGE).eval()
 
 
 def _predictor(localizer: Localizer, corpus: DecodedCorpus, batch: int = 2) -> Predictor:
     return Predictor(
         localizer,
         corpus,
-        input_side=32,
-        window_steps=STEPS,
-        reserved=reserved_sounds(STEPS, **FORM),
+        reserved=dict(zip(("silence", "noise"), made_sounds(localizer.usage), strict=True)),
         batch=batch,
         device="cpu",
     )
@@ -76,7 +74,7 @@ def test_similarities_are_those_of_each_pair_alone(
 ) -> None:
     frames, sounds = corpus.clip_ids[:5], corpus.clip_ids[2:]
     predictor = _predictor(localizer, corpus)
-    found = predictor.similarities(frames, sounds, "top", share=0.5)
+    found = predictor.similarities(frames, sounds)
     image, audio = predictor.embeddings(frames, sounds)
     np.testing.assert_allclose(found["s_A"], image @ audio.T, atol=1e-6)
     for i, frame in enumerate(frames):
@@ -89,21 +87,19 @@ def test_similarities_are_those_of_each_pair_alone(
 
 
 def test_a_localizer_without_projections_has_no_s_a(corpus: DecodedCorpus) -> None:
-    bare = Localizer(Architecture((1,), (4,), (1,), 0))
+    bare = Localizer(Architecture((1,), (4,), (1,), 0), usage=USAGE)
     assert set(_predictor(bare, corpus).similarities(["clip00"], ["clip01"])) == {"s_L"}
 
 
-def test_reserved_sounds_are_silence_and_noise(localizer: Localizer, corpus: DecodedCorpus) -> None:
-    sounds = reserved_sounds(STEPS, **FORM)
-    assert sounds[SILENCE].shape == sounds[NOISE].shape == (STEPS, 33)
-    np.testing.assert_allclose(sounds[SILENCE], np.log(1e-7), rtol=1e-3)
-    generator = torch.Generator().manual_seed(0)
-    samples = 0.1 * torch.randn(64 + 19 * 32, generator=generator)
+def test_made_sounds_are_silence_and_noise(localizer: Localizer, corpus: DecodedCorpus) -> None:
+    silence, noise = made_sounds(USAGE)
+    assert silence.shape == noise.shape == (STEPS, 33)
+    np.testing.assert_allclose(silence, np.log(1e-7), rtol=1e-3)
+    samples = torch.randn(64 + 19 * 32, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
     power = signal.spectrogram(samples.numpy(), 16000, nperseg=64, noverlap=32)[2]
-    np.testing.assert_allclose(sounds[NOISE], np.log(power + 1e-7).T, atol=0.02)
-    again = reserved_sounds(STEPS, **FORM)
-    assert all(np.array_equal(sounds[name], again[name]) for name in sounds)
-    maps = _predictor(localizer, corpus).maps([("clip00", SILENCE), ("clip00", NOISE)])
+    np.testing.assert_allclose(noise, np.log(power + 1e-7).T, atol=0.02)
+    assert all(map(np.array_equal, made_sounds(USAGE), (silence, noise)))
+    maps = _predictor(localizer, corpus).maps([("clip00", "silence"), ("clip00", "noise")])
     assert np.isfinite(maps).all() and not np.array_equal(maps[0], maps[1])
 
 

@@ -18,7 +18,7 @@ from made_corpus import make_corpus
 from pipeline.dataset import Neighbours, TrainingSet
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.localizer import Architecture, Localizer, load_localizer
+from pipeline.localizer import Architecture, Localizer, Usage, load_localizer
 from pipeline.training import (
     HISTORY_COLUMNS,
     SCHEDULES,
@@ -42,9 +42,7 @@ def _one_thread() -> Iterator[None]:
 RECIPE = Recipe(
     architecture=Architecture((1, 1), (6, 8), (1, 2), 1),
     seed=3,
-    input_side=32,
-    window_steps=12,
-    pooling="top",
+    usage=Usage(side=32, steps=12, pooling="top"),
     k=K,
     epochs=3,
     batch=8,
@@ -160,7 +158,7 @@ def test_a_checkpoint_of_another_recipe_is_not_used(
 def _one_step(corpus: DecodedCorpus, recipe: Recipe) -> tuple[torch.Tensor, dict, dict]:
     """Losses, gradients and buffers after the backward pass of the first batch."""
     clips = TrainingSet(
-        corpus, ROWS, _neighbours(), window_steps=recipe.window_steps, batch=recipe.batch,
+        corpus, ROWS, _neighbours(), window_steps=recipe.usage.steps, batch=recipe.batch,
         epochs=1, seed=0, k=K, semantic=recipe.semantic, multi_view=recipe.multi_view,
     )  # fmt: skip
     network = Localizer(recipe.architecture, seed=1).train()
@@ -172,7 +170,7 @@ def _one_step(corpus: DecodedCorpus, recipe: Recipe) -> tuple[torch.Tensor, dict
 
 @pytest.mark.parametrize("pooling", ["mean", "top"])
 def test_cached_gradients_are_the_plain_step_s(corpus: DecodedCorpus, pooling: str) -> None:
-    recipe = replace(RECIPE, pooling=pooling)
+    recipe = replace(RECIPE, usage=replace(RECIPE.usage, pooling=pooling))
     plain = _one_step(corpus, recipe)
     cached = _one_step(corpus, replace(recipe, cache_gradients=True))
     torch.testing.assert_close(cached[0], plain[0], atol=0, rtol=0)
@@ -269,7 +267,7 @@ import numpy as np, torch, torch.distributed as dist
 from pipeline import ranks
 from pipeline.dataset import Neighbours, TrainingSet
 from pipeline.decoded import DecodedCorpus
-from pipeline.localizer import Architecture, Localizer
+from pipeline.localizer import Architecture, Localizer, Usage
 from pipeline.training import Recipe, Stepper, train
 
 torch.set_num_threads(1)
@@ -278,17 +276,19 @@ settings = json.loads(Path(sys.argv[1]).read_text())
 settings["architecture"] = Architecture(**{
     k: tuple(v) if isinstance(v, list) else v for k, v in settings["architecture"].items()
 })
+settings["usage"] = Usage(**settings["usage"])
 recipe = Recipe(**settings)
 ids = np.load(sys.argv[3])
 clips = TrainingSet(
     DecodedCorpus(Path(sys.argv[2])), np.arange(len(ids)), Neighbours(ids, ids[:, ::-1]),
-    window_steps=recipe.window_steps, batch=recipe.batch, epochs=1, seed=0, k=recipe.k,
+    window_steps=recipe.usage.steps, batch=recipe.batch, epochs=1, seed=0, k=recipe.k,
     part=ranks.rank(), parts=ranks.count(),
 )
 for pooling, symmetric in (("mean", False), ("top", True), ("trimap", True)):
     network = Localizer(recipe.architecture, seed=1).train()
     ranks.synchronize_batch_norm(network)
-    stepper = Stepper(network, replace(recipe, pooling=pooling, symmetric=symmetric),
+    stepper = Stepper(network, replace(
+        recipe, usage=replace(recipe.usage, pooling=pooling), symmetric=symmetric),
                       torch.device("cpu"))
     losses = stepper.backward(*stepper.views(clips[0], 0))
     ranks.average([p.grad for p in network.parameters()])
@@ -320,7 +320,9 @@ def test_two_ranks_give_the_single_process_s_loss_and_gradients(
     )
     assert done.returncode == 0, done.stderr[-3000:]
     for pooling, symmetric in (("mean", False), ("top", True), ("trimap", True)):
-        recipe = replace(RECIPE, pooling=pooling, symmetric=symmetric)
+        recipe = replace(
+            RECIPE, usage=replace(RECIPE.usage, pooling=pooling), symmetric=symmetric
+        )
         losses, gradients, buffers = _one_step(corpus, recipe)
         for rank in range(2):
             found = torch.load(tmp_path / f"{pooling}_{rank}.pt", weights_only=True)
