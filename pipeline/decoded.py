@@ -34,7 +34,7 @@ class DecodedCorpus:
     def __len__(self) -> int:
         return len(self.clip_ids)
 
-    def __contains__(self, clip_id: str) -> bool:
+    def __contains__(self, clip_id: object) -> bool:
         return clip_id in self._rows
 
     def row(self, clip_id: str) -> int:

@@ -1,4 +1,4 @@
-"""A localizer on a benchmark: every pair through the network, and the baselines on the same samples.
+"""A localizer on a benchmark: every pair through the network, the baselines on the same samples.
 
 What is scored leaves the network here as arrays; how it is scored is the benchmark's business. The
 baselines go through the very same `score`, so a trivial map and a trained one cannot be treated
@@ -42,7 +42,7 @@ def evaluate(
     seed: int,
     batch: int = 64,
 ) -> Evaluation:
-    """Score `predictor` and the baselines on `benchmark`, whose clips are in the predictor's corpus.
+    """Score `predictor` and the baselines on `benchmark`, whose clips its corpus holds.
 
     `untrained` is the same network before training, `objects` the encoder of OGL's object maps,
     `seed` that of the random baseline. `leaked_clips` counts the benchmark's clips that are in

@@ -10,7 +10,7 @@ frame.
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -204,7 +204,7 @@ def load_localizer(
                 strides=tuple(int(n) for n in shape["strides"]),
                 projection_layers=int(shape["projection_layers"]),
             ),
-            usage=Usage(**{f.name: type(f.default)(usage[f.name]) for f in fields(Usage)}),
+            usage=Usage(**{k: type(v)(usage[k]) for k, v in asdict(Usage()).items()}),
         )
     except (ValueError, KeyError, TypeError, RuntimeError) as error:
         raise InputError(f"{path}: its localizer entry cannot be built: {error!r}") from error

@@ -210,7 +210,7 @@ class RunItem:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a benchmark stands on: corpus, its folder (masks lie there), annotations, OGL encoder."""
+    """What a benchmark stands on: corpus, its folder (for masks), annotations, OGL's encoder."""
 
     corpus: str
     root: str

@@ -94,9 +94,7 @@ class Predictor:
         return torch.cat(image).numpy(), audio.numpy()
 
     @torch.no_grad()
-    def similarities(
-        self, frames: Sequence[str], sounds: Sequence[str]
-    ) -> dict[str, np.ndarray]:
+    def similarities(self, frames: Sequence[str], sounds: Sequence[str]) -> dict[str, np.ndarray]:
         """Every frame against every sound, (frames, sounds) float32: `s_L` with the localizer's own
         pooling, and `s_A` where it has projections."""
         usage = self.usage
@@ -105,9 +103,7 @@ class Predictor:
         queries = self.localizer.audio_embedding(heard) if aligned else None
         found: dict[str, list[Tensor]] = {"s_L": []}
         for _, v in self._frames(frames):
-            rows = s_l(
-                v, heard, usage.pooling, share=usage.share, temperature=usage.temperature
-            )
+            rows = s_l(v, heard, usage.pooling, share=usage.share, temperature=usage.temperature)
             found["s_L"].append(rows.cpu())
             if queries is not None:
                 alignment = s_a(self.localizer.image_embedding(v), queries).cpu()

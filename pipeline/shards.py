@@ -112,7 +112,9 @@ class ShardedArray:
                     f"{path}: holds {shard.dtype} {shard.shape[1:]} an entry, "
                     f"expected {first.dtype} {first.shape[1:]} as in {paths[0]}"
                 )
-        self.starts = np.concatenate([[0], np.cumsum([len(s) for s in self.shards], dtype=np.int64)])
+        self.starts = np.concatenate(
+            [[0], np.cumsum([len(s) for s in self.shards], dtype=np.int64)]
+        )
 
     def __len__(self) -> int:
         return int(self.starts[-1])

@@ -16,7 +16,9 @@ def settings(parameters: Parameters, name: str) -> tuple[EvaluationItem, Embed, 
     return item, embed, parameters.read(item.ground.evaluate, Evaluate)
 
 
-def evaluate(name: Annotated[str, typer.Argument(help="An evaluation of the active study.")]) -> None:
+def evaluate(
+    name: Annotated[str, typer.Argument(help="An evaluation of the active study.")],
+) -> None:
     """Score a run on a benchmark. Example: [bold]avloc evaluate toy-scenes[/bold]"""
     import torch
 

@@ -1,14 +1,14 @@
 """The shared evaluator: published numbers for maps and embeddings that any model made."""
 
 import json
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 
-class Kind(str, Enum):
+class Kind(StrEnum):
     """What is to be scored."""
 
     localization = "localization"
@@ -36,10 +36,10 @@ def score(
 ) -> None:
     """Score maps or embeddings of any method by the published protocols; prints one JSON object.
 
-    FILE holds `maps` (N, h, w), raw similarities, higher is louder, and its ground truth: `ids` with
-    --benchmark and --annotations, or `boxes` (a JSON text: per sample a list of [x0, y0, x1, y1]
-    fractions), or `masks` (N, 224, 224); `object_maps` adds the OGL numbers. Retrieval takes `image`
-    and `audio` (N, d).
+    FILE holds `maps` (N, h, w), raw similarities, higher is louder, and its ground truth: `ids`
+    with --benchmark and --annotations, or `boxes` (a JSON text: per sample a list of
+    [x0, y0, x1, y1] fractions), or `masks` (N, 224, 224); `object_maps` adds the OGL numbers.
+    Retrieval takes `image` and `audio` (N, d).
 
     Example: [bold]avloc score localization maps.npz --benchmark vggss --annotations
     data/annotations[/bold]

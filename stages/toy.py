@@ -15,7 +15,7 @@ def settings(parameters: Parameters, name: str) -> Toy:
 
 
 def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")]) -> None:
-    """Make the toy corpus: .mp4 files, lists and annotations. Example: [bold]avloc toy toy[/bold]"""
+    """Make the toy corpus, videos and annotations. Example: [bold]avloc toy toy[/bold]"""
     from pipeline.toy.corpus import make_toy_corpus
 
     values = settings(Parameters(), name)

@@ -15,7 +15,7 @@ def settings(parameters: Parameters, name: str) -> tuple[RunItem, Train]:
 
 
 def train(name: Annotated[str, typer.Argument(help="A run of the active study.")]) -> None:
-    """Train the localizer of a run; it resumes after a kill. Example: [bold]avloc train toy[/bold]"""
+    """Train a run's localizer, or go on after a kill. Example: [bold]avloc train toy[/bold]"""
     from pipeline.dataset import Neighbours
     from pipeline.decoded import DecodedCorpus
     from pipeline.localizer import Architecture, Usage

@@ -58,7 +58,8 @@ def write_media(
     with av.open(str(path), "w", container_options=container_options or {}) as container:
         video = audio = None
         if size is not None:
-            video = container.add_stream(video_codec, rate=rate)
+            # On several threads x264 gives other bytes now and then.
+            video = container.add_stream(video_codec, rate=rate, options={"threads": "1"})
             video.width, video.height, video.pix_fmt = *size, pixels
             video.codec_context.gop_size = group
             if times is not None:

@@ -139,7 +139,9 @@ def test_rejects_and_health_are_told(decoded: tuple[Path, dict[str, int | float]
     assert (good["silent"], good["still"]) == (False, False)
     assert clips["clip3"]["silent"] and clips["clip3"]["loudness"] == pytest.approx(-120)
     assert clips["only_picture"]["loudness"] is None and clips["only_sound"]["width"] is None
-    assert clips["clip0"]["content"] == clips["clip6"]["content"] != clips["clip2"]["content"]
+    assert clips["clip0"]["content"] == clips["clip6"]["content"]
+    others = {clips[f"clip{number}"]["content"] for number in range(6)}
+    assert len(others) == 6
     expected = {"clips": 9, "rejects": 2, "rejects_no_sound": 1, "rejects_unreadable": 1}
     assert expected.items() <= summary.items()
     assert (summary["silent"], summary["still"]) == (1, 0)

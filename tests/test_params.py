@@ -102,7 +102,7 @@ def test_a_wrong_value_is_named(tmp_path: Path, content: dict, key, value, said)
 
 def test_contradictions_are_named(tmp_path: Path, content: dict) -> None:
     content["train"]["network"]["blocks"] = [1]
-    with pytest.raises(InputError, match="train.network: blocks, channels and strides hold 1, 4"):
+    with pytest.raises(InputError, match=r"train.network: blocks, channels and strides hold 1, 4"):
         _read(tmp_path, content, "train", Train)
     content["decode"]["max_seconds"] = 1.0
     with pytest.raises(InputError, match="decode: max_seconds is 1, expected at least seconds"):

@@ -36,7 +36,7 @@ def _imported(path: Path) -> set[str]:
 
 
 def code_of(stage: str) -> set[str]:
-    """The project's files that a stage's module imports, itself included, as dvc.yaml names them."""
+    """The project's files that a stage's module imports, itself included."""
     waiting, files = {f"stages.{stage}"}, set()
     while waiting:
         module = waiting.pop()
@@ -72,7 +72,9 @@ def test_every_study_has_stages(stages) -> None:
 def test_deps_are_the_imports(stages) -> None:
     folder, resolved = stages
     for stage in resolved:
-        deps = {Path(dep.fs_path).relative_to(folder).as_posix() for dep in stage.deps if dep.fs_path}
+        deps = {
+            Path(dep.fs_path).relative_to(folder).as_posix() for dep in stage.deps if dep.fs_path
+        }
         declared = {dep for dep in deps if dep.endswith(".py")}
         assert declared == code_of(stage.name.split("@")[0]), stage.name
 

@@ -1,5 +1,6 @@
 """The on-disk form: round trips, one view a read, nothing half-written."""
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +16,13 @@ def test_sharded_array_reads_what_was_written(tmp_path: Path) -> None:
     whole = np.random.default_rng(0).normal(size=(11, 3)).astype(np.float16)
     bounds = [0, 4, 4, 9, 11]
     paths = [tmp_path / f"{i}.npy" for i in range(4)]
-    for path, start, stop in zip(paths, bounds, bounds[1:], strict=False):
+    for path, start, stop in zip(paths, bounds[:-1], bounds[1:], strict=True):
         write_npy(path, whole[start:stop])
     array = ShardedArray(paths)
     assert len(array) == 11
     for start in range(11):
         for stop in range(start + 1, 12):
-            within = any(a <= start and stop <= b for a, b in zip(bounds, bounds[1:], strict=False))
+            within = any(a <= start and stop <= b for a, b in itertools.pairwise(bounds))
             if within:
                 np.testing.assert_array_equal(array.read(start, stop), whole[start:stop])
             else:

@@ -320,9 +320,7 @@ def test_two_ranks_give_the_single_process_s_loss_and_gradients(
     )
     assert done.returncode == 0, done.stderr[-3000:]
     for pooling, symmetric in (("mean", False), ("top", True), ("trimap", True)):
-        recipe = replace(
-            RECIPE, usage=replace(RECIPE.usage, pooling=pooling), symmetric=symmetric
-        )
+        recipe = replace(RECIPE, usage=replace(RECIPE.usage, pooling=pooling), symmetric=symmetric)
         losses, gradients, buffers = _one_step(corpus, recipe)
         for rank in range(2):
             found = torch.load(tmp_path / f"{pooling}_{rank}.pt", weights_only=True)

@@ -1,1 +1,1 @@
-"""What a person looks at: figures drawn from maps, frames and ground truth as they are handed in."""
+"""What a person looks at, drawn from maps, frames and ground truth as they are handed in."""

@@ -39,7 +39,9 @@ def overlay(frame: np.ndarray, heat: np.ndarray, size: int, opacity: float = 0.5
     picture = Image.fromarray(frame).resize((size, size), Image.Resampling.BICUBIC)
     low, high = float(heat.min()), float(heat.max())
     scaled = (heat - low) / (high - low) if high > low else np.zeros_like(heat)
-    fine = Image.fromarray(scaled.astype(np.float32)).resize((size, size), Image.Resampling.BILINEAR)
+    fine = Image.fromarray(scaled.astype(np.float32)).resize(
+        (size, size), Image.Resampling.BILINEAR
+    )
     colours = colormaps["turbo"](np.asarray(fine))[..., :3]
     blended = (1 - opacity) * np.asarray(picture, dtype=np.float64) + opacity * 255 * colours
     return Image.fromarray(blended.round().astype(np.uint8))

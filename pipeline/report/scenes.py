@@ -22,7 +22,9 @@ def draw_benchmark_scenes(
         swapped.setdefault(scene, len(benchmark.scenes) + number)
     drawn = []
     for scene, sample in list(swapped.items())[:count]:
-        silent = benchmark.scenes[scene].distractors[benchmark.swaps[sample - len(benchmark.scenes)][1]]
+        silent = benchmark.scenes[scene].distractors[
+            benchmark.swaps[sample - len(benchmark.scenes)][1]
+        ]
         labels = (benchmark.scenes[scene].label, f"{silent.label} (silent here)")
         sounds = [
             (label, maps[place], benchmark.masks(place, place + 1)[0])

@@ -10,7 +10,9 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table, its columns padded to one width each."""
     cells = [list(header), *map(list, rows)]
     widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    lines = ["| " + " | ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)) + " |" for r in cells]
+    lines = [
+        "| " + " | ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)) + " |" for r in cells
+    ]
     lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
     return "\n".join(lines)
 
@@ -18,13 +20,15 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def seeds_table(variants: Mapping[str, Sequence[Metrics]], names: Mapping[str, str]) -> str:
     """Mean and, behind it, smallest and largest score of each variant over its seeds.
 
-    `variants` holds one mapping of metrics a seed; `names` maps a column's head to its metric. Below
-    the variants stand the baselines that the same files hold (`<metric>.<baseline>`), each at the
-    seed-to-seed mean. A metric that a file lacks is left blank.
+    `variants` holds one mapping of metrics a seed; `names` maps a column's head to its metric. The
+    baselines that the same files hold (`<metric>.<baseline>`) stand below, each at the mean of all.
+    A metric that a file lacks is left blank.
     """
     rows = []
     for variant, scores in variants.items():
-        rows.append([f"{variant} ({len(scores)} seeds)", *(_spread(scores, m) for m in names.values())])
+        rows.append(
+            [f"{variant} ({len(scores)} seeds)", *(_spread(scores, m) for m in names.values())]
+        )
     everything = [metrics for scores in variants.values() for metrics in scores]
     known = {key.split(".", 1)[1] for metrics in everything for key in metrics if "." in key}
     for baseline in sorted(known):
