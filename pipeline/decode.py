@@ -13,6 +13,7 @@ was killed goes on from there and one more clip redoes one shard. The final fold
 to the same files, so this costs no disk as long as both are on one file system.
 """
 
+import functools
 import json
 import multiprocessing
 import os
@@ -21,10 +22,11 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -130,6 +132,7 @@ def decode_corpus(
     max_reject_share: float,
     workers: int,
     worker: "Callable[[ShardTask, Report], None] | None" = None,
+    distribute: Callable[..., Iterable[list[str]]] | None = None,
 ) -> dict[str, int | float]:
     """Decode `sources` (below `root`) into `folder`; gives the content of its summary.json.
 
@@ -137,7 +140,9 @@ def decode_corpus(
     `bands` mel bands (0: all `window` // 2 + 1 linear ones). Sounds shorter than `seconds` are
     repeated up to it, of sounds longer than `max_seconds` the centre is kept. `work` keeps
     finished shards between calls. No output depends on `workers`. `worker` is `decode_shard`,
-    unless a caller wants something around it.
+    unless a caller wants something around it. `distribute(function, tasks)` yields the results of
+    a function for every task, in any order and on any machines that see these folders, in place of
+    this machine's processes.
     Raises `InputError` where no clip is good, where the rejected share exceeds `max_reject_share`
     (the rejects are written first), and where the disk fails or is full.
     """
@@ -154,10 +159,15 @@ def decode_corpus(
     if len(unfinished) < len(tasks):
         console.print(f"decode: {len(tasks) - len(unfinished)} of {len(tasks)} shards are done")
     clips_left = sum(len(task.sources) for task in unfinished)
+    decoding: Iterable[str] = (
+        run_in_processes(unfinished, workers, worker or decode_shard)
+        if distribute is None
+        else chain.from_iterable(
+            distribute(functools.partial(_run_elsewhere, worker or decode_shard), unfinished)
+        )
+    )
     try:
-        for _ in track(
-            run_in_processes(unfinished, workers, worker or decode_shard), "decode", clips_left
-        ):
+        for _ in track(decoding, "decode", clips_left):
             pass
         return _publish(tasks, root, folder, work, max_reject_share)
     except OSError as error:
@@ -473,6 +483,12 @@ def run_in_processes(
             run.process.kill()
             run.process.join()
             run.connection.close()
+
+
+def _run_elsewhere(worker: Callable[[ShardTask, Report], None], task: ShardTask) -> list[str]:
+    """One shard where another engine sent it; the ids of its clips. It gets a process of its own
+    there too, so that retries and rejects are what they are on one machine."""
+    return list(run_in_processes([task], 1, worker))
 
 
 def _after_death(run: _Running, again: bool, hung: bool) -> ShardTask:

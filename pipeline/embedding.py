@@ -6,7 +6,7 @@ every bit of the result. A corpus of one length, the usual case, loses nothing b
 every length differs is embedded clip by clip.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -34,12 +34,15 @@ def embed_corpus(
     batch: int = 64,
     sound_frames: int | None = None,
     device: str = "cpu",
+    distribute: Callable[..., Iterable[None]] | None = None,
 ) -> dict[str, int]:
     """Write `folder/image.npy` and `folder/audio.npy`, float32 (clips of the corpus, D).
 
     A clip without the modality has a row of NaN. `sound_frames` time steps of every sound are used:
     the middle of a longer one, a shorter one repeated; all of each sound by default. Finished
-    blocks wait in `work` until both files are written. Returns the number of clips and of those
+    blocks wait in `work` until both files are written. `distribute(function, tasks)` calls a
+    function for every task, in any order and on any machines that see these folders, in place of
+    this process; machines of one kind give the same bytes. Returns the number of clips and of those
     with each modality. Raises `InputError` where the corpus is empty or a feature is not finite.
     """
     if not len(corpus):
@@ -50,12 +53,16 @@ def embed_corpus(
     code = [Path(file).read_bytes() for file in (__file__, encoders.__file__)]
     blocks = Blocks(work, fingerprint([clips, torch.__version__, repr(parts), *weights, *code]))
     starts = range(0, len(corpus), _BLOCK)
-    for start in track(starts, f"embedding, blocks of {_BLOCK} clips", len(starts)):
-        rows = range(start, min(start + _BLOCK, len(corpus)))
-        frames = partial(embed_frames, corpus, image_encoder, rows, batch, device)
-        blocks.make("image", start, frames)
-        sounds = partial(embed_sounds, corpus, audio_encoder, rows, batch, device, sound_frames)
-        blocks.make("audio", start, sounds)
+    make = partial(_make_blocks, blocks, image_encoder, audio_encoder, batch, device, sound_frames)
+    made: Iterable[None] = (
+        (make(corpus, start) for start in starts)
+        if distribute is None
+        else distribute(
+            partial(_make_elsewhere, make, corpus.folder, torch.get_num_threads()), starts
+        )
+    )
+    for _ in track(made, f"embedding, blocks of {_BLOCK} clips", len(starts)):
+        pass
     for modality in ("image", "audio"):
         blocks.join(modality, starts, folder / f"{modality}.npy")
     blocks.discard()
@@ -64,6 +71,33 @@ def embed_corpus(
         "image": sum(corpus.has_frame(row) for row in range(len(corpus))),
         "audio": sum(corpus.has_sound(row) for row in range(len(corpus))),
     }
+
+
+def _make_blocks(
+    blocks: Blocks,
+    image_encoder: ImageEncoder,
+    audio_encoder: AudioEncoder,
+    batch: int,
+    device: str,
+    sound_frames: int | None,
+    corpus: DecodedCorpus,
+    start: int,
+) -> None:
+    """The blocks of both modalities that begin at clip `start`, unless they are there."""
+    rows = range(start, min(start + _BLOCK, len(corpus)))
+    frames = partial(embed_frames, corpus, image_encoder, rows, batch, device)
+    blocks.make("image", start, frames)
+    sounds = partial(embed_sounds, corpus, audio_encoder, rows, batch, device, sound_frames)
+    blocks.make("audio", start, sounds)
+
+
+def _make_elsewhere(
+    make: Callable[[DecodedCorpus, int], None], folder: Path, threads: int, start: int
+) -> None:
+    """The same where another engine sent it: the corpus is opened there, since memory maps do not
+    travel, and sums are split over as many threads, since their order makes the last bits."""
+    torch.set_num_threads(threads)
+    make(DecodedCorpus(folder), start)
 
 
 def embed_frames(

@@ -178,7 +178,9 @@ def image_encoder(
             raise InputError(f"image model {model!r}: {error}") from error
     if weights is None:
         if network is None:
-            raise InputError(f"image model {model!r}: unknown to timm, expected a name it lists")
+            raise InputError(
+                f"image model {model!r}: unknown to timm, expected a name it lists or a file {place}"
+            )
         weights = _fetch(model, str(network.pretrained_cfg.get("hf_hub_id")), place)  # type: ignore[operator, union-attr]
     state = read_state(weights)
     if network is None or isinstance(network, ResNet):

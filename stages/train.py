@@ -1,9 +1,18 @@
-"""Stage train: the localizer of one run, from scratch."""
+"""Stage train: the localizer of one run, from scratch, on all GPUs that the process sees.
 
+Where there are several, the command replaces itself by torchrun with one rank for each, so that
+signals and the exit code are torchrun's own; CUDA_VISIBLE_DEVICES chooses among them. Started by
+torchrun already (for several machines, say) it is one of the ranks and starts nothing.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
+from pipeline.errors import InputError
 from pipeline.params import Parameters, RunItem, Train
 from stages.paths import WORK, decoded_folder, neighbours_folder, run_folder
 
@@ -14,17 +23,42 @@ def settings(parameters: Parameters, name: str) -> tuple[RunItem, Train]:
     return item, parameters.read(item.train, Train, item.override)
 
 
+def ranks_to_start(environment: Mapping[str, str], gpus: int, batch: int) -> int:
+    """How many ranks torchrun has to start: one for each of `gpus`, 0 where this process trains.
+
+    Raises `InputError` where the GPUs cannot share a batch of `batch` clips evenly.
+    """
+    if "WORLD_SIZE" in environment or gpus < 2:
+        return 0
+    if batch % gpus:
+        raise InputError(
+            f"a batch of {batch} clips cannot be split over {gpus} GPUs; choose some of them by "
+            f"CUDA_VISIBLE_DEVICES, or another batch"
+        )
+    return gpus
+
+
 def train(name: Annotated[str, typer.Argument(help="A run of the active study.")]) -> None:
     """Train a run's localizer, or go on after a kill. Example: [bold]avloc train toy[/bold]"""
+    import torch
+
     from pipeline.dataset import Neighbours
     from pipeline.decoded import DecodedCorpus
     from pipeline.localizer import Architecture, Usage
+    from pipeline.progress import console
     from pipeline.shards import atomic_file, map_npy, read_json, read_parquet
     from pipeline.spectrogram import window_steps
     from pipeline.training import Recipe
     from pipeline.training import train as train_localizer
 
     item, values = settings(Parameters(), name)
+    ranks = ranks_to_start(os.environ, torch.cuda.device_count(), values.batch)
+    if ranks:
+        launch = ("torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}")
+        again = ("--module", "stages.cli", "train", name)
+        os.execv(sys.executable, [sys.executable, "-m", *launch, *again])
+    if os.environ.get("RANK", "0") != "0":
+        console.quiet = True  # one of the ranks tells how far all are
     corpus = DecodedCorpus(decoded_folder(item.corpus))
     folder = neighbours_folder(item.search)
     clips = read_parquet(folder / "clips.parquet")

@@ -189,7 +189,7 @@ def draw_backdrop(rng: np.random.Generator, width: int, height: int) -> np.ndarr
 def _colour_pair(rng: np.random.Generator, hue: float) -> tuple[np.ndarray, np.ndarray]:
     """The class-typical colour and a free one of clearly different brightness, RGB 0 to 255."""
     value = rng.uniform(0.55, 1.0)
-    typical = colorsys.hsv_to_rgb((hue + rng.normal(0, 0.04)) % 1, rng.uniform(0.55, 0.95), value)
+    typical = colorsys.hsv_to_rgb((hue + rng.normal(0, 0.12)) % 1, rng.uniform(0.55, 0.95), value)
     other = value - rng.uniform(0.3, 0.55) if rng.random() < 0.75 else min(1, value + 0.3)
     free = colorsys.hsv_to_rgb(rng.random(), rng.uniform(0, 0.7), max(other, 0.08))
     return 255 * np.array(typical), 255 * np.array(free)

@@ -93,7 +93,7 @@ def make_sound(
 ) -> np.ndarray:
     """The sound of one object of a class: (seconds * 16000,) float32 within -1 to 1, mono.
 
-    With `noise` it lies 2 to 20 dB above coloured noise. Pitch 150 to 450 Hz.
+    With `noise` it lies -3 to 15 dB above coloured noise. Pitch 150 to 450 Hz.
     """
     kind = CLASSES[class_index]
     time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
@@ -101,7 +101,7 @@ def make_sound(
     sound = loudness * _wave(rng, time, kind.source, position, rate)
     sound = sound / max(float(sound.std()), 1e-6)
     if noise:
-        level = 10 ** (-rng.uniform(2, 20) / 20)
+        level = 10 ** (-rng.uniform(-3, 15) / 20)
         sound = sound + level * coloured_noise(rng, len(time), rng.uniform(0, 2))
     return normalised(rng, sound)
 

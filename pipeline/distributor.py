@@ -1,0 +1,82 @@
+"""Independent pieces of a stage on a Ray cluster, for corpora past one machine.
+
+Only this file knows the engine: a stage hands over a function and a list of small tasks, and each
+task writes its own files whole or not at all. Nothing large crosses the network, since every node
+reads and writes the project's folder itself; the price is that this folder has to be on shared
+storage, at the same path on every node. A task whose node is lost is run again by Ray, which is
+safe because a finished piece is left as it is and a repeated one gives the same bytes.
+"""
+
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pipeline.errors import InputError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def run_on_ray(
+    worker: Callable[[T], R],
+    tasks: Sequence[T],
+    *,
+    address: str | None = None,
+    workers: int = 1,
+    cpus: int = 1,
+    gpus: int = 0,
+) -> Iterator[R]:
+    """Yield `worker(task)` of every task, in the order in which they finish.
+
+    `address` is a cluster's ("auto", "host:port" or "ray://host:port"; by default the environment
+    variable RAY_ADDRESS); without one a Ray of `workers` tasks at a time is started on this machine
+    and stopped at the end. A task takes `cpus` cores and `gpus` GPUs of a node and runs in the
+    caller's current folder. `worker` and the tasks are pickled; modules are imported on the nodes,
+    where the project has to be installed.
+
+    What a task raises is raised here as it was. Raises `InputError` where Ray is not installed or
+    the cluster cannot be reached.
+    """
+    # Ray reports its use to its makers unless told otherwise; it reads this when it is started.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        import ray
+    except ModuleNotFoundError as error:
+        raise InputError(
+            "execution on ray: Ray is not installed; pip install 'avloc[ray]'"
+        ) from error
+    address = address or os.environ.get("RAY_ADDRESS")
+    own = not ray.is_initialized()
+    if own:
+        try:
+            ray.init(
+                address=address,
+                num_cpus=None if address else workers * cpus,
+                include_dashboard=None if address else False,
+                logging_level=logging.ERROR,
+            )
+        except (ConnectionError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(f"Ray at {address}: cannot be reached: {reason}") from error
+    try:
+        run: Any = ray.remote(num_cpus=cpus, num_gpus=gpus)(_run)
+        shared = ray.put(worker)  # sent to a node once, however many tasks it gets
+        folder = Path.cwd()
+        waiting = [run.remote(shared, task, folder) for task in tasks]
+        while waiting:
+            done, waiting = ray.wait(waiting)
+            try:
+                yield ray.get(done[0])
+            except ray.exceptions.RayTaskError as error:
+                raise error.cause from error
+    finally:
+        if own:
+            ray.shutdown()
+
+
+def _run(worker: Callable[[T], R], task: T, folder: Path) -> R:
+    """A task on its node."""
+    os.chdir(folder)  # what the stages name is relative to the project's folder
+    return worker(task)

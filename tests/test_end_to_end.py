@@ -1,0 +1,275 @@
+"""The whole way by real `dvc repro` on a very small toy: what it makes, what it repeats, what a
+colleague gets.
+
+Two copies of the project are run at once, each in a folder of its own; one finds the machine's
+workers, the other three. The price is the start of some thirty processes.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[1]
+EVALUATIONS = ("toy-scenes", "toy-vggss")
+SMALL: dict[str, dict[str, Any]] = {
+    "toy": {
+        "train": 36,
+        "validation": 12,
+        "test": 12,
+        "labelled": 12,
+        "width": 48,
+        "height": 36,
+        "seconds": 1.0,
+    },
+    "decode": {"side": 40, "shards": 3},
+    "encoders": {"image_epochs": 1, "audio_epochs": 1, "threads": 1},
+    "embed": {"side": 40, "threads": 1},
+    "neighbours": {"k": 5, "threads": 1},
+    "train": {
+        "network": {
+            "blocks": [1, 1],
+            "channels": [8, 16],
+            "strides": [1, 2],
+            "projection_layers": 1,
+        },
+        "input_side": 32,
+        "k": 5,
+        "epochs": 1,
+        "batch": 16,
+        "threads": 1,
+    },
+    "evaluate": {"threads": 1},
+}
+# Runs before any of a process's own modules, and so before a stage asks how many workers it has.
+THREE_WORKERS = """import os
+os.cpu_count = lambda: 3
+os.sched_getaffinity = lambda pid: {0, 1, 2}
+"""
+
+
+class Project:
+    """A copy of the project in a folder of its own."""
+
+    def __init__(self, folder: Path, extra: Mapping[str, str] | None = None) -> None:
+        self.folder = folder
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("DVC_", "GIT_", "PYTHON"))}
+        settings = folder.parent / "nobody's settings"  # neither the machine's nor the user's
+        self.environment = {
+            **kept,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(folder),  # the copy's modules, not the installed project's
+            "DVC_GLOBAL_CONFIG_DIR": str(settings),
+            "DVC_SYSTEM_CONFIG_DIR": str(settings),
+            "DVC_SITE_CACHE_DIR": str(folder.parent / "site"),
+            "DVC_NO_ANALYTICS": "1",
+            "GIT_CONFIG_GLOBAL": os.devnull,
+            "GIT_CONFIG_NOSYSTEM": "1",
+            **{f"GIT_{who}_NAME": "nobody" for who in ("AUTHOR", "COMMITTER")},
+            **{f"GIT_{who}_EMAIL": "nobody@example.org" for who in ("AUTHOR", "COMMITTER")},
+            **(extra or {}),
+        }
+
+    def start(self, *command: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            cwd=self.folder,
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def finish(self, process: subprocess.Popen[str]) -> str:
+        output, _ = process.communicate()
+        assert process.returncode == 0, f"{process.args}:\n{output}"
+        return output
+
+    def run(self, *command: str) -> str:
+        """What the command printed; it must end well."""
+        return self.finish(self.start(*command))
+
+    def params(self) -> dict[str, Any]:
+        return yaml.safe_load((self.folder / "params.yaml").read_text())
+
+    def write_params(self, content: Mapping[str, Any], sort: bool = False) -> None:
+        # Through JSON, so that what the studies share is written out instead of as aliases.
+        plain = json.loads(json.dumps(content))
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(plain, sort_keys=sort))
+
+    def lock(self) -> dict[str, Any]:
+        return yaml.safe_load((self.folder / "dvc.lock").read_text())["stages"]
+
+
+def repro_both(twins: tuple[Project, Project]) -> tuple[set[str], set[str]]:
+    """The stages that `dvc repro` ran in each of two projects, at the same time."""
+    one, two = (project.start("dvc", "repro") for project in twins)
+    return ran(twins[0].finish(one)), ran(twins[1].finish(two))
+
+
+def ran(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '([^']+)'", output))
+
+
+def copy_project(folder: Path) -> None:
+    """The project as a fresh clone would bring it, uncommitted changes included."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-coz", "--exclude-standard"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in filter(None, listed.stdout.split("\0")):
+        if name != "dvc.lock" and (ROOT / name).is_file():  # listed although deleted
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+
+
+def shrink(project: Project) -> None:
+    """Small values, two evaluations, and nothing that the active study does not name."""
+    content = project.params()
+    small = {section: {**content[section], **values} for section, values in SMALL.items()}
+    active = content["active"]
+    active["corpora"] = {"toy": active["corpora"]["toy"]}
+    active["evaluations"] = {name: active["evaluations"][name] for name in EVALUATIONS}
+    project.write_params({**small, "active": active})
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
+    """Two copies of the project after `dvc repro`, which differ in folder and workers."""
+    projects = []
+    for name, extra in (("one", {}), ("elsewhere/two", {"three": THREE_WORKERS})):
+        folder = tmp_path_factory.mktemp("copy") / name
+        folder.mkdir(parents=True)
+        copy_project(folder)
+        project = Project(folder)
+        for module, text in extra.items():
+            (folder.parent / module).mkdir()
+            (folder.parent / module / "sitecustomize.py").write_text(text)
+            project.environment["PYTHONPATH"] += f"{os.pathsep}{folder.parent / module}"
+        shrink(project)
+        project.run("git", "init", "--quiet")
+        projects.append(project)
+    counted = [p.run("python", "-c", "import os; print(os.cpu_count())") for p in projects]
+    assert counted == [f"{os.cpu_count()}\n", "3\n"]
+    both = (projects[0], projects[1])
+    assert [len(stages) for stages in repro_both(both)] == 2 * [6 + len(EVALUATIONS)]
+    return both
+
+
+@pytest.fixture(scope="module")
+def project(twins: tuple[Project, Project]) -> Project:
+    """The project after `dvc repro`, which tests leave as they found it."""
+    return twins[0]
+
+
+def test_every_output_is_there(project: Project) -> None:
+    outs = [out["path"] for stage in project.lock().values() for out in stage["outs"]]
+    assert len(outs) == len(set(outs)) > 15
+    assert all((project.folder / out).exists() for out in outs)
+    assert not list(project.folder.rglob("*.partial"))
+
+
+def test_scores_stand_beside_their_baselines(project: Project) -> None:
+    for name in EVALUATIONS:
+        metrics = json.loads((project.folder / f"data/results/{name}/metrics.json").read_text())
+        assert metrics["samples"] == metrics["official_samples"] == 12
+        assert metrics["leaked_clips"] == 0
+        for baseline in ("random", "centre", "texture", "untrained", "bound"):
+            assert f"cIoU_adaptive.{baseline}" in metrics
+        assert metrics["cIoU_adaptive.bound"] >= metrics["cIoU_adaptive"]
+        assert {"cIoU_ogl", "AUC", "AUC_adaptive"} <= set(metrics)
+    scenes = json.loads((project.folder / "data/results/toy-scenes/metrics.json").read_text())
+    assert {"pointing_distractors", "swap", "both", "class_R@1_a2i", "mAP_a2i"} <= set(scenes)
+    assert (project.folder / "data/results/toy-scenes/details/scenes.png").is_file()
+    assert (project.folder / "data/results/toy-scenes/curves/success.tsv").is_file()
+
+
+def test_dvc_shows_metrics_and_plots(project: Project) -> None:
+    shown = json.loads(project.run("dvc", "metrics", "show", "--json"))[""]["data"]
+    for name in EVALUATIONS:
+        path = f"data/results/{name}/metrics.json"
+        assert shown[path]["data"] == json.loads((project.folder / path).read_text())
+    page = project.folder / "dvc_plots" / "index.html"
+    project.run("dvc", "plots", "show")
+    assert "data/runs/toy/history.tsv" in page.read_text()
+    shutil.rmtree(page.parent)
+
+
+def test_folder_and_workers_change_no_byte(twins: tuple[Project, Project]) -> None:
+    one, two = (project.lock() for project in twins)
+    assert one.keys() == two.keys()
+    for stage in one:
+        assert one[stage] == two[stage], stage
+
+
+def test_what_changes_no_content_runs_nothing(twins: tuple[Project, Project]) -> None:
+    _, changed = twins  # and the first is as it was
+    before = (changed.folder / "params.yaml").read_text()
+    changed.write_params(changed.params(), sort=True)
+    assert (changed.folder / "params.yaml").read_text() != before
+    for name in ("stages/train.py", "pipeline/decode.py", "data/toys/toy/lists/train.txt"):
+        (changed.folder / name).touch()
+    (changed.folder / "README.md").write_text("another page")
+    assert repro_both(twins) == (set(), set())
+
+
+def test_a_comment_touches_the_stages_that_import_the_module(project: Project) -> None:
+    module = project.folder / "pipeline/neighbours.py"
+    before = module.read_text()
+    module.write_text(f"{before}\n# A comment.\n")
+    status = project.run("dvc", "status", "--json", "dvc.yaml")
+    module.write_text(before)
+    assert set(json.loads(status)) == {"neighbours@toy"}
+
+
+def test_a_changed_key_reruns_what_reads_it_and_what_follows(
+    twins: tuple[Project, Project],
+) -> None:
+    before = [project.lock() for project in twins]
+    params = [project.params() for project in twins]
+    params[0]["evaluate"]["seed"] += 1
+    params[1]["train"]["epochs"] += 1
+    for project, content in zip(twins, params, strict=True):
+        project.write_params(content)
+    evaluations = {f"evaluate@{name}" for name in EVALUATIONS}
+    assert repro_both(twins) == (evaluations, {"train@toy"} | evaluations)
+
+    params[0]["evaluate"]["seed"] -= 1
+    params[1]["train"]["epochs"] -= 1
+    for project, content in zip(twins, params, strict=True):
+        project.write_params(content)
+    assert repro_both(twins) == (set(), set())  # DVC remembers what it made before
+    assert [project.lock() for project in twins] == before
+
+
+def test_a_colleague_gets_the_same_without_running_anything(
+    project: Project, tmp_path: Path
+) -> None:
+    project.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
+    project.run("git", "add", "--all")
+    project.run("git", "commit", "--quiet", "--message", "all of it")
+    stages = list(project.lock())
+    project.run("dvc", "push", *stages)
+
+    project.run("git", "clone", "--quiet", str(project.folder), str(tmp_path / "there"))
+    colleague = Project(tmp_path / "there")
+    assert not (colleague.folder / "data" / "decoded").exists()
+    colleague.run("dvc", "pull", "neighbours@toy")
+    assert (colleague.folder / "data/neighbours/toy/image_ids.npy").is_file()
+    assert not (colleague.folder / "data/decoded").exists()
+    colleague.run("dvc", "pull", *stages)
+    assert ran(colleague.run("dvc", "repro")) == set()
+    assert colleague.run("git", "status", "--porcelain") == ""
+    show = ("dvc", "metrics", "show", "--json")
+    assert colleague.run(*show) == project.run(*show)

@@ -1,0 +1,137 @@
+"""A Ray cluster gives the bytes of one machine, and accounts for retries and rejects alike."""
+
+import hashlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from made_corpus import make_corpus
+from made_media import tones, write_media
+
+from pipeline import embedding
+from pipeline.corpora.source import Source
+from pipeline.decode import Report, ShardTask, decode_corpus, decode_shard
+from pipeline.decoded import DecodedCorpus
+from pipeline.distributor import run_on_ray
+from pipeline.embedding import embed_corpus
+from pipeline.encoders import AudioEncoder, ImageEncoder
+from pipeline.errors import InputError
+from pipeline.shards import read_parquet
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[None]:
+    """A Ray of two workers on this machine, which find this file's functions."""
+    ray = pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()
+
+
+def content(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert files
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    """Five good clips and a bad one."""
+    root = tmp_path_factory.mktemp("corpus")
+    paths = [root / f"clip{number}.mp4" for number in range(5)]
+    for path in paths:
+        write_media(path, seconds=1, sound=tones(1, 16000))
+    (root / "noise.mp4").write_bytes(b"no media")
+    return [Source(path.stem, path, path) for path in [*paths, root / "noise.mp4"]]
+
+
+def killing_shard(task: ShardTask, report: Report) -> None:
+    """Dies at clip2, as a process does that the system kills for its memory."""
+
+    def reported(number: int) -> None:
+        report(number)
+        condemned = {clip_id for clip_id, _, _ in task.condemned}
+        if number < len(task.sources) and task.sources[number].clip_id == "clip2" not in condemned:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    decode_shard(task, reported)
+
+
+def test_decoding_on_ray_gives_the_same_bytes_and_the_same_rejects(
+    two_workers: None, sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the stages' paths are relative, and so are these
+    for where, distribute in (("here", None), ("ray", run_on_ray)):
+        summary = decode_corpus(
+            sources, sources[0].picture.parent, Path(where) / "decoded", work=Path(where) / "work",
+            side=16, seconds=1, max_seconds=4, sample_rate=16000, window=512, hop=320, bands=32,
+            shards=3, seconds_limit=60, max_reject_share=0.5, workers=1, worker=killing_shard,
+            distribute=distribute,
+        )  # fmt: skip
+        assert (summary["rejects_worker_died"], summary["rejects_unreadable"]) == (1, 1)
+    assert content(tmp_path / "ray") == content(tmp_path / "here")
+    rejects = read_parquet(tmp_path / "ray" / "decoded" / "rejects.parquet").to_pylist()
+    assert {(reject["clip_id"], reject["cause"]) for reject in rejects} == {
+        ("clip2", "worker died"),
+        ("noise", "unreadable"),
+    }
+
+
+def test_embedding_on_ray_gives_the_same_bytes(
+    two_workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    frames = generator.integers(0, 255, (7, 32, 32, 3)).astype(np.uint8)
+    corpus = make_corpus(tmp_path / "c", frames, generator.normal(-9, 3, (7, 20, 32)))
+    torch.manual_seed(0)
+    image = ImageEncoder(timm.create_model("resnet10t", num_classes=0), 32).eval()
+    audio = AudioEncoder((1, 1), (4, 8), stem=4, classes=3).eval()
+    monkeypatch.setattr(embedding, "_BLOCK", 3)
+    remote = partial(_blocks_of_three, run_on_ray)
+    for where, distribute in (("here", None), ("ray", remote)):
+        embed_corpus(
+            DecodedCorpus(corpus.folder), image, audio, tmp_path / where, work=tmp_path / "work",
+            batch=2, distribute=distribute,
+        )  # fmt: skip
+    assert content(tmp_path / "ray") == content(tmp_path / "here")
+
+
+def _blocks_of_three(distribute, function, tasks):
+    return distribute(partial(_with_blocks_of_three, function), tasks)
+
+
+def _with_blocks_of_three(function, task):
+    embedding._BLOCK = 3
+    return function(task)
+
+
+def _fails(error: Exception, task: int) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    "error", [InputError("clip: found, expected"), OSError(28, "No space left on device", "x")]
+)
+def test_a_task_s_error_arrives_as_it_was(two_workers: None, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        list(run_on_ray(partial(_fails, error), [1]))
+    assert str(raised.value) == str(error)
+
+
+def test_without_ray_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install 'avloc\[ray\]'"):
+        list(run_on_ray(str, [1]))
