@@ -58,7 +58,9 @@ def localize_media(localizer: Localizer, picture: Path, sound: Path) -> Found:
     silence, _ = made_sounds(usage)
     sounds = torch.stack([window.T, torch.from_numpy(silence).float()])
     with torch.inference_mode():
-        v = localizer.eval().encode_frames(plain_view(torch.from_numpy(frame[None].copy()), usage.side))
+        v = localizer.eval().encode_frames(
+            plain_view(torch.from_numpy(frame[None].copy()), usage.side)
+        )
         a = localizer.encode_sounds(spectrograms(sounds))
         maps = localization_map(v.expand(2, -1, -1, -1), a).numpy()
     return Found(frame, maps[0], float(maps[1].max()))

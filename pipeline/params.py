@@ -34,6 +34,7 @@ Count = Annotated[int, Range(1)]
 Natural = Annotated[int, Range(0)]
 Share = Annotated[float, Range(0, 1)]
 Positive = Annotated[float, Range(1e-12)]
+Names = list[str]
 
 
 @dataclass(frozen=True)
@@ -97,11 +98,17 @@ class Embed:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Top-k search (3.3): `index` is exact, or approximate for corpora too large for it."""
+    """Top-k search (3.3): `index` is exact, or approximate for corpora too large for it. The rest
+    says which listed clips are left out of the training: see `pipeline.training_list`."""
 
     k: Count
     index: Literal["exact", "ivf", "hnsw"]
     threads: Count
+    exclude_test_clips: bool
+    leave_out_silent: bool
+    leave_out_still: bool
+    leave_out_duplicates: bool
+    shortest_seconds: Annotated[float, Range(0)]
 
 
 @dataclass(frozen=True)
@@ -191,10 +198,12 @@ class EmbeddingItem:
 
 @dataclass(frozen=True)
 class SearchItem:
-    """A neighbour search among the clips of one training list of an embedded corpus."""
+    """A neighbour search among the clips of one training list of an embedded corpus; the lists in
+    `annotations` say which of its clips are a benchmark's."""
 
     corpus: str
     list: str
+    annotations: str
     neighbours: str
 
 
@@ -206,6 +215,26 @@ class RunItem:
     search: str
     train: str
     override: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PublishedItem:
+    """Somebody's localizer file in place of a training: the list that it was trained on, the corpus
+    that says how its sounds are decoded, and the key of what else it is fed (`train`'s). A file
+    that has p_v and p_a names them nowhere, so `projections` may."""
+
+    corpus: str
+    weights: str
+    list: str
+    train: str
+    override: dict[str, Any] = field(default_factory=dict)
+    projections: Names | None = None
+
+    def __post_init__(self) -> None:
+        if self.projections is not None and len(self.projections) != 2:
+            raise InputError(
+                f"projections: found {self.projections}, expected p_v's and p_a's name"
+            )
 
 
 @dataclass(frozen=True)
@@ -238,6 +267,7 @@ class Study:
     embeddings: dict[str, EmbeddingItem]
     searches: dict[str, SearchItem]
     runs: dict[str, RunItem]
+    published: dict[str, PublishedItem]
     evaluations: dict[str, EvaluationItem]
 
 
@@ -272,6 +302,10 @@ class Parameters:
         if override:
             value = _merged(value, override)
         return _bound(kind, value, f"{self.path}: {key}")
+
+    def studies(self) -> list[Study]:
+        """The active study, and then all of them; raises as `read` does."""
+        return [self.read("active", Study), *self.read("studies", dict[str, Study]).values()]
 
 
 def _merged(value: Any, override: Mapping[str, Any]) -> Any:

@@ -11,7 +11,21 @@ from types import FrameType
 import typer
 
 from pipeline.errors import InputError
-from stages import decode, embed, encoders, evaluate, neighbours, score, table, toy, train
+from stages import (
+    bench,
+    corpus,
+    decode,
+    embed,
+    encoders,
+    evaluate,
+    load,
+    localize,
+    neighbours,
+    score,
+    table,
+    toy,
+    train,
+)
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -28,9 +42,13 @@ app.command(rich_help_panel=STAGES)(encoders.encoders)
 app.command(rich_help_panel=STAGES)(embed.embed)
 app.command(rich_help_panel=STAGES)(neighbours.neighbours)
 app.command(rich_help_panel=STAGES)(train.train)
+app.command(rich_help_panel=STAGES)(load.load)
 app.command(rich_help_panel=STAGES)(evaluate.evaluate)
+app.add_typer(corpus.app, name="corpus")
+app.command()(localize.localize)
 app.command()(score.score)
 app.command()(table.table)
+app.command()(bench.bench)
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:

@@ -1,12 +1,22 @@
 """Stage evaluate: one run on one benchmark, beside the baselines."""
 
+import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.params import Embed, Evaluate, EvaluationItem, Parameters
+from pipeline.errors import InputError
+from pipeline.params import Embed, Evaluate, EvaluationItem, Ground, Parameters, Train
 from stages.paths import decoded_folder, results_folder, run_folder
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from pipeline.benchmarks import Benchmark
+    from pipeline.decoded import DecodedCorpus
+    from pipeline.evaluation import Evaluation
+    from pipeline.localizer import Localizer
 
 
 def settings(parameters: Parameters, name: str) -> tuple[EvaluationItem, Embed, Evaluate]:
@@ -17,41 +27,65 @@ def settings(parameters: Parameters, name: str) -> tuple[EvaluationItem, Embed, 
 
 
 def evaluate(
-    name: Annotated[str, typer.Argument(help="An evaluation of the active study.")],
+    name: Annotated[
+        str | None, typer.Argument(help="An evaluation of the active study; or --weights instead.")
+    ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="A localizer's file: a published .pth.tar or safetensors.")
+    ] = None,
+    benchmark: Annotated[
+        str | None, typer.Option(help="With --weights: vggss, flickr, ...")
+    ] = None,
+    corpus: Annotated[
+        str | None,
+        typer.Option(help="With --weights: the decoded corpus; by default the study's for it."),
+    ] = None,
+    train: Annotated[
+        str, typer.Option(help="With --weights: the parameters that say what the file is fed.")
+    ] = "paper.train",
+    projections: Annotated[
+        tuple[str, str] | None,
+        typer.Option(help="With --weights: the names of p_v and p_a in a published file."),
+    ] = None,
+    trained_on: Annotated[
+        Path | None, typer.Option(help="With --weights: the training list, to count leaked clips.")
+    ] = None,
 ) -> None:
-    """Score a run on a benchmark. Example: [bold]avloc evaluate toy-scenes[/bold]"""
-    import torch
+    """Score a run on a benchmark; or a weight file, and print its metrics as JSON.
 
-    from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
+    Examples: [bold]avloc evaluate toy-scenes[/bold], [bold]avloc evaluate --weights
+    data/weights/ours.pth.tar --benchmark vggss[/bold]
+    """
+    parameters = Parameters()
+    if name is not None and weights is None:
+        _evaluate_run(parameters, name)
+    elif name is None and weights is not None and benchmark is not None:
+        ground = _ground(parameters, benchmark, corpus)
+        values = parameters.read(train, Train)
+        metrics = _evaluate_file(
+            parameters, weights, benchmark, ground, values, projections, trained_on
+        )
+        typer.echo(json.dumps(metrics, indent=2))
+    else:
+        raise InputError("expected the name of an evaluation, or --weights and --benchmark")
+
+
+def _evaluate_run(parameters: Parameters, name: str) -> None:
     from pipeline.benchmarks.scenes import ScenesBenchmark
     from pipeline.corpora.lists import read_clip_list
-    from pipeline.decoded import DecodedCorpus
-    from pipeline.encoders import load_image_encoder
-    from pipeline.evaluation import evaluate as evaluate_benchmark
-    from pipeline.localizer import Localizer, load_localizer
-    from pipeline.prediction import Predictor, made_sounds
+    from pipeline.localizer import load_localizer
+    from pipeline.published import check_form
     from pipeline.report.scenes import draw_benchmark_scenes
-    from pipeline.shards import write_json, write_npy, write_parquet, write_tsv
+    from pipeline.shards import read_json, write_json, write_npy, write_parquet, write_tsv
 
-    item, embed, values = settings(Parameters(), name)
-    torch.set_num_threads(values.threads)
-    corpus = DecodedCorpus(decoded_folder(item.ground.corpus))
-    benchmark = open_benchmark(
-        item.benchmark, Path(item.ground.annotations), corpus, Path(item.ground.root)
-    )
+    item, embed, values = settings(parameters, name)
     run = run_folder(item.run)
     localizer = load_localizer(run / "weights.safetensors")
-    untrained = Localizer(localizer.architecture, seed=values.seed, usage=localizer.usage)
-    reserved = dict(zip((SILENCE, NOISE), made_sounds(localizer.usage, values.seed), strict=True))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    result = evaluate_benchmark(
-        benchmark,
-        Predictor(localizer, corpus, reserved=reserved, batch=values.batch, device=device),
-        Predictor(untrained, corpus, reserved=reserved, batch=values.batch, device=device),
-        load_image_encoder(Path(item.ground.weights), embed.image_model, embed.side).to(device),
-        read_clip_list(run / "training_clips.txt"),
-        seed=values.seed,
-        batch=values.batch,
+    form = read_json(decoded_folder(item.ground.corpus) / "settings.json")
+    check_form(str(run / "weights.safetensors"), localizer.usage, form)
+    training_clips = read_clip_list(run / "training_clips.txt")
+    result, benchmark, corpus = _scored(
+        localizer, item.benchmark, item.ground, embed, values, training_clips
     )
     folder = results_folder(name)
     write_parquet(folder / "details" / "samples.parquet", result.scores.rows)
@@ -64,3 +98,92 @@ def evaluate(
     for curve, table in result.scores.curves.items():
         write_tsv(folder / "curves" / f"{curve}.tsv", table)
     write_json(folder / "metrics.json", result.metrics)
+
+
+def _evaluate_file(
+    parameters: Parameters,
+    weights: Path,
+    benchmark: str,
+    ground: Ground,
+    fed: Train,
+    projections: tuple[str, str] | None,
+    trained_on: Path | None,
+) -> dict[str, float]:
+    from pipeline.corpora.lists import read_clip_list
+    from pipeline.progress import console
+    from pipeline.published import open_localizer
+    from pipeline.shards import read_json
+
+    localizer, unused = open_localizer(
+        weights,
+        read_json(decoded_folder(ground.corpus) / "settings.json"),
+        strides=fed.network.strides,
+        side=fed.input_side,
+        window_seconds=fed.window_seconds,
+        pooling=fed.pooling,
+        share=fed.pooling_share,
+        temperature=fed.pooling_temperature,
+        projections=projections,
+    )
+    if unused:
+        console.print(f"{weights}: entries without use: {', '.join(unused)}", markup=False)
+    embed = parameters.read(ground.embed, Embed)
+    values = parameters.read(ground.evaluate, Evaluate)
+    training_clips = read_clip_list(trained_on) if trained_on else []
+    metrics = _scored(localizer, benchmark, ground, embed, values, training_clips)[0].metrics
+    if not trained_on:
+        del metrics["leaked_clips"]  # nobody said what the file was trained on
+    return metrics
+
+
+def _scored(
+    localizer: "Localizer",
+    name: str,
+    ground: Ground,
+    embed: Embed,
+    values: Evaluate,
+    training_clips: "Collection[str]",
+) -> "tuple[Evaluation, Benchmark, DecodedCorpus]":
+    """A localizer on a benchmark."""
+    import torch
+
+    from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
+    from pipeline.decoded import DecodedCorpus
+    from pipeline.encoders import load_image_encoder
+    from pipeline.evaluation import evaluate as evaluate_benchmark
+    from pipeline.localizer import Localizer
+    from pipeline.prediction import Predictor, made_sounds
+
+    torch.set_num_threads(values.threads)
+    corpus = DecodedCorpus(decoded_folder(ground.corpus))
+    benchmark = open_benchmark(name, Path(ground.annotations), corpus, Path(ground.root))
+    untrained = Localizer(localizer.architecture, seed=values.seed, usage=localizer.usage)
+    reserved = dict(zip((SILENCE, NOISE), made_sounds(localizer.usage, values.seed), strict=True))
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    result = evaluate_benchmark(
+        benchmark,
+        Predictor(localizer, corpus, reserved=reserved, batch=values.batch, device=device),
+        Predictor(untrained, corpus, reserved=reserved, batch=values.batch, device=device),
+        load_image_encoder(Path(ground.weights), embed.image_model, embed.side).to(device),
+        training_clips,
+        seed=values.seed,
+        batch=values.batch,
+    )
+    return result, benchmark, corpus
+
+
+def _ground(parameters: Parameters, benchmark: str, corpus: str | None) -> Ground:
+    """What a benchmark stands on in the first study, the active one before the others, that
+    evaluates it (on the corpus, where one is named), or that evaluates anything on the corpus."""
+    items = [item for study in parameters.studies() for item in study.evaluations.values()]
+    on_corpus = [item for item in items if corpus in (None, item.ground.corpus)]
+    fitting = [item for item in on_corpus if item.benchmark == benchmark]
+    if corpus and not fitting:
+        fitting = on_corpus
+    if not fitting:
+        found = sorted({item.ground.corpus if corpus else item.benchmark for item in items})
+        raise InputError(
+            f"{parameters.path}: no study evaluates on {corpus or benchmark!r}, expected one of "
+            f"{', '.join(found)}"
+        )
+    return fitting[0].ground

@@ -20,22 +20,35 @@ def neighbours(name: Annotated[str, typer.Argument(help="A search of the active 
     import faiss
     import torch
 
+    from pipeline.corpora.check import read_test_clips
     from pipeline.corpora.lists import read_clip_list
     from pipeline.decoded import DecodedCorpus
     from pipeline.neighbours import search_list
     from pipeline.shards import write_json
+    from pipeline.training_list import choose_clips
 
     item, values = settings(Parameters(), name)
     torch.set_num_threads(values.threads)
     faiss.omp_set_num_threads(values.threads)
+    corpus = DecodedCorpus(decoded_folder(item.corpus))
+    listed = read_clip_list(Path(item.list))
+    chosen, left_out = choose_clips(
+        listed,
+        corpus.clips,
+        read_test_clips(Path(item.annotations)) if values.exclude_test_clips else (),
+        silent=values.leave_out_silent,
+        still=values.leave_out_still,
+        duplicates=values.leave_out_duplicates,
+        shortest_seconds=values.shortest_seconds,
+    )
     folder = neighbours_folder(name)
     summary = search_list(
-        DecodedCorpus(decoded_folder(item.corpus)),
+        corpus,
         embeddings_folder(item.corpus),
-        read_clip_list(Path(item.list)),
+        chosen,
         values.k,
         folder,
         work=WORK / "neighbours" / name,
         index=values.index,
     )
-    write_json(folder / "summary.json", summary)
+    write_json(folder / "summary.json", {**summary, "listed": len(listed), **left_out})

@@ -6,29 +6,36 @@ under another id is not seen as leaked (duplicates by content are the clip table
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.corpora.ground_truth import read_is3, read_scenes, read_vggss
+from pipeline.corpora.lists import read_avsbench_list, read_clip_list, read_pairs
+from pipeline.corpora.names import avsbench_frame_id, avsbench_sound_id
+from pipeline.errors import InputError
 
 
 @dataclass(frozen=True)
 class ClipList:
-    """A training list or a benchmark's samples: `frames` and `sounds` are parallel clip ids (the
-    same ids where frame and sound are one clip's), `sources` the ids that lie on disk in the corpus
-    it is taken from, `rejects` the cause of each clip that decoding refused."""
+    """A training list or a benchmark: its official number of `samples`, the `clips` that they are
+    made of, `sources` the ids that lie on disk in the corpus it is taken from, `rejects` the cause
+    of each clip that decoding refused, None where the corpus is not decoded yet."""
 
     name: str
-    frames: Sequence[str]
-    sounds: Sequence[str]
+    samples: int
+    clips: Sequence[str]
     sources: Collection[str]
-    rejects: Mapping[str, str] = field(default_factory=dict)
+    rejects: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the check: counts of distinct clips, except `samples`.
+    """One line of the check: counts of distinct clips, except `samples`, the official number.
 
-    `listed` = `present` + `missing` + the sum of `unreadable`, which counts by cause; `leaked` of
-    the listed clips are in the training list (0 for the training list itself).
+    `listed` = `present` + `missing` + the sum of `unreadable`, which counts by cause and is None
+    where nothing is decoded yet; `leaked` of the listed clips are in the training list (0 for the
+    training list itself).
     """
 
     name: str
@@ -36,7 +43,7 @@ class Row:
     listed: int
     present: int
     missing: int
-    unreadable: dict[str, int]
+    unreadable: dict[str, int] | None
     leaked: int
 
 
@@ -46,33 +53,82 @@ def leaked(training: Iterable[str], test: Iterable[str]) -> list[str]:
     return [clip_id for clip_id in dict.fromkeys(test) if clip_id in trained]
 
 
-def exclude(training: Iterable[str], test: Iterable[str]) -> list[str]:
-    """The training list without any test clip, in its own order."""
-    tested = set(test)
-    return [clip_id for clip_id in training if clip_id not in tested]
-
-
 def check(training: ClipList, benchmarks: Sequence[ClipList]) -> list[Row]:
-    """One row for the training list, then one per benchmark, in the given order.
-
-    A test clip is leaked where its frame or its sound is a training clip's.
-    """
-    trained = {*training.frames, *training.sounds}
+    """One row for the training list, then one per benchmark, in the given order."""
+    trained = set(training.clips)
     rows = []
     for clips in (training, *benchmarks):
-        listed = list(dict.fromkeys([*clips.frames, *clips.sounds]))
-        on_disk = set(clips.sources)
-        causes = Counter(clips.rejects[clip] for clip in listed if clip in clips.rejects)
-        readable = [clip for clip in listed if clip in on_disk and clip not in clips.rejects]
+        listed = list(dict.fromkeys(clips.clips))
+        on_disk, rejects = set(clips.sources), clips.rejects or {}
+        causes = Counter(rejects[clip] for clip in listed if clip in rejects)
+        readable = [clip for clip in listed if clip in on_disk and clip not in rejects]
         rows.append(
             Row(
                 name=clips.name,
-                samples=len(clips.frames),
+                samples=clips.samples,
                 listed=len(listed),
                 present=len(readable),
                 missing=len(listed) - len(readable) - causes.total(),
-                unreadable=dict(sorted(causes.items())),
+                unreadable=None if clips.rejects is None else dict(sorted(causes.items())),
                 leaked=0 if clips is training else len(leaked(trained, listed)),
             )
         )
     return rows
+
+
+def read_test_clips(annotations: Path) -> set[str]:
+    """Every clip that is in a benchmark's list in the folder `annotations`, by `TEST_LISTS`.
+
+    A list that is not there, but is known to belong there by a `.dvc` file, is an error, since its
+    clips would be trained on in silence; so is a folder without any list. Raises `InputError` for
+    both and as the readers do.
+    """
+    clips: set[str] = set()
+    found = False
+    for pattern, read in TEST_LISTS.items():
+        imported = {path.with_suffix("") for path in annotations.glob(f"{pattern}.dvc")}
+        for path in sorted(imported.union(annotations.glob(pattern))):
+            clips.update(read(path))
+            found = True
+    if not found:
+        raise InputError(
+            f"{annotations}: holds no benchmark's list, so no test clip can be excluded from the "
+            f"training; expected files such as vggss.json, or exclude_test_clips: false"
+        )
+    return clips
+
+
+def _pairs(path: Path) -> list[str]:
+    return [clip for frame, sound, _ in read_pairs(path) for clip in (frame, sound)]
+
+
+def _avsbench(path: Path) -> list[str]:
+    subset = path.name.split("_")[1]
+    return [
+        clip
+        for video, number, _ in read_avsbench_list(path)
+        for clip in (avsbench_frame_id(subset, video, number), avsbench_sound_id(subset, video))
+    ]
+
+
+def _scenes(path: Path) -> list[str]:
+    return [
+        clip
+        for scene in read_scenes(path)
+        for clip in (scene.clip_id, *(silent.sound for silent in scene.distractors))
+    ]
+
+
+# Spelled out here, since `pipeline.benchmarks` would make every search and training depend on the
+# arithmetic of the metrics; a test holds it against all benchmarks.
+TEST_LISTS: dict[str, Callable[[Path], Iterable[str]]] = {
+    "vggss*.json": lambda path: [entry.clip_id for entry in read_vggss(path)],
+    "vggss_available*.txt": read_clip_list,
+    "vggss*_test.csv": read_clip_list,
+    "ssltie_openset_test_*.txt": read_clip_list,
+    "flickr_test.csv": read_clip_list,
+    "*_plus_silent.csv": _pairs,
+    "avsbench_*_test.csv": _avsbench,
+    "is3_boxes.json": lambda path: [entry.clip_id for entry in read_is3(path)],
+    "scenes.json": _scenes,
+}

@@ -1,13 +1,19 @@
 """Presence and leakage: small made lists, and the counts that are known of the real ones."""
 
+import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 import yaml
 
-from pipeline.corpora.check import ClipList, Row, check, exclude, leaked
+from pipeline.benchmarks import BENCHMARKS
+from pipeline.corpora.check import ClipList, Row, check, leaked, read_test_clips
 from pipeline.corpora.ground_truth import read_vggss
 from pipeline.corpora.lists import read_clip_list, read_pairs
+from pipeline.errors import InputError
+from pipeline.readiness import benchmark_clips
+from pipeline.training_list import choose_clips
 
 PROJECT = Path(__file__).parents[2]
 ANNOTATIONS = PROJECT / ".." / "shared" / "annotations"
@@ -22,22 +28,21 @@ def real(name: str) -> list[str]:
     return read_clip_list(path)
 
 
-def test_leaked_and_exclude_keep_the_order() -> None:
+def test_leaked_keeps_the_order() -> None:
     assert leaked(["a", "b", "c"], ["c", "x", "a", "c"]) == ["c", "a"]
-    assert exclude(["c", "b", "a"], ["b", "x"]) == ["c", "a"]
     assert leaked([], ["a"]) == []
 
 
 def test_check_counts_each_clip_once_and_by_cause() -> None:
     rejects = {"b": "no sound", "c": "unreadable", "z": "unreadable"}
-    training = ClipList("train", list("abcde"), list("abcde"), set("abc"), rejects)
+    training = ClipList("train", 5, list("abcde"), set("abc"), rejects)
     five_frames = ClipList(
-        "frames", ["s4-v_1", "s4-v_2", "s4-w_1"], ["s4-v", "s4-v", "s4-w"], {"s4-v_1", "s4-v"}
+        "frames", 3, ["s4-v_1", "s4-v", "s4-v_2", "s4-v", "s4-w_1", "s4-w"], {"s4-v_1", "s4-v"}
     )
-    mismatched = ClipList("pairs", ["x", "y", "a"], ["e", "y", "x"], set("axye"))
+    mismatched = ClipList("pairs", 3, ["x", "e", "y", "y", "a", "x"], set("axye"), {})
     assert check(training, [five_frames, mismatched]) == [
         Row("train", 5, 5, 1, 2, {"no sound": 1, "unreadable": 1}, 0),
-        Row("frames", 3, 5, 2, 3, {}, 0),
+        Row("frames", 3, 5, 2, 3, None, 0),
         Row("pairs", 3, 4, 4, 0, {}, 2),
     ]
 
@@ -57,19 +62,51 @@ def test_check_counts_each_clip_once_and_by_cause() -> None:
 )
 def test_leakage_of_the_real_lists(training: str, test: str, count: int) -> None:
     train_ids, test_ids = real(training), real(test)
-    train = ClipList(training, train_ids, train_ids, [])
-    row = check(train, [ClipList(test, test_ids, test_ids, [])])[1]
+    train = ClipList(training, len(train_ids), train_ids, [])
+    row = check(train, [ClipList(test, len(test_ids), test_ids, [])])[1]
     assert (row.leaked, row.listed, row.missing) == (count, len(test_ids), len(test_ids))
-    assert len(exclude(train_ids, test_ids)) == len(train_ids) - count
+    table = pa.table({"clip_id": pa.array([], pa.string())})
+    chosen, counts = choose_clips(train_ids, table, test_ids)
+    assert counts["left_out_test_clips"] == count == len(train_ids) - len(chosen)
 
 
 def test_leakage_of_the_real_extended_set_counts_frames_and_sounds() -> None:
     train = real("vggss_144k.txt")
     rows = read_pairs(ANNOTATIONS / "vggss_test_plus_silent.csv")
-    frames, sounds = [row[0] for row in rows], [row[1] for row in rows]
-    row = check(ClipList("t", train, train, []), [ClipList("e", frames, sounds, [])])[1]
-    clips = set(frames) | set(sounds)
-    assert (row.samples, row.listed, row.leaked) == (5158, len(clips), len(clips & set(train)))
+    clips = [clip for frame, sound, _ in rows for clip in (frame, sound)]
+    extended = ClipList("extended", len(rows), clips, [])
+    row = check(ClipList("training", len(train), train, []), [extended])[1]
+    assert (row.listed, row.leaked) == (len(set(clips)), len(set(clips) & set(train)))
+
+
+def test_test_clips_are_those_of_every_benchmark() -> None:
+    """The patterns of `TEST_LISTS` against the benchmarks themselves, over the real lists."""
+    real("vggss.json")
+    found = read_test_clips(ANNOTATIONS)
+    for name in BENCHMARKS:
+        if not name.startswith("scenes"):
+            _, clips = benchmark_clips(name, ANNOTATIONS, PROJECT)
+            assert clips and found.issuperset(clips), name
+    assert len(set(real("vggss_144k.txt")) & found) >= 3709
+    assert "zpWuikVorYg_000032" in found and "10000130166" in found
+    assert {"s4-0d9u2CymIxc", "s4-0d9u2CymIxc_1", "ms3-0WxgIKuetYI_0_5"} <= found
+
+
+def test_test_clips_of_a_made_world(tmp_path: Path) -> None:
+    silent = {"class": "cat", "bbox": [], "mask": "m.png", "sound": "silent"}
+    scene = {"file": "scene", "split": "validation", "class": "dog", "bbox": [], "mask": "m.png"}
+    (tmp_path / "scenes.json").write_text(json.dumps([{**scene, "distractors": [silent]}]))
+    assert read_test_clips(tmp_path) == {"scene", "silent"}
+
+
+def test_a_test_list_that_is_promised_but_absent_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no benchmark's list"):
+        read_test_clips(tmp_path)
+    (tmp_path / "flickr_test.csv").write_text("101,5\n")
+    assert read_test_clips(tmp_path) == {"101"}
+    (tmp_path / "vggss.json.dvc").write_text("deps:\n- path: https://example.org/vggss.json\n")
+    with pytest.raises(InputError, match=r"vggss\.json: no such file; `dvc update"):
+        read_test_clips(tmp_path)
 
 
 def test_every_published_list_has_an_import_and_is_ignored_by_git() -> None:
