@@ -179,7 +179,7 @@ def image_encoder(
     if weights is None:
         if network is None:
             raise InputError(
-                f"image model {model!r}: unknown to timm, expected a name it lists or a file {place}"
+                f"image model {model!r}: unknown to timm, expected a name it lists or {place}"
             )
         weights = _fetch(model, str(network.pretrained_cfg.get("hf_hub_id")), place)  # type: ignore[operator, union-attr]
     state = read_state(weights)

@@ -25,7 +25,7 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     """Yield `items`, showing how many of `total` are done, the rate and the remaining time.
 
     On a terminal this is a bar. Elsewhere one line is written at most every 20 seconds and one
-    at the end, so that a log of a day's work stays readable.
+    at the end, and none for what takes less than a second, so that a log stays readable.
     """
     started = last = time.monotonic()
     done = 0
@@ -56,4 +56,5 @@ def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
             left = (total - done) / rate
             console.print(f"{description}: {done}/{total}, {rate:.1f}/s, {left:.0f} s left")
     seconds = max(time.monotonic() - started, 1e-9)
-    console.print(f"{description}: {done} in {seconds:.1f} s ({done / seconds:.1f}/s)")
+    if seconds >= 1:
+        console.print(f"{description}: {done} in {seconds:.1f} s ({done / seconds:.1f}/s)")

@@ -67,7 +67,10 @@ def check(run: Annotated[str, typer.Argument(help="A run of any study in params.
 
 @app.command()
 def ready(name: Annotated[str, typer.Argument(help="The key of a study.")] = "active") -> None:
-    """Fail unless all that a study reads and no stage makes is in place: the first stage."""
+    """Fail unless all that a study reads and no stage makes is in place: the first stage.
+
+    Example: [bold]avloc corpus ready studies.vggsound-144k[/bold]
+    """
     study = settings(Parameters(), name)
     data = _Data(study)
     for corpus in study.corpora:

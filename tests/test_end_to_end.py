@@ -163,7 +163,8 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
     counted = [p.run("python", "-c", "import os; print(os.cpu_count())") for p in projects]
     assert counted == [f"{os.cpu_count()}\n", "3\n"]
     both = (projects[0], projects[1])
-    assert [len(stages) for stages in repro_both(both)] == 2 * [6 + len(EVALUATIONS)]
+    made = repro_both(both)
+    assert made == (set(both[0].lock()), set(both[1].lock()))
     return both
 
 
@@ -174,7 +175,7 @@ def project(twins: tuple[Project, Project]) -> Project:
 
 
 def test_every_output_is_there(project: Project) -> None:
-    outs = [out["path"] for stage in project.lock().values() for out in stage["outs"]]
+    outs = [out["path"] for stage in project.lock().values() for out in stage.get("outs", [])]
     assert len(outs) == len(set(outs)) > 15
     assert all((project.folder / out).exists() for out in outs)
     assert not list(project.folder.rglob("*.partial"))

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -35,8 +36,12 @@ class CountingEncoder(ImageEncoder):
 
     def __init__(self) -> None:
         torch.manual_seed(0)
-        form = {"layers": (1, 1, 1, 1), "channels": (4, 4, 4, 6)}
-        network = timm.create_model("resnet18", num_classes=0, **form)
+        network = timm.create_model(
+            "resnet18",
+            num_classes=0,
+            layers=(1, 1, 1, 1),
+            channels=(4, 4, 4, 6),
+        )
         super().__init__(network, 40)
         self.frames = 0
 
@@ -52,12 +57,14 @@ def annotations(tmp_path_factory: pytest.TempPathFactory) -> Path:
     entries, scenes = [], []
     for number, clip in enumerate([*CLIPS, ABSENT]):
         entry = {"file": clip, "class": "ab"[number % 2], "bbox": [BOXES[number]]}
-        scene = {**entry, "split": "test", "mask": f"{clip}.png", "distractors": []}
-        Image.fromarray(fraction_boxes(entry["bbox"])).save(folder / scene["mask"])
+        scene: dict[str, Any] = {**entry, "split": "test", "mask": f"{clip}.png"}
+        scene["distractors"] = []
+        Image.fromarray(fraction_boxes([BOXES[number]])).save(folder / scene["mask"])
         if number in SILENT:
             sound, box = CLIPS[SILENT[number]], [[0.5, 0.75, 0.9, 1.0]]
-            silent = {"class": "c", "bbox": box, "mask": f"{clip}.1.png", "sound": sound}
-            Image.fromarray(fraction_boxes(box)).save(folder / silent["mask"])
+            mask = f"{clip}.1.png"
+            silent = {"class": "c", "bbox": box, "mask": mask, "sound": sound}
+            Image.fromarray(fraction_boxes(box)).save(folder / mask)
             scene["distractors"] = [silent]
         entries.append(entry)
         scenes.append(scene)
@@ -112,6 +119,7 @@ def _by_hand(
     found[".random"] = Predictions(similarities=chance)
     if not benchmark.wants_maps:
         return found
+    assert found[""].maps is not None
     count, height, width = found[""].maps.shape
     found[".random"].maps = random_maps(count, height, width, SEED)
     with torch.inference_mode():

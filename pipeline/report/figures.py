@@ -85,6 +85,6 @@ def draw_scenes(path: Path, scenes: Sequence[Scene], columns: int = 2) -> None:
                 if other is not mask:
                     picture = outline(picture, other, _SILENT)
             sheet.paste(outline(picture, mask, _TRUE), (x, top + _LINE))
-            draw.text((x, top), label[:28], fill=(40, 40, 40), font=font)
+            draw.text((x, top), label[:26], fill=(40, 40, 40), font=font)
     with atomic_file(path) as file:
         sheet.save(file, format="PNG", optimize=True)

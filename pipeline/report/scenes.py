@@ -25,7 +25,7 @@ def draw_benchmark_scenes(
         silent = benchmark.scenes[scene].distractors[
             benchmark.swaps[sample - len(benchmark.scenes)][1]
         ]
-        labels = (benchmark.scenes[scene].label, f"{silent.label} (silent here)")
+        labels = (benchmark.scenes[scene].label, f"silent: {silent.label}")
         sounds = [
             (label, maps[place], benchmark.masks(place, place + 1)[0])
             for label, place in zip(labels, (scene, sample), strict=True)
