@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.errors import InputError
-from pipeline.params import EvaluationItem, Neighbours, Parameters, Study
+from pipeline.params import Embed, EvaluationItem, Neighbours, Parameters, Study
 from stages.paths import decoded_folder, encoders_folder, toy_folder
 
 if TYPE_CHECKING:
@@ -71,13 +71,16 @@ def ready(name: Annotated[str, typer.Argument(help="The key of a study.")] = "ac
 
     Example: [bold]avloc corpus ready studies.vggsound-144k[/bold]
     """
-    study = settings(Parameters(), name)
+    parameters = Parameters()
+    study = settings(parameters, name)
     data = _Data(study)
     for corpus in study.corpora:
         if not data.is_made(study.corpora[corpus].root):
             data.on_disk(corpus)
     for embedding in study.embeddings.values():
         if not data.is_made(embedding.weights):
+            model = parameters.read(embedding.embed, Embed).image_model
+            data.image_encoder(embedding.weights, model)
             data.audio_encoder(embedding.weights)
     for search in study.searches.values():
         if not data.is_made(search.list):
@@ -162,6 +165,15 @@ class _Data:
             from pipeline.readiness import collect
 
             collect(partial(audio_encoder, path), self.absent)
+
+    def image_encoder(self, folder: str, model: str) -> None:
+        """Fetch an ImageNet network whose file is not in place: a machine off the network shall not
+        find out after days of decoding."""
+        from pipeline.encoders import load_image_encoder
+        from pipeline.readiness import collect
+
+        if not any(Path(folder).glob("image.*")):
+            collect(partial(load_image_encoder, Path(folder), model, side=224), self.absent)
 
     def weights(self, file: str) -> None:
         """Look for a published localizer."""

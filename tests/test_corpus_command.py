@@ -15,11 +15,13 @@ import yaml
 from click.testing import Result
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
+from huggingface_hub.errors import LocalEntryNotFoundError
 from made_corpus import make_corpus
 from test_pipeline import code_of
 from test_published import FORM, SMALL, published
 from typer.testing import CliRunner
 
+from pipeline import encoders
 from pipeline.errors import InputError
 from pipeline.localizer import Localizer, Usage, load_localizer, save_localizer
 from pipeline.params import Parameters
@@ -30,6 +32,20 @@ from stages.cli import app
 
 ROOT = Path(__file__).resolve().parents[1]
 ANNOTATIONS = ROOT / ".." / "shared" / "annotations"
+
+
+@pytest.fixture(autouse=True)
+def off_the_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that has fetched nothing and cannot."""
+
+    def absent(*arguments: Any, **keywords: Any) -> None:
+        raise LocalEntryNotFoundError("not in the cache")
+
+    def unreachable(*arguments: Any, **keywords: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(encoders, "hf_hub_download", absent)
+    monkeypatch.setattr(encoders, "urlopen", unreachable)
 
 
 def avloc(*arguments: str) -> Result:
@@ -160,6 +176,7 @@ def test_everything_in_place_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
     for path, text in {
         "vggsound/aaaaaaaaaaa_000001.mp4": "",
         "weights/H.pth.tar": "",
+        "weights/image.pth": "",
         "annotations/vggss_heard.txt": "aaaaaaaaaaa_000001\n",
         "annotations/vggss_heard_test.csv": "aaaaaaaaaaa_000001\n",
         "annotations/vggss_unheard_test.csv": "bbbbbbbbbbb_000001\n",
@@ -177,7 +194,10 @@ def test_everything_in_place_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
     assert result.exit_code == 1
     assert "lists that have a .dvc file there and misses vggss_10k.txt; `dvc upd" in result.stderr
     (tmp_path / "data/weights/H.pth.tar").unlink()
-    assert "data/weights/H.pth.tar: not found; the VGGSound" in avloc("corpus", "ready").stderr
+    (tmp_path / "data/weights/image.pth").unlink()
+    message = avloc("corpus", "ready").stderr
+    assert "data/weights/H.pth.tar: not found; the VGGSound" in message
+    assert "'resnet18.a1_in1k': its weights could not be fetched (no network); place" in message
 
 
 STUDIES = list(Parameters(ROOT / "params.yaml").read("studies", dict[str, Any]))
@@ -200,7 +220,8 @@ def test_repro_without_data_fails_before_any_work(tmp_path: Path) -> None:
     for folder in ("pipeline", "stages"):
         (tmp_path / folder).symlink_to(ROOT / folder)
     (tmp_path / "data/weights").mkdir()
-    (tmp_path / "data/weights/H.pth.tar").touch()
+    for name in ("H.pth.tar", "image.pth"):
+        (tmp_path / "data/weights" / name).touch()
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=tmp_path,

@@ -87,4 +87,4 @@ def draw_scenes(path: Path, scenes: Sequence[Scene], columns: int = 2) -> None:
             sheet.paste(outline(picture, mask, _TRUE), (x, top + _LINE))
             draw.text((x, top), label[:26], fill=(40, 40, 40), font=font)
     with atomic_file(path) as file:
-        sheet.save(file, format="PNG", optimize=True)
+        sheet.save(file, format="PNG")
