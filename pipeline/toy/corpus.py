@@ -24,9 +24,9 @@ SPLITS = ("train", "validation", "test", "labelled")
 # Shares of clips with 0, 1 and 2 silent objects. The held-out splits are harder than training.
 _SILENT_SHARES = {
     "train": (0.6, 0.3, 0.1),
-    "validation": (0.3, 0.5, 0.2),
-    "test": (0.3, 0.5, 0.2),
-    "flickr": (0.3, 0.5, 0.2),
+    "validation": (0.4, 0.4, 0.2),
+    "test": (0.4, 0.4, 0.2),
+    "flickr": (0.4, 0.4, 0.2),
     "labelled": (1.0, 0.0, 0.0),
     "s4": (0.5, 0.5, 0.0),
 }

@@ -89,7 +89,7 @@ def test_labelled_classes_are_quoted_where_they_hold_a_comma(toy: Path) -> None:
 def test_silent_objects_keep_their_shares_and_differ_from_the_sounding_class() -> None:
     clips = {"train": 200, "validation": 100, "test": 100, "labelled": 36}
     plans = plan_corpus(0, clips)
-    for split, shares in (("train", (120, 60, 20)), ("test", (30, 50, 20)), ("labelled", (36,))):
+    for split, shares in (("train", (120, 60, 20)), ("test", (40, 40, 20)), ("labelled", (36,))):
         numbers = np.bincount([len(plan.silent) for plan in plans[split]])
         assert tuple(numbers) == shares
         assert all(not set(plan.sounding) & set(plan.silent) for plan in plans[split])
