@@ -73,6 +73,7 @@ _CLIPS = pa.schema(
         ("silent", pa.bool_()),
         ("still", pa.bool_()),
         ("content", pa.string()),
+        ("mask", pa.string()),
     ]
 )
 _REJECTS = pa.schema([(name, pa.string()) for name in ("clip_id", "path", "cause", "detail")])
@@ -227,7 +228,7 @@ def decode_shard(task: ShardTask, report: Report) -> None:
                 )
                 continue
             row: dict[str, Any] = {"clip_id": source.clip_id, **paths}
-            row.update(_health(picture, sound, settings))
+            row.update(_health(picture, sound, settings), mask=_digest(source.mask))
             row.update(frame_row=-1, sound_start=-1, sound_frames=0)
             if picture is not None:
                 row["frame_row"] = frames.append(picture.frame[None])
@@ -362,6 +363,12 @@ def _relative(path: Path, root: Path) -> str:
     return _printable(path.relative_to(root).as_posix())
 
 
+def _digest(mask: Path | None) -> str | None:
+    """A hash of a mask's file. The scores are computed from the file itself, which is none of their
+    stage's dependencies: this is how they come to depend on it."""
+    return None if mask is None else blake2b(mask.read_bytes(), digest_size=16).hexdigest()
+
+
 def _state(path: Path | None, root: Path) -> list[str | int] | None:
     """What tells whether a file is still the same, without reading it."""
     if path is None:
@@ -382,7 +389,10 @@ def _task(
         "code": [blake2b(Path(module).read_bytes()).hexdigest() for module in modules],
         "versions": [av.__version__, torch.__version__, np.__version__],
         "number": number,  # two empty shards are two
-        "clips": [[s.clip_id, _state(s.picture, root), _state(s.sound, root)] for s in sources],
+        "clips": [
+            [s.clip_id, *(_state(path, root) for path in (s.picture, s.sound, s.mask))]
+            for s in sources
+        ],
     }
     fingerprint = blake2b(json.dumps(everything).encode(), digest_size=16).hexdigest()
     return ShardTask(work / fingerprint, root, sources, settings)

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -174,6 +175,19 @@ def test_finished_work_is_used_again_and_one_more_clip_redoes_one_shard(
     changed = {path.name[-9:-4] for path, inode in inodes.items() if path.stat().st_ino != inode}
     assert changed == {f"{shard_of('one_more', SHARDS):05d}"}
     assert len(list((tmp_path / "work").iterdir())) == SHARDS  # what is out of date is gone
+
+
+def test_a_changed_mask_is_a_changed_row(corpus: tuple[Path, list[Source]], tmp_path: Path) -> None:
+    sources = corpus[1]
+    mask = tmp_path / "mask.png"
+    tables = []
+    for text in ("one", "other one"):
+        mask.write_text(text)
+        decode([replace(sources[0], mask=mask), *sources[1:3]], Path("/"), tmp_path)
+        tables.append(read_parquet(tmp_path / "decoded" / "clips.parquet"))
+    first, second = (table["mask"].to_pylist() for table in tables)
+    assert first[0] != second[0] and first[1:] == second[1:] == [None, None]
+    assert tables[0].drop_columns("mask").equals(tables[1].drop_columns("mask"))
 
 
 def forbidden_shard(task: ShardTask, report: Report) -> None:

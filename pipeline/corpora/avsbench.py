@@ -16,6 +16,7 @@ five times. The price is that these clips cannot train a localizer as they are.
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.corpora.names import (
@@ -65,13 +66,18 @@ def _frames(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
 
 
 def find_avsbench(root: Path) -> list[Source]:
-    """The frames and the sounds of S4 and MS3 under `root`; raises as `walk_files` and
-    `collect_sources` do, and for a frame that is not called `<video>_<n>`."""
+    """The frames, with their masks, and the sounds of S4 and MS3 under `root`; raises as
+    `walk_files`, `collect_sources` and `find_avsbench_masks` do, and for a frame that is not called
+    `<video>_<n>`."""
     names = {path: clip_id for clip_id, path in _frames(root, "visual_frames")}
     for subset, path in _files(root, "audio_wav"):
         if path.suffix.lower() in SOUND_SUFFIXES:
             names[path] = avsbench_sound_id(subset, without_media_suffix(path.name))
-    return collect_sources(names, names.get, videos=False)
+    masks = find_avsbench_masks(root)
+    return [
+        replace(source, mask=masks.get(source.clip_id))
+        for source in collect_sources(names, names.get, videos=False)
+    ]
 
 
 def find_avsbench_masks(root: Path) -> dict[str, Path]:

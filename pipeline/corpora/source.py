@@ -19,12 +19,14 @@ class Source:
     """One clip as it lies on disk.
 
     `picture` is a video (its middle frame is taken) or a picture file, `sound` the same video or a
-    sound file; one of them may be missing (None), never both.
+    sound file; one of them may be missing (None), never both. `mask` is the ground truth of the
+    picture where that lies with the media.
     """
 
     clip_id: str
     picture: Path | None
     sound: Path | None
+    mask: Path | None = None
 
 
 def walk_files(root: Path) -> Iterator[Path]:

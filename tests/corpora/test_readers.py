@@ -140,6 +140,8 @@ def test_avsbench_frames_and_sounds_of_both_subsets(tmp_path: Path) -> None:
         "s4-0d9u2CymIxc_1": ("0d9u2CymIxc", "0d9u2CymIxc_1.png"),
         "ms3-0WxgIKuetYI_0_1": ("0WxgIKuetYI_0", "0WxgIKuetYI_0_1.png"),
     }
+    masks = {source.clip_id: source.mask for source in find_sources("avsbench", tmp_path)}
+    assert {clip: mask for clip, mask in masks.items() if mask} == find_avsbench_masks(tmp_path)
 
 
 def test_avsbench_root_may_be_one_subset_but_must_say_which(tmp_path: Path) -> None:
