@@ -14,6 +14,8 @@ import torch
 from torch import Tensor
 
 from pipeline.augment import plain_view, spectrograms
+from pipeline.dataset import sound_window
+from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.localizer import Localizer, Usage, localization_map
 from pipeline.lookup import picture_of
@@ -75,6 +77,30 @@ def localize_moving(localizer: Localizer, picture: Path, sound: Path) -> Moving:
     return Moving(torch.cat(maps).numpy(), seconds, count)
 
 
+@torch.inference_mode()
+def localize_stored(
+    localizer: Localizer, corpus: DecodedCorpus, frame_clip: str, sound_clip: str
+) -> np.ndarray:
+    """The maps (T, h, w) float32 of one frame of a corpus under one of its sounds, every
+    `INTERVAL`. Raises `InputError` for a clip that the corpus lacks or that has no such part."""
+    usage = localizer.usage
+    picture, sound = corpus.row(frame_clip), corpus.row(sound_clip)
+    for clip, present, part in (
+        (frame_clip, corpus.has_frame(picture), "picture"),
+        (sound_clip, corpus.has_sound(sound), "sound"),
+    ):
+        if not present:
+            raise InputError(f"{corpus.folder}: clip {clip} has no {part}")
+    length = max(corpus.sound_length(sound), usage.steps)
+    whole = torch.from_numpy(sound_window(corpus, sound, length, 0).copy())
+    seconds = ((length - 1) * usage.hop + usage.window) / usage.sample_rate
+    windows = _around_moments(whole, max(1, round(seconds / INTERVAL)), usage)
+    frame = torch.from_numpy(corpus.frame(picture).copy())[None]
+    v = localizer.eval().encode_frames(plain_view(frame, usage.side))
+    a = torch.cat([localizer.encode_sounds(spectrograms(part)) for part in windows.split(_BATCH)])
+    return localization_map(v.expand(len(a), -1, -1, -1), a).numpy()
+
+
 def moving_windows(samples: np.ndarray, seconds: float, moments: int, usage: Usage) -> Tensor:
     """The log-spectrograms around each moment of a sound, (moments, steps, bands) float32.
 
@@ -90,6 +116,11 @@ def moving_windows(samples: np.ndarray, seconds: float, moments: int, usage: Usa
         hop=usage.hop,
         bands=usage.bands,
     ).T
+    return _around_moments(whole, moments, usage)
+
+
+def _around_moments(whole: Tensor, moments: int, usage: Usage) -> Tensor:
+    """The windows of a log-spectrogram (n, bands), time first, around each moment."""
     centres = (torch.arange(moments) + 0.5) * INTERVAL * usage.sample_rate / usage.hop
     starts = (centres - usage.steps / 2).round().long().clamp(0, len(whole) - usage.steps)
     return whole.unfold(0, usage.steps, 1)[starts].transpose(1, 2)
