@@ -116,7 +116,7 @@ def _card(card: Card) -> str:
         parts.append(f'<img src="{card.picture}" alt="frame of {escape(card.title)}">')
     if card.sound:
         label = escape(f"sound of {card.title}")
-        parts.append(f'<audio controls preload="none" aria-label="{label}" src="{card.sound}">')
+        parts.append(f'<audio controls preload="metadata" aria-label="{label}" src="{card.sound}">')
         parts.append("</audio>")
     parts.append(f"<p>{escape(card.text)}</p>")
     return f"<li{' class=own' if card.own else ''}>{''.join(parts)}</li>"

@@ -100,7 +100,7 @@ scenes.forEach((scene, number) => {
     label.append(` ${sound.label}`);
     sound.radio.addEventListener("change", () => show(place, null));
     if (!sound.uri) return;
-    const player = element("audio", line, {controls: true, preload: "none", src: sound.uri});
+    const player = element("audio", line, {controls: true, preload: "metadata", src: sound.uri});
     player.setAttribute("aria-label", sound.label);
     const follow = () => {
       if (shown === place) show(place, player.currentTime);
