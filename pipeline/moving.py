@@ -152,7 +152,7 @@ class _Moments:
                     batch = []
             previous, picture = frame, None
         self.frames -= 1  # the last entry repeats the last frame
-        if not moments:
+        if not moments and previous is not None:
             batch.append(previous.reformat(self.side, self.side, format="rgb24").to_ndarray())
         if batch:
             yield batch

@@ -57,7 +57,7 @@ def play_sound(path: Path) -> Iterator[av.AudioFrame]:
             except av.error.FFmpegError:
                 continue  # a damaged packet: a short silence
             for frame in decoded:
-                if frame.pts is not None:
+                if frame.pts is not None and frame.time_base is not None:
                     frame.pts -= round(begin / frame.time_base)
                 yield frame
 
@@ -70,5 +70,6 @@ def _upright(frame: av.VideoFrame) -> av.VideoFrame:
     turns = round(frame.rotation / 90) % 4
     if not turns:
         return frame
-    picture = np.ascontiguousarray(np.rot90(frame.to_ndarray(format="rgb24"), turns))
+    turned = np.rot90(frame.to_ndarray(format="rgb24"), turns)
+    picture = np.ascontiguousarray(turned, dtype=np.uint8)
     return av.VideoFrame.from_ndarray(picture, format="rgb24")

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.benchmarks import Benchmark
     from pipeline.decoded import DecodedCorpus
+    from pipeline.report.rows import Row
 
 
 class Kind(StrEnum):
@@ -137,11 +138,11 @@ def _maps(source: _Source, benchmark: "Benchmark", places: Sequence[int]) -> "li
 def _with_objects(
     parameters: Parameters,
     ground: EvaluationItem,
-    rows: Sequence,
+    rows: "Sequence[Row]",
     benchmark: "Benchmark",
     corpus: "DecodedCorpus",
     places: Sequence[int],
-) -> list:
+) -> "list[Row]":
     """Each row without and with object-guided localization, and the object maps themselves."""
     import numpy as np
     import torch
@@ -170,7 +171,7 @@ def _write_page(
     parameters: Parameters,
     ground: EvaluationItem,
     sources: Sequence[_Source],
-    rows: Sequence,
+    rows: "Sequence[Row]",
     benchmark: "Benchmark",
     corpus: "DecodedCorpus",
     images: Sequence[Sequence[int]],
