@@ -107,7 +107,9 @@ def retrieve(
         count=top,
         similarity=name,
     )
-    table = Table("", "clip", name, title=f"{chosen.value} of {query}", title_justify="left")
+    table = Table(
+        "", "clip", name, title=f"{chosen.value} of {own or file.name}", title_justify="left"
+    )
     for rank, match in enumerate(found, start=1):
         style = "green" if match.clip_id == own else ""
         table.add_row(str(rank), match.clip_id, f"{match.score:.3f}", style=style)
