@@ -10,25 +10,29 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pipeline.augment import plain_view, spectrograms
 from pipeline.errors import InputError
-from pipeline.localizer import Localizer, localization_map
-from pipeline.media import MediaError, read_picture, read_sound
+from pipeline.localizer import Localizer, Usage, localization_map
+from pipeline.media import MediaError, Picture, read_picture, read_sound
 from pipeline.prediction import made_sounds
 from pipeline.spectrogram import log_spectrogram, repeat_to
 
 _SECONDS = 60.0  # of a longer sound the middle is enough for any window
+_CLEAR = 0.1  # of a cosine: what a map's maximum must be above silence and noise to be called sure
 
 
 @dataclass(frozen=True)
 class Found:
-    """The frame (side, side, 3) uint8, its raw map (h, w) float32, and the largest value of the
-    same picture's map under digital silence, which says how sure the map's own largest one is."""
+    """The frame (side, side, 3) uint8, its raw map (h, w) float32, and the largest values of the
+    same picture's maps under digital silence and under white noise, which say how sure the map's
+    own largest one is."""
 
     frame: np.ndarray
     map: np.ndarray
     silence: float
+    noise: float
 
 
 def localize_media(localizer: Localizer, picture: Path, sound: Path) -> Found:
@@ -37,30 +41,65 @@ def localize_media(localizer: Localizer, picture: Path, sound: Path) -> Found:
     Raises `InputError` naming the file that has no picture or sound, or cannot be decoded.
     """
     usage = localizer.usage
-    try:
-        frame = read_picture(picture, side=usage.side).frame
-    except MediaError as error:
-        raise InputError(f"{picture}: {error}") from None
-    try:
-        heard = read_sound(sound, sample_rate=usage.sample_rate, max_seconds=_SECONDS).samples
-    except MediaError as error:
-        raise InputError(f"{sound}: {error}") from None
-    wanted = usage.window + (usage.steps - 1) * usage.hop
-    samples = repeat_to(torch.from_numpy(heard), wanted)
-    start = (len(samples) - wanted) // 2
-    window = log_spectrogram(
-        samples[start : start + wanted],
-        sample_rate=usage.sample_rate,
-        window=usage.window,
-        hop=usage.hop,
-        bands=usage.bands,
-    )
-    silence, _ = made_sounds(usage)
-    sounds = torch.stack([window.T, torch.from_numpy(silence).float()])
+    frame = picture_of(picture, usage.side).frame
+    window = middle_window(sound, usage)
+    made = [torch.from_numpy(made).float() for made in made_sounds(usage)]
+    sounds = torch.stack([window, *made])
     with torch.inference_mode():
         v = localizer.eval().encode_frames(
             plain_view(torch.from_numpy(frame[None].copy()), usage.side)
         )
         a = localizer.encode_sounds(spectrograms(sounds))
-        maps = localization_map(v.expand(2, -1, -1, -1), a).numpy()
-    return Found(frame, maps[0], float(maps[1].max()))
+        maps = localization_map(v.expand(3, -1, -1, -1), a).numpy()
+    return Found(frame, maps[0], float(maps[1].max()), float(maps[2].max()))
+
+
+def picture_of(path: Path, side: int) -> Picture:
+    """`read_picture`, whose failure is an `InputError` that names the file."""
+    try:
+        return read_picture(path, side=side)
+    except MediaError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def middle_window(path: Path, usage: Usage) -> Tensor:
+    """The log-spectrogram of the middle of a file's sound, (steps, bands) float32; a sound shorter
+    than the window is repeated. Raises `InputError` naming the file."""
+    try:
+        heard = read_sound(path, sample_rate=usage.sample_rate, max_seconds=_SECONDS).samples
+    except MediaError as error:
+        raise InputError(f"{path}: {error}") from None
+    wanted = usage.window + (usage.steps - 1) * usage.hop
+    samples = repeat_to(torch.from_numpy(heard), wanted)
+    start = (len(samples) - wanted) // 2
+    return log_spectrogram(
+        samples[start : start + wanted],
+        sample_rate=usage.sample_rate,
+        window=usage.window,
+        hop=usage.hop,
+        bands=usage.bands,
+    ).T
+
+
+def place_in_words(heat: np.ndarray) -> tuple[float, float, str]:
+    """Where a map (h, w) is largest: as fractions of the frame from its left and its top edge, and
+    in words by thirds of the frame, such as 'left, middle' or 'the centre'."""
+    row, column = divmod(int(heat.argmax()), heat.shape[1])
+    across, down = (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0]
+    side = ("left", "middle", "right")[int(3 * across)]
+    height = ("top", "middle", "bottom")[int(3 * down)]
+    words = "the centre" if side == height == "middle" else f"{side}, {height}"
+    return across, down, words
+
+
+def describe(found: Found) -> str:
+    """One line: where the map is largest, and by how much its cosine there is above what the same
+    picture gives under silence and under noise, in which there is nothing to be found."""
+    across, down, words = place_in_words(found.map)
+    peak, floor = float(found.map.max()), max(found.silence, found.noise)
+    margin = peak - floor
+    sure = "sure" if margin >= _CLEAR else "hardly sure" if margin > 0 else "not sure"
+    return (
+        f"sound: {words} ({100 * across:.0f} % from the left, {100 * down:.0f} % from the top); "
+        f"{sure}: cosine {peak:.2f}, under silence {found.silence:.2f}, noise {found.noise:.2f}"
+    )

@@ -112,8 +112,8 @@ def read_picture(path: Path, *, side: int, seconds_limit: float = 60.0) -> Pictu
     if path.suffix.lower() in PICTURE_FILES:
         return _read_picture_file(path, side)
     deadline = _Deadline(seconds_limit)
-    with _opened(path) as container:
-        track = _read_track(container, _best_picture(container), deadline)
+    with opened(path) as container:
+        track = _read_track(container, best_picture(container), deadline)
     if not track.packets:
         raise MediaError("no picture", "the video stream holds no frame")
     # AVI stores no display times, so where packets change order they carry false ones.
@@ -148,8 +148,8 @@ def read_sound(
     Raises `MediaError`; "time limit" after `seconds_limit` seconds.
     """
     deadline = _Deadline(seconds_limit)
-    with _opened(path) as container:
-        stream = _best_sound(container)
+    with opened(path) as container:
+        stream = best_sound(container)
         track = _read_track(container, stream, deadline)
         source_rate, channels = stream.sample_rate, stream.channels
         clip_start = (container.start_time or 0) / av.time_base
@@ -165,8 +165,8 @@ def read_sound(
         begin += (seconds - max_seconds) / 2
         wanted = round(max_seconds * sample_rate)
 
-    with _opened(path) as container:
-        stream = _best_sound(container)
+    with opened(path) as container:
+        stream = best_sound(container)
         _use_one_thread(stream)
         if wanted is not None:
             container.seek(int((begin - _PRE_ROLL) / track.time_base), stream=stream)
@@ -237,7 +237,7 @@ class _Track:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path) -> Iterator[InputContainer]:
     """Open a container; FFmpeg's errors become "unreadable" at its start, else "breaks midway"."""
     if not path.is_file():
         raise MediaError("unreadable", "there is no such file")
@@ -262,7 +262,8 @@ def _reason(error: Exception) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
-def _best_picture(container: InputContainer) -> VideoStream:
+def best_picture(container: InputContainer) -> VideoStream:
+    """The video stream that `read_picture` takes its frame from; raises `MediaError`."""
     streams = [
         stream
         for stream in container.streams.video
@@ -279,7 +280,8 @@ def _best_picture(container: InputContainer) -> VideoStream:
     return best
 
 
-def _best_sound(container: InputContainer) -> AudioStream:
+def best_sound(container: InputContainer) -> AudioStream:
+    """The sound stream that `read_sound` decodes; raises `MediaError`."""
     streams = container.streams.audio
     if not streams:
         raise MediaError("no sound", "the file has no sound stream")
@@ -410,8 +412,8 @@ def _middle_by_time(path: Path, track: _Track, deadline: _Deadline) -> tuple[av.
     key = max((i for i in keys if i <= place and stamps[i] <= wanted), default=0)
     step = max(1, (place - key) // _STILL_SAMPLES)
     stillness = _Stillness()
-    with _opened(path) as container:
-        stream = _best_picture(container)
+    with opened(path) as container:
+        stream = best_picture(container)
         _prepare(stream)
         if key > 0:
             stillness.look_at_next(container, stream, deadline)
@@ -453,8 +455,8 @@ def _middle_by_count(
     rank = len(track.packets) // 2 if rank is None else rank
     step = max(1, rank // _STILL_SAMPLES)
     stillness = _Stillness()
-    with _opened(path) as container:
-        stream = _best_picture(container)
+    with opened(path) as container:
+        stream = best_picture(container)
         _prepare(stream)
         seen = 0
         for packet in container.demux(stream):

@@ -18,9 +18,11 @@ from stages import (
     embed,
     encoders,
     evaluate,
+    figure,
     load,
     localize,
     neighbours,
+    retrieve,
     score,
     table,
     toy,
@@ -46,6 +48,8 @@ app.command(rich_help_panel=STAGES)(load.load)
 app.command(rich_help_panel=STAGES)(evaluate.evaluate)
 app.add_typer(corpus.app, name="corpus")
 app.command()(localize.localize)
+app.command()(retrieve.retrieve)
+app.command()(figure.figure)
 app.command()(score.score)
 app.command()(table.table)
 app.command()(bench.bench)

@@ -8,6 +8,8 @@ import typer
 from pipeline.errors import InputError
 from stages.paths import run_folder
 
+_SIDE = 720  # pixels of the longer side of the still picture
+
 
 def localize(
     video: Annotated[Path | None, typer.Argument(help="A file with picture and sound.")] = None,
@@ -20,11 +22,26 @@ def localize(
     out: Annotated[Path, typer.Option(help="The heat map over the picture, PNG.")] = Path(
         "heat-map.png"
     ),
+    film: Annotated[
+        Path | None,
+        typer.Option("--video", help="Also the clip with the map moving over it, MP4."),
+    ] = None,
+    height: Annotated[int, typer.Option(min=16, help="Height of --video in pixels.")] = 480,
 ) -> None:
-    """Draw the heat map of a clip. Example: [bold]avloc localize clip.mp4 --out map.png[/bold]"""
+    """Draw where a clip's sound comes from: its middle as a PNG, all of it as a video.
+
+    A line says where the map of the middle is largest, and how the cosine there compares with the
+    largest under silence and under noise on the same picture: a model that knows the sound is above
+    both. In the video, red is where and when of the whole clip the sound is heard best.
+
+    Examples: [bold]avloc localize clip.mp4 --out map.png --video moving.mp4[/bold],
+    [bold]avloc localize --image street.jpg --audio dog.wav --weights ours.pth.tar[/bold]
+    """
     from pipeline.localizer import load_localizer
-    from pipeline.lookup import localize_media
+    from pipeline.lookup import describe, localize_media, picture_of
+    from pipeline.moving import INTERVAL, localize_moving
     from pipeline.report.figures import overlay
+    from pipeline.report.film import draw_film
     from pipeline.shards import atomic_file
 
     picture, sound = image or video, audio or video
@@ -32,11 +49,22 @@ def localize(
         raise InputError("localize: expected VIDEO, or both --image and --audio")
     localizer = load_localizer(weights or run_folder(run) / "weights.safetensors")
     found = localize_media(localizer, picture, sound)
+    if film is not None:
+        if film.resolve() in (picture.resolve(), sound.resolve()):
+            raise InputError(f"{film}: is the clip itself, expected another file for the video")
+        moving = localize_moving(localizer, picture, sound)
+        draw_film(
+            film,
+            picture,
+            sound,
+            moving.maps,
+            interval=INTERVAL,
+            frames=moving.frames,
+            height=height // 2 * 2,
+        )
+    shown = picture_of(picture, _SIDE)
+    scale = _SIDE / max(shown.width, shown.height)
+    size = (max(1, round(scale * shown.width)), max(1, round(scale * shown.height)))
     with atomic_file(out) as file:
-        overlay(found.frame, found.map, 2 * max(224, localizer.usage.side)).save(file, "PNG")
-    row, column = divmod(int(found.map.argmax()), found.map.shape[1])
-    across, down = (column + 0.5) / found.map.shape[1], (row + 0.5) / found.map.shape[0]
-    typer.echo(
-        f"loudest at {100 * across:.0f} % from the left and {100 * down:.0f} % from the top, "
-        f"cosine {found.map.max():.2f} (silence on this picture: {found.silence:.2f}); {out}"
-    )
+        overlay(shown.frame, found.map, _SIDE).resize(size).save(file, "PNG")
+    typer.echo(f"{describe(found)}; {out}" + (f", {film}" if film else ""))

@@ -10,7 +10,7 @@ from made_media import tones, write_media
 from pipeline.augment import plain_view, spectrograms
 from pipeline.errors import InputError
 from pipeline.localizer import Architecture, Localizer, Usage, localization_map
-from pipeline.lookup import localize_media
+from pipeline.lookup import Found, describe, localize_media, place_in_words
 from pipeline.media import read_picture, read_sound
 from pipeline.spectrogram import log_spectrogram
 
@@ -37,7 +37,7 @@ def test_the_map_is_that_of_the_middle(localizer: Localizer, tmp_path: Path) -> 
         expected = localization_map(v, a)[0].numpy()
     np.testing.assert_array_equal(found.frame, frame)
     np.testing.assert_allclose(found.map, expected, atol=1e-5)
-    assert -1 <= found.silence <= 1
+    assert -1 <= found.silence <= 1 and -1 <= found.noise <= 1 and found.silence != found.noise
 
 
 def test_picture_and_sound_of_two_files(localizer: Localizer, tmp_path: Path) -> None:
@@ -50,3 +50,22 @@ def test_picture_and_sound_of_two_files(localizer: Localizer, tmp_path: Path) ->
         localize_media(localizer, picture, picture)
     with pytest.raises(InputError, match=r"short\.wav: no picture"):
         localize_media(localizer, sound, sound)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "words"),
+    [(0, 0, "left, top"), (7, 4, "middle, bottom"), (4, 3, "the centre"), (3, 7, "right, middle")],
+)
+def test_the_place_in_words(row: int, column: int, words: str) -> None:
+    heat = np.zeros((8, 8), np.float32)
+    heat[row, column] = 1
+    assert place_in_words(heat) == ((column + 0.5) / 8, (row + 0.5) / 8, words)
+
+
+def test_sure_is_what_stands_above_silence_and_noise() -> None:
+    frame, heat = np.zeros((4, 4, 3), np.uint8), np.full((2, 2), 0.5, np.float32)
+    assert "; sure: cosine 0.50, under silence 0.20, noise 0.30" in describe(
+        Found(frame, heat, 0.2, 0.3)
+    )
+    assert "; hardly sure: " in describe(Found(frame, heat, 0.2, 0.45))
+    assert "; not sure: " in describe(Found(frame, heat, 0.6, 0.1))

@@ -10,6 +10,7 @@ import json
 import math
 import zipfile
 import zlib
+from collections.abc import Container
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -134,6 +135,19 @@ class _File:
             raise InputError(f"{self.path}: {key}: expected UTF-8 text, found: {error}") from error
 
 
+def sample_id_of(text: str, known: Container[str]) -> str:
+    """The sample that an id of a file names: itself where it is `known`, else its clips in their
+    canonical spelling. An extended set's negative is `<frame>+<sound>`, any other id a clip's."""
+    return text if text in known else "+".join(clip_id_of(part) for part in text.split("+"))
+
+
+def read_maps(path: Path) -> tuple[list[str], np.ndarray]:
+    """The `ids` and the raw `maps` (N, h, w) of an `.npz` file; raises as `score_file` does."""
+    file = _File(path)
+    maps = file.maps("maps")
+    return file.ids(len(maps)), maps
+
+
 def _is_box(box: Any) -> bool:
     if not isinstance(box, list) or len(box) != 4:
         return False
@@ -157,8 +171,7 @@ def _from_benchmark(file: _File, count: int, name: str, annotations: Path | None
     places = {sample.sample_id: row for row, sample in enumerate(benchmark.samples)}
     rows = []
     for text in file.ids(count):
-        # An extended set's negative is `<frame>+<sound>`, any other id a clip's in any spelling.
-        sample_id = text if text in places else "+".join(clip_id_of(p) for p in text.split("+"))
+        sample_id = sample_id_of(text, places)
         if sample_id not in places:
             raise file.fail("ids", repr(text[:80]), f"a sample of benchmark {name}")
         rows.append(places[sample_id])

@@ -1,0 +1,122 @@
+"""The page of a search: what was asked, and the clips that answer it, each with its player."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from pipeline.decoded import DecodedCorpus
+from pipeline.errors import InputError
+from pipeline.media import MediaError, read_picture
+from pipeline.report.players import picture_uri, sound_uri
+
+_SIDE = 320  # pixels of a picture that comes from the media themselves
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<style>
+  :root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
+  body {{ max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }}
+  h1 {{ font-size: 1.3rem; overflow-wrap: anywhere; }}
+  ol, ul {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr));
+    gap: 1.5rem 1rem; list-style: none; padding: 0; }}
+  img {{ width: 100%; border-radius: 4px; }}
+  audio {{ width: 100%; height: 2.2rem; }}
+  p {{ margin: .2rem 0; overflow-wrap: anywhere; }}
+  .own {{ outline: 3px solid #2a8; outline-offset: 5px; border-radius: 2px; }}
+</style>
+<h1>{title}</h1>
+<ul>{query}</ul>
+<p>{note}</p>
+<ol>{answers}</ol>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """A picture and a sound to show, as data URIs; None where there is none."""
+
+    title: str
+    text: str
+    picture: str | None
+    sound: str | None
+    own: bool = False
+
+
+def file_card(path: Path) -> Card:
+    """What a media file holds, a picture, a sound or both; `InputError` for neither."""
+    picture, sound = _picture(path), _sound(path)
+    if picture is None and sound is None:
+        raise InputError(f"{path}: holds neither a picture nor a sound")
+    return Card(path.name, "", picture, sound)
+
+
+def clip_card(
+    corpus: DecodedCorpus,
+    row: int,
+    media: Path | None,
+    title: str,
+    text: str = "",
+    own: bool = False,
+) -> Card:
+    """A clip of a corpus whose media lie below `media`. Without them it shows the stored frame and
+    has no player."""
+    picture = sound = None
+    if media is not None:
+        paths = {key: corpus.clips[key][row].as_py() for key in ("picture_path", "sound_path")}
+        picture = _picture(media / paths["picture_path"]) if paths["picture_path"] else None
+        sound = _sound(media / paths["sound_path"]) if paths["sound_path"] else None
+    if picture is None and corpus.has_frame(row):
+        picture = picture_uri(Image.fromarray(corpus.frame(row)))
+    return Card(title, text, picture, sound, own)
+
+
+def clip_sound(corpus: DecodedCorpus, clip_id: str, media: Path) -> str | None:
+    """The player's data URI of a clip's sound, None where the media do not hold it."""
+    path = corpus.clips["sound_path"][corpus.row(clip_id)].as_py()
+    return _sound(media / path) if path else None
+
+
+def _picture(path: Path) -> str | None:
+    try:
+        found = read_picture(path, side=_SIDE)
+    except MediaError:
+        return None  # a card without a picture says so by itself
+    height = max(1, round(_SIDE * found.height / found.width))
+    return picture_uri(Image.fromarray(found.frame).resize((_SIDE, height)))
+
+
+def _sound(path: Path) -> str | None:
+    try:
+        return sound_uri(path)
+    except MediaError:
+        return None
+
+
+def answers_page(title: str, note: str, query: Card, answers: Sequence[Card]) -> str:
+    """The page as HTML text without any outside reference; a card that is the query's own clip is
+    outlined."""
+    return _PAGE.format(
+        title=escape(title),
+        note=escape(note),
+        query=_card(query),
+        answers="\n".join(_card(card) for card in answers),
+    )
+
+
+def _card(card: Card) -> str:
+    parts = [f"<p><b>{escape(card.title)}</b></p>"]
+    if card.picture:
+        parts.append(f'<img src="{card.picture}" alt="frame of {escape(card.title)}">')
+    if card.sound:
+        label = escape(f"sound of {card.title}")
+        parts.append(f'<audio controls preload="metadata" aria-label="{label}" src="{card.sound}">')
+        parts.append("</audio>")
+    parts.append(f"<p>{escape(card.text)}</p>")
+    return f"<li{' class=own' if card.own else ''}>{''.join(parts)}</li>"

@@ -1,0 +1,208 @@
+"""Figures 3, 4 and 5 of the paper, of one's own runs and of anyone's maps."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipeline.errors import InputError
+from pipeline.params import Embed, EvaluationItem, Parameters
+from stages.paths import decoded_folder, results_folder, run_folder
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from pipeline.benchmarks import Benchmark
+    from pipeline.decoded import DecodedCorpus
+    from pipeline.report.rows import Row
+
+
+class Kind(StrEnum):
+    """Figure 3, 4 or 5."""
+
+    localization = "localization"
+    ogl = "ogl"
+    sounds = "sounds"
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A row as the user named it: its label, and an evaluation or a file of maps."""
+
+    label: str
+    name: str
+    item: EvaluationItem | None
+
+
+def figure(
+    kind: Annotated[
+        Kind,
+        typer.Argument(
+            help="localization (Figure 3), ogl: without and with object guidance (4), or sounds: "
+            "one frame under several sounds (5)."
+        ),
+    ],
+    rows: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[LABEL=]ROW...",
+            help="Evaluations of the active study, or FILE.npz as avloc score reads them.",
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option(help="The figure's path without its ending; .pdf and .png are written.")
+    ] = Path("figure"),
+    on: Annotated[
+        str | None,
+        typer.Option(help="The evaluation whose samples are shown; by default the first row."),
+    ] = None,
+    sample: Annotated[
+        list[str] | None,
+        typer.Option(help="A sample to show, once for each; by default the list's first."),
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="How many samples, or frames, are shown.")] = 6,
+    page: Annotated[
+        Path | None,
+        typer.Option(help="With sounds: also a page that plays them while the maps move, HTML."),
+    ] = None,
+) -> None:
+    """Draw frames and heat maps as rows for a paper, what truly sounds outlined.
+
+    Every row is a run's evaluation or maps that any model made; the samples are the first of the
+    benchmark's list or those named by --sample.
+
+    Examples: [bold]avloc figure localization ours=toy-vggss theirs=maps.npz --out figure-3[/bold],
+    [bold]avloc figure sounds toy-scenes --count 3 --page figure-5.html[/bold]
+    """
+    from pipeline.benchmarks import open_benchmark
+    from pipeline.decoded import DecodedCorpus
+    from pipeline.report.rows import Row, draw_rows
+    from pipeline.report.samples import choose_images, choose_samples, column
+
+    if page is not None and kind != Kind.sounds:
+        raise InputError(f"--page shows one frame under several sounds, not {kind.value}")
+    parameters = Parameters()
+    sources = [_source(parameters, text) for text in rows]
+    shown = on or next((source.name for source in sources if source.item), None)
+    if shown is None:
+        raise InputError(
+            "no row is an evaluation, so --on has to name one: whose samples are these?"
+        )
+    ground = parameters.read(f"active.evaluations.{shown}", EvaluationItem)
+    corpus = DecodedCorpus(decoded_folder(ground.ground.corpus))
+    benchmark = open_benchmark(
+        ground.benchmark, Path(ground.ground.annotations), corpus, Path(ground.ground.root)
+    )
+    if not benchmark.wants_maps:
+        raise InputError(f"benchmark {ground.benchmark}: scores no maps, so there are none to draw")
+    if kind == Kind.sounds:
+        images = choose_images(benchmark, sample or [], count)
+    else:
+        images = [choose_samples(benchmark, sample or [], count)]
+    places = [place for image in images for place in image]
+    columns = [column(benchmark, corpus, place) for place in places]
+    drawn = [Row(s.label, _maps(s, benchmark, places)) for s in sources]
+    if kind == Kind.ogl:
+        drawn = _with_objects(parameters, ground, drawn, benchmark, corpus, places)
+    paths = [out.with_name(f"{out.name}.{ending}") for ending in ("pdf", "png")]
+    draw_rows(paths, columns, drawn)
+    if page is not None:
+        _write_page(page, parameters, ground, sources, drawn, benchmark, corpus, images)
+    typer.echo(", ".join(str(path) for path in [*paths, *([page] if page else [])]))
+
+
+def _source(parameters: Parameters, text: str) -> _Source:
+    label, _, name = text.rpartition("=")
+    if name.endswith(".npz"):
+        return _Source(label or Path(name).stem, name, None)
+    item = parameters.read(f"active.evaluations.{name}", EvaluationItem)
+    return _Source(label or item.run, name, item)
+
+
+def _maps(source: _Source, benchmark: "Benchmark", places: Sequence[int]) -> "list[np.ndarray]":
+    from pipeline.benchmarks.scoring import read_maps
+    from pipeline.report.samples import maps_of
+    from pipeline.shards import map_npy, read_parquet
+
+    if source.item is None:
+        ids, maps = read_maps(Path(source.name))
+        return maps_of(source.name, ids, maps, benchmark, places)
+    folder = results_folder(source.name) / "details"
+    ids = read_parquet(folder / "samples.parquet")["sample_id"].to_pylist()
+    return maps_of(str(folder), ids, map_npy(folder / "maps.npy"), benchmark, places)
+
+
+def _with_objects(
+    parameters: Parameters,
+    ground: EvaluationItem,
+    rows: "Sequence[Row]",
+    benchmark: "Benchmark",
+    corpus: "DecodedCorpus",
+    places: Sequence[int],
+) -> "list[Row]":
+    """Each row without and with object-guided localization, and the object maps themselves."""
+    import numpy as np
+    import torch
+
+    from pipeline.benchmarks.heatmaps import object_guided, resize_maps
+    from pipeline.encoders import load_image_encoder
+    from pipeline.report.rows import Row
+
+    embed = parameters.read(ground.ground.embed, Embed)
+    encoder = load_image_encoder(Path(ground.ground.weights), embed.image_model, embed.side)
+    clips = [benchmark.samples[place].frame_clip for place in places]
+    frames = np.stack([corpus.frame(corpus.row(clip)) for clip in clips])
+    with torch.inference_mode():
+        objects = encoder.object_map(torch.from_numpy(frames)).numpy()
+    form = getattr(benchmark, "resize", "half-pixel")
+    fine = resize_maps(objects, form)
+    both = []
+    for row in rows:
+        guided = object_guided(resize_maps(np.stack(row.maps), form), fine)
+        both += [Row(row.label, row.maps), Row(f"{row.label} + OGL", list(guided))]
+    return [*both, Row("object map", list(objects))]
+
+
+def _write_page(
+    page: Path,
+    parameters: Parameters,
+    ground: EvaluationItem,
+    sources: Sequence[_Source],
+    rows: "Sequence[Row]",
+    benchmark: "Benchmark",
+    corpus: "DecodedCorpus",
+    images: Sequence[Sequence[int]],
+) -> None:
+    """Maps move where the row's run has its weights here; else each sound has its one map."""
+    from PIL import Image
+
+    from pipeline.localizer import load_localizer
+    from pipeline.moving import INTERVAL, localize_stored
+    from pipeline.report.answers import clip_sound
+    from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
+    from pipeline.report.players import picture_uri
+    from pipeline.report.samples import sound_label
+    from pipeline.shards import atomic_file
+
+    weights = [s.item and run_folder(s.item.run) / "weights.safetensors" for s in sources]
+    localizers = [load_localizer(path) if path and path.is_file() else None for path in weights]
+    scenes, first = [], 0
+    for image in images:
+        sounds = []
+        for number, place in enumerate(image, start=first):
+            pair = benchmark.samples[place].frame_clip, benchmark.samples[place].sound_clip
+            maps = [
+                row.maps[number][None] if known is None else localize_stored(known, corpus, *pair)
+                for row, known in zip(rows, localizers, strict=True)
+            ]
+            uri = clip_sound(corpus, pair[1], Path(ground.ground.root))
+            sounds.append(SoundChoice(sound_label(benchmark, place), uri, maps))
+        frame = corpus.frame(corpus.row(benchmark.samples[image[0]].frame_clip))
+        uri = picture_uri(Image.fromarray(frame))
+        scenes.append(InteractiveScene(uri, [row.label for row in rows], sounds))
+        first += len(image)
+    with atomic_file(page) as file:
+        file.write(interactive_page(scenes, INTERVAL).encode())

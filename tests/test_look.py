@@ -1,0 +1,216 @@
+"""`avloc localize`, `retrieve` and `figure` as a user runs them, in a small finished project."""
+
+import base64
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+from made_corpus import make_corpus
+from made_media import tones, write_media
+from PIL import Image
+
+from pipeline.decoded import DecodedCorpus
+from pipeline.localizer import Architecture, Localizer, Usage, save_localizer
+from pipeline.media import read_sound
+from pipeline.prediction import Predictor
+from pipeline.ranking import best_clips
+from pipeline.report.players import sound_uri
+from pipeline.shards import read_parquet, write_json, write_npy, write_parquet
+from stages import cli
+
+ROOT = Path(__file__).resolve().parents[1]
+USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
+CLIPS = [f"{letter * 11}_00000{n}" for n, letter in enumerate("abcdef")]
+Avloc = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def localizer() -> Localizer:
+    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=1, usage=USAGE).eval()
+
+
+def corpus_in(folder: Path) -> DecodedCorpus:
+    rng = np.random.default_rng(3)
+    frames = rng.integers(0, 256, (6, 35, 35, 3), dtype=np.uint8)
+    sounds = [rng.normal(-8, 3, (length, 16)) for length in (20, 40, 60, 20, 31, 12)]
+    return make_corpus(folder, frames, sounds, clip_ids=CLIPS)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Localizer) -> Path:
+    """A working folder with a decoded corpus, its media, a run and one evaluation of it."""
+    monkeypatch.chdir(tmp_path)
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    folder = tmp_path / "data/decoded/toy"
+    corpus_in(folder)
+    table = read_parquet(folder / "clips.parquet")
+    names = pa.array([f"{clip}.mp4" for clip in CLIPS])
+    for column in ("picture_path", "sound_path"):
+        table = table.append_column(column, names)
+    write_parquet(folder / "clips.parquet", table)
+    form = {"side": 35, "sample_rate": 16000, "window": 512, "hop": 256, "bands": 16}
+    write_json(folder / "settings.json", form)
+    for clip in CLIPS[:2]:
+        path = tmp_path / f"data/toys/toy/vggsound/{clip}.mp4"
+        write_media(path, seconds=0.4, sound=tones(0.4, 16000))
+    save_localizer(tmp_path / "data/runs/toy/weights.safetensors", localizer)
+    annotations = tmp_path / "data/toys/toy/annotations"
+    (annotations / "masks").mkdir(parents=True)
+    scenes = []
+    for clip in CLIPS[:3]:
+        for name, side in (("own", slice(0, 20)), ("silent", slice(20, 40))):
+            mask = np.zeros((40, 40), bool)
+            mask[:, side] = True
+            Image.fromarray(mask).save(annotations / f"masks/{clip}-{name}.png")
+        silent = {"class": "cat", "bbox": [[0.5, 0, 1, 1]], "mask": f"masks/{clip}-silent.png"}
+        scene = {"file": clip, "split": "test", "class": "dog", "bbox": [[0, 0, 0.5, 1]]}
+        scenes.append(
+            {
+                **scene,
+                "mask": f"masks/{clip}-own.png",
+                "distractors": [{**silent, "sound": CLIPS[3]}],
+            }
+        )
+    write_json(annotations / "scenes.json", scenes)
+    ids = [*CLIPS[:3], *(f"{clip}+{CLIPS[3]}" for clip in CLIPS[:3])]
+    details = tmp_path / "data/results/toy-scenes/details"
+    write_parquet(details / "samples.parquet", pa.table({"sample_id": ids}))
+    write_npy(details / "maps.npy", np.random.default_rng(0).random((6, 4, 4), np.float32))
+    return tmp_path
+
+
+@pytest.fixture
+def avloc(monkeypatch: pytest.MonkeyPatch) -> Avloc:
+    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["avloc", *arguments])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run
+
+
+def test_the_best_clips_are_those_of_all_similarities(localizer: Localizer, tmp_path: Path) -> None:
+    corpus = corpus_in(tmp_path)
+    expected = Predictor(localizer, corpus, device="cpu").similarities(CLIPS, CLIPS)
+    sound = np.array(corpus.middle_window(2, 20))
+    for name in ("s_A", "s_L"):
+        found = best_clips(localizer, corpus, sound=sound, similarity=name, batch=4, count=6)
+        scores = {match.clip_id: match.score for match in found}
+        np.testing.assert_allclose([scores[c] for c in CLIPS], expected[name][:, 2], atol=1e-5)
+        assert list(scores.values()) == sorted(scores.values(), reverse=True)
+        found = best_clips(localizer, corpus, picture=corpus.frame(4), similarity=name, count=6)
+        scores = {match.clip_id: match.score for match in found}
+        np.testing.assert_allclose([scores[c] for c in CLIPS], expected[name][4], atol=1e-5)
+    few = best_clips(localizer, corpus, sound=sound, rows=[5, 1], count=10)
+    assert {match.row for match in few} == {1, 5}
+
+
+def test_localize_draws_the_middle_and_the_film(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = f"data/toys/toy/vggsound/{CLIPS[0]}.mp4"
+    assert avloc("localize", clip, "--out", "map.png", "--video", "m.mp4", "--height", "64") == 0
+    line = capsys.readouterr().out
+    assert re.match(r"sound: [a-z ,]+ \(\d+ % from the left, .*silence .*; map.png, m.mp4\n", line)
+    with Image.open("map.png") as picture:
+        assert picture.size == (720, 540)
+    assert Path("m.mp4").stat().st_size > 1000
+    capsys.readouterr()
+
+    mute = write_media(Path("mute.mp4"), seconds=0.4)
+    before = sorted(path.name for path in project.iterdir())
+    assert avloc("localize", str(mute), "--out", "no.png", "--video", "no.mp4") == 1
+    assert capsys.readouterr().err == "error: mute.mp4: no sound: the file has no sound stream\n"
+    assert avloc("localize", clip, "--video", clip) == 1
+    assert "is the clip itself" in capsys.readouterr().err
+    assert sorted(path.name for path in project.iterdir()) == before
+
+
+def test_retrieve_a_clip_and_a_file(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert avloc("retrieve", CLIPS[1], "--page", "page.html", "--top", "3") == 0
+    printed = capsys.readouterr().out
+    assert sum(clip in line for line in printed.splitlines()[1:] for clip in CLIPS) == 3
+    page = Path("page.html").read_text()
+    shown = [clip for clip in CLIPS if f". {clip}<" in page]
+    assert len(shown) == 3 and page.count("<img ") == 4
+    assert page.count("<audio ") == 1 + len({CLIPS[0], CLIPS[1]} & set(shown))
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+
+    Image.new("RGB", (20, 20), (9, 99, 9)).save("green.png")
+    assert avloc("retrieve", "green.png", "--similarity", "s_L", "--media", "nowhere") == 0
+    assert "picture of green.png" in capsys.readouterr().out
+    assert avloc("retrieve", "nothing.wav") == 1
+    assert "nothing.wav: expected a media file or a clip of" in capsys.readouterr().err
+
+
+def test_a_sound_comes_through_a_page(tmp_path: Path) -> None:
+    path = write_media(
+        tmp_path / "a.wav", size=None, sound=tones(1.0, 16000), audio_codec="pcm_s16le"
+    )
+    kind, content = sound_uri(path).split(",")
+    assert kind == "data:audio/mpeg;base64"
+    (tmp_path / "a.mp3").write_bytes(base64.b64decode(content))
+    heard = read_sound(tmp_path / "a.mp3").samples
+    assert len(heard) == pytest.approx(16000, abs=2000)
+    assert np.argmax(np.abs(np.fft.rfft(heard[2000:12000]))) * 1.6 == pytest.approx(300, abs=4)
+
+
+def test_figures_of_evaluations_and_of_files(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps = np.random.default_rng(1).random((3, 7, 7))
+    np.savez("theirs.npz", maps=maps, ids=np.array([f"{clip}.mp4" for clip in CLIPS[:3]]))
+    rows = ("ours=toy-scenes", "theirs.npz")
+    assert avloc("figure", "localization", *rows, "--count", "2", "--out", "out/three") == 0
+    assert capsys.readouterr().out == "out/three.pdf, out/three.png\n"
+    first = [Path(f"out/three.{ending}").read_bytes() for ending in ("pdf", "png")]
+    assert first[0].startswith(b"%PDF")
+    with Image.open("out/three.png") as picture:
+        assert picture.width / picture.height == pytest.approx(2.32 / 3.37, abs=0.01)
+    assert avloc("figure", "localization", *rows, "--count", "2", "--out", "out/three") == 0
+    assert [Path(f"out/three.{ending}").read_bytes() for ending in ("pdf", "png")] == first
+
+    capsys.readouterr()
+    unknown = ("figure", "localization", "toy-scenes", "--sample", CLIPS[4])
+    assert avloc(*unknown) == 1
+    assert f"sample '{CLIPS[4]}': the benchmark has none" in capsys.readouterr().err
+    assert avloc("figure", "sounds", *rows) == 1
+    assert f"holds no map of sample {CLIPS[0]}+{CLIPS[3]}" in capsys.readouterr().err
+    assert avloc("figure", "ogl", "theirs.npz") == 1
+    assert "--on has to name one" in capsys.readouterr().err
+    assert {path.name for path in Path("out").iterdir()} == {"three.pdf", "three.png"}
+
+
+def test_one_frame_under_several_sounds(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("sounds", "toy-scenes", "--sample", CLIPS[1], "--page", "five.html")
+    assert avloc("figure", *arguments, "--out", "five") == 0
+    page = Path("five.html").read_text()
+    (text,) = re.findall(r'<script type="application/json" id="scenes">(.*)</script>', page)
+    (scene,) = json.loads(text)
+    assert [sound["label"] for sound in scene["sounds"]] == ["dog", "cat"]
+    assert scene["sounds"][0]["uri"].startswith("data:audio/mpeg")
+    assert scene["sounds"][1]["uri"] is None  # its media are absent
+    own = scene["sounds"][0]["maps"][0]
+    # 40 steps of 256 samples behind a window of 512 are 0.66 s, seven moments.
+    assert own["size"] == [4, 4]
+    cells = np.frombuffer(base64.b64decode(own["cells"]), np.uint8)
+    assert len(cells) == 7 * 16 and (cells.min(), cells.max()) == (0, 255)
+    assert not re.search(r"""(src|href)=["']?(http|//)""", page)
+    capsys.readouterr()
