@@ -64,10 +64,9 @@ def locked_outputs(root: Path, stages: Sequence[str] = ()) -> dict[str, list[Pla
     for stage, entry in _entry(_read(lock), "stages", dict, lock).items():
         found[stage] = [(Path(), out) for out in entry.get("outs", [])]
     for path in sorted((root / "data/annotations").glob("*.dvc")):
-        name = path.relative_to(root)
-        found[name.as_posix()] = [
-            (name.parent, out) for out in _entry(_read(path), "outs", list, path)
-        ]
+        below = path.relative_to(root)
+        outs = _entry(_read(path), "outs", list, path)
+        found[below.as_posix()] = [(below.parent, out) for out in outs]
     for name in stages:
         if not any(name in (stage, stage.split("@")[0]) for stage in found):
             raise InputError(f"{lock}: holds no stage {name!r}, expected one of {', '.join(found)}")
