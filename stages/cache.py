@@ -25,7 +25,7 @@ def check(
     ] = None,
     remove: Annotated[
         bool,
-        typer.Option(help="Remove what is damaged, for dvc pull or dvc repro to bring it back."),
+        typer.Option(help="Remove what is damaged, for dvc pull or dvc repro to bring back."),
     ] = False,
 ) -> None:
     """Hash every object in DVC's cache that dvc.lock names; fail if one is not what it was.
@@ -59,7 +59,7 @@ def check(
         for path in remove_damaged(root, report):
             typer.echo(f"removed {path}")
     advice = (
-        "dvc pull brings them back, or dvc repro makes them anew"
+        "dvc pull dvc.yaml brings them back, or dvc repro makes them anew"
         if remove
         else "avloc cache check --remove drops them"
     )
