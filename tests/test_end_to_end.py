@@ -275,12 +275,14 @@ def remote(
     if request.param == "folder":
         yield {"url": str(tmp_path / "remote")}
         return
+    nothing = tmp_path / "aws"
+    nothing.touch()
     for name, value in {
         "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing",
         "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "AWS_CONFIG_FILE": str(nothing),
+        "AWS_SHARED_CREDENTIALS_FILE": str(nothing),
         "NO_PROXY": "127.0.0.1",
     }.items():
         monkeypatch.setenv(name, value)
@@ -289,7 +291,9 @@ def remote(
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
     boto3.client("s3", endpoint_url=address).create_bucket(Bucket="colleagues")
-    yield {"url": "s3://colleagues/avloc", "endpointurl": address}
+    # One process serves, beside other tests: not DVC's default of thirty connections at once.
+    patience = {"jobs": "4", "connect_timeout": "300", "read_timeout": "300"}
+    yield {"url": "s3://colleagues/avloc", "endpointurl": address, **patience}
     server.stop()
 
 
