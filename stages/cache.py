@@ -30,8 +30,8 @@ def check(
 ) -> None:
     """Hash every object in DVC's cache that dvc.lock names; fail if one is not what it was.
 
-    DVC itself trusts its read-only objects without reading them. Before a push, after a pull:
-    [bold]avloc cache check[/bold]
+    DVC itself trusts its read-only objects without reading them. Run it before a push and after a
+    pull. Example: [bold]avloc cache check[/bold]
     """
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
