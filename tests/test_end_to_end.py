@@ -322,4 +322,5 @@ def test_a_colleague_gets_the_same_without_running_anything(
     assert there.run("git", "status", "--porcelain") == ""
     show = ("dvc", "metrics", "show", "--json")
     assert there.run(*show) == here.run(*show)
-    assert "0 not in the cache" in there.run("python", "-m", "stages.cli", "cache", "check")
+    check = ("python", "-m", "stages.cli", "cache", "check", *there.lock())
+    assert ", 0 not in the cache" in there.run(*check)
