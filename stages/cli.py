@@ -13,6 +13,7 @@ import typer
 from pipeline.errors import InputError
 from stages import (
     bench,
+    cache,
     corpus,
     decode,
     embed,
@@ -47,6 +48,7 @@ app.command(rich_help_panel=STAGES)(train.train)
 app.command(rich_help_panel=STAGES)(load.load)
 app.command(rich_help_panel=STAGES)(evaluate.evaluate)
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(cache.app, name="cache")
 app.command()(localize.localize)
 app.command()(retrieve.retrieve)
 app.command()(figure.figure)

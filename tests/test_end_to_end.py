@@ -2,7 +2,7 @@
 colleague gets.
 
 Two copies of the project are run at once, each in a folder of its own; one finds the machine's
-workers, the other three. The price is the start of some thirty processes.
+workers, name and clock, the other others. The price is the start of some forty processes.
 """
 
 import json
@@ -11,12 +11,15 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import time
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
+from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).resolve().parents[1]
 EVALUATIONS = ("toy-scenes", "toy-vggss")
@@ -50,9 +53,12 @@ SMALL: dict[str, dict[str, Any]] = {
     "evaluate": {"threads": 1},
 }
 # Runs before any of a process's own modules, and so before a stage asks how many workers it has.
-THREE_WORKERS = """import os
+ANOTHER_MACHINE = """import os, platform, socket, time
 os.cpu_count = lambda: 3
 os.sched_getaffinity = lambda pid: {0, 1, 2}
+platform.node = socket.gethostname = lambda: "elsewhere"
+now = time.time
+time.time = lambda: now() + 4e7
 """
 
 
@@ -147,9 +153,9 @@ def shrink(project: Project) -> None:
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
-    """Two copies of the project after `dvc repro`, which differ in folder and workers."""
+    """Two copies of the project after `dvc repro`, in two folders and on seemingly two machines."""
     projects = []
-    for name, extra in (("one", {}), ("elsewhere/two", {"three": THREE_WORKERS})):
+    for name, extra in (("one", {}), ("elsewhere/two", {"machine": ANOTHER_MACHINE})):
         folder = tmp_path_factory.mktemp("copy") / name
         folder.mkdir(parents=True)
         copy_project(folder)
@@ -161,8 +167,9 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
         shrink(project)
         project.run("git", "init", "--quiet")
         projects.append(project)
-    counted = [p.run("python", "-c", "import os; print(os.cpu_count())") for p in projects]
-    assert counted == [f"{os.cpu_count()}\n", "3\n"]
+    ask = "import os, socket, time; print(os.cpu_count(), socket.gethostname(), int(time.time()))"
+    cores, host, clock = projects[1].run("python", "-c", ask).split()
+    assert (cores, host) == ("3", "elsewhere") and int(clock) > time.time() + 3e7
     both = (projects[0], projects[1])
     made = repro_both(both)
     assert made == (set(both[0].lock()), set(both[1].lock()))
@@ -208,13 +215,15 @@ def test_dvc_shows_metrics_and_plots(project: Project) -> None:
     shutil.rmtree(page.parent)
 
 
-def test_folder_and_workers_change_no_byte(twins: tuple[Project, Project]) -> None:
+@pytest.mark.trust
+def test_folder_workers_host_and_clock_change_no_byte(twins: tuple[Project, Project]) -> None:
     one, two = (project.lock() for project in twins)
     assert one.keys() == two.keys()
     for stage in one:
         assert one[stage] == two[stage], stage
 
 
+@pytest.mark.trust
 def test_what_changes_no_content_runs_nothing(twins: tuple[Project, Project]) -> None:
     _, changed = twins  # and the first is as it was
     before = (changed.folder / "params.yaml").read_text()
@@ -226,6 +235,7 @@ def test_what_changes_no_content_runs_nothing(twins: tuple[Project, Project]) ->
     assert repro_both(twins) == (set(), set())
 
 
+@pytest.mark.trust
 def test_a_comment_touches_the_stages_that_import_the_module(project: Project) -> None:
     module = project.folder / "pipeline/neighbours.py"
     before = module.read_text()
@@ -235,6 +245,7 @@ def test_a_comment_touches_the_stages_that_import_the_module(project: Project) -
     assert set(json.loads(status)) == {"neighbours@toy"}
 
 
+@pytest.mark.trust
 def test_a_changed_key_reruns_what_reads_it_and_what_follows(
     twins: tuple[Project, Project],
 ) -> None:
@@ -256,23 +267,60 @@ def test_a_changed_key_reruns_what_reads_it_and_what_follows(
     assert [project.lock() for project in twins] == before
 
 
-def test_a_colleague_gets_the_same_without_running_anything(
-    project: Project, tmp_path: Path
-) -> None:
-    project.run("dvc", "remote", "add", "--default", "shared", str(tmp_path / "remote"))
-    project.run("git", "add", "--all")
-    project.run("git", "commit", "--quiet", "--message", "all of it")
-    stages = list(project.lock())
-    project.run("dvc", "push", *stages)
+@pytest.fixture(params=["folder", "s3"])
+def remote(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[dict[str, str]]:
+    """The settings of a remote: a folder, or a bucket of an S3 that is served on loopback."""
+    if request.param == "folder":
+        yield {"url": str(tmp_path / "remote")}
+        return
+    nothing = tmp_path / "aws"
+    nothing.touch()
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "nobody",
+        "AWS_SECRET_ACCESS_KEY": "nothing",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_CONFIG_FILE": str(nothing),
+        "AWS_SHARED_CREDENTIALS_FILE": str(nothing),
+        "NO_PROXY": "127.0.0.1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    boto3.client("s3", endpoint_url=address).create_bucket(Bucket="colleagues")
+    # One process serves, beside other tests: not DVC's default of thirty connections at once.
+    patience = {"jobs": "4", "connect_timeout": "300", "read_timeout": "300"}
+    yield {"url": "s3://colleagues/avloc", "endpointurl": address, **patience}
+    server.stop()
 
-    project.run("git", "clone", "--quiet", str(project.folder), str(tmp_path / "there"))
-    colleague = Project(tmp_path / "there")
-    assert not (colleague.folder / "data" / "decoded").exists()
-    colleague.run("dvc", "pull", "neighbours@toy")
-    assert (colleague.folder / "data/neighbours/toy/image_ids.npy").is_file()
-    assert not (colleague.folder / "data/decoded").exists()
-    colleague.run("dvc", "pull", *stages)
-    assert ran(colleague.run("dvc", "repro")) == set()
-    assert colleague.run("git", "status", "--porcelain") == ""
+
+@pytest.mark.trust
+def test_a_colleague_gets_the_same_without_running_anything(
+    project: Project, remote: dict[str, str], tmp_path: Path
+) -> None:
+    here = Project(project.folder)  # in the environment that the remote needs
+    config = here.folder / ".dvc" / "config"
+    before = config.read_text()
+    settings = "".join(f"    {key} = {value}\n" for key, value in remote.items())
+    with_remote = before.replace("[core]\n", "[core]\n    remote = shared\n")
+    config.write_text(f"{with_remote}['remote \"shared\"']\n{settings}    verify = true\n")
+    here.run("git", "add", "--all")
+    here.run("git", "commit", "--quiet", "--message", "all of it")
+    here.run("dvc", "push", "dvc.yaml")
+    here.run("git", "clone", "--quiet", str(here.folder), str(tmp_path / "there"))
+    config.write_text(before)
+
+    there = Project(tmp_path / "there")
+    there.run("dvc", "pull", "neighbours@toy")
+    made = {path.parent.name for path in (there.folder / "data").glob("*/*/")}
+    assert made == {"neighbours"}
+    there.run("dvc", "pull", "dvc.yaml")
+    assert ran(there.run("dvc", "repro")) == set()
+    assert there.run("git", "status", "--porcelain") == ""
     show = ("dvc", "metrics", "show", "--json")
-    assert colleague.run(*show) == project.run(*show)
+    assert there.run(*show) == here.run(*show)
+    check = ("python", "-m", "stages.cli", "cache", "check", *there.lock())
+    assert ", 0 not in the cache" in there.run(*check)
