@@ -21,6 +21,7 @@ from stages import (
     load,
     localize,
     neighbours,
+    report,
     score,
     table,
     toy,
@@ -44,6 +45,7 @@ app.command(rich_help_panel=STAGES)(neighbours.neighbours)
 app.command(rich_help_panel=STAGES)(train.train)
 app.command(rich_help_panel=STAGES)(load.load)
 app.command(rich_help_panel=STAGES)(evaluate.evaluate)
+app.command(rich_help_panel=STAGES)(report.report)
 app.add_typer(corpus.app, name="corpus")
 app.command()(localize.localize)
 app.command()(score.score)
