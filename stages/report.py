@@ -74,7 +74,9 @@ def report(
 
     sections = [
         Section("runs", "Runs", run_table(runs, clips)),
-        Section("tables", "The paper's tables", comparison(everything)),
+        Section(
+            "tables", "The paper's tables", element("div", comparison(everything), class_="tables")
+        ),
         Section(
             "training", "Training", element("div", training_charts(histories), class_="curves")
         ),

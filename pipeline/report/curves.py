@@ -14,7 +14,7 @@ from pipeline.errors import InputError
 from pipeline.report.markup import Markup, element
 
 _WIDTH, _HEIGHT = 360, 220
-_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 10, 36
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 20, 36
 _POINTS = 200  # of a line; more cannot be told apart at this width
 STYLES = 6  # what the style sheet has colours and dashes for
 
@@ -78,7 +78,7 @@ def chart(
         parts.append(_grid(_LEFT, y, _WIDTH - _RIGHT, y))
         parts.append(_text(_LEFT - 5, y + 4, f"{value:g}", "end"))
     parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 5, x_label, "middle"))
-    parts.append(_text(4, 8, y_label, "start"))
+    parts.append(_text(4, 10, y_label, "start"))
     legend = []
     for style, line in enumerate(lines):
         points = " ".join(

@@ -55,7 +55,7 @@ def table(
     frame for who does not see it.
     """
     rows = [element("thead", list(header)), *body]
-    inner = element("table", element("caption", caption), rows)
+    inner = element("table", element("caption", element("span", caption, class_="stay")), rows)
     return element("div", inner, class_="scroll", role="region", aria_label=label, tabindex=0)
 
 

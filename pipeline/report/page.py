@@ -42,6 +42,7 @@ h5 { margin: 1rem 0 .3rem; font-size: .95rem; font-weight: 600; }
 .scroll { overflow-x: auto; max-width: 100%; margin: .5rem 0 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 caption { text-align: left; color: var(--faint); padding-bottom: .4rem; }
+.stay { display: block; position: sticky; left: 0; max-width: min(100vw - 2rem, 36rem); }
 th, td { padding: .25rem .7rem; text-align: left; vertical-align: top;
   border-bottom: 1px solid var(--rule); }
 tbody th { font-weight: 400; min-width: 12rem; max-width: 26rem; }
@@ -55,6 +56,10 @@ tr.mine th, tr.mine td { font-weight: 600; }
 .tag { border: 1px solid var(--rule); border-radius: .3rem; padding: 0 .3rem; font-size: .75rem;
   color: var(--faint); font-weight: 400; white-space: nowrap; }
 .tag.mine { border-color: var(--accent); color: var(--accent); }
+.tables { display: grid; gap: 0 2rem; align-items: start;
+  grid-template-columns: repeat(auto-fill, minmax(min(100%, 36rem), 1fr)); }
+.tables > section { min-width: 0; }
+.tables > .broad { grid-column: 1 / -1; }
 .curves { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr));
   max-width: 62rem; }
 figure { margin: 0; }
@@ -71,7 +76,8 @@ figcaption { font-size: .9rem; }
   list-style: none; color: var(--faint); }
 .legend svg { vertical-align: middle; }
 .benchmark { content-visibility: auto; contain-intrinsic-size: auto 1500px; }
-.cases { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(17rem, 1fr)); }
+.cases { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
+.cases > * { max-width: 26rem; }
 .case { background: var(--panel); border: 1px solid var(--rule); border-radius: .5rem;
   padding: .6rem; }
 .pair { display: grid; grid-template-columns: 1fr 1fr; gap: .4rem; }
@@ -102,7 +108,9 @@ summary { cursor: pointer; padding: .3rem 0; }
   .case { flex: 0 0 82%; scroll-snap-align: start; }
   .answers { grid-template-columns: 1fr; }
   th, td { padding: .25rem .45rem; }
-  tbody th { min-width: 10rem; max-width: 14rem; }
+  tbody th { min-width: 8.5rem; max-width: 8.5rem; overflow-wrap: anywhere; }
+  tbody th[scope=row] { position: sticky; left: 0; background: var(--ground); }
+  tr.mine th[scope=row] { background: var(--mine); }
 }
 """
 

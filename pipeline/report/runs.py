@@ -101,7 +101,7 @@ def sample_counts(metrics: Mapping[str, float]) -> str:
     """How many samples of how many were scored, and how many clips leaked."""
     return (
         f"{metrics['samples']:.0f} of {metrics['official_samples']:.0f} samples, "
-        f"{metrics['leaked_clips']:.0f} clips leaked"
+        f"leaked clips: {metrics['leaked_clips']:.0f}"
     )
 
 
