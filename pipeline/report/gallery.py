@@ -69,7 +69,7 @@ def _case(
     truth = benchmark.ground_truth(place, place + 1)[0]
     pictures = [clips.frame(sample.frame_clip), clips.heat(sample.frame_clip, maps[place], truth)]
     iou = columns["iou"][place]
-    facts = []
+    facts: list[object] = []
     if truth.any() and iou is not None:
         facts.append(element("b", f"IoU {iou:.2f}"))
     if columns.get("iou_adaptive"):

@@ -59,6 +59,7 @@ tr.mine th, tr.mine td { font-weight: 600; }
 .tables { display: grid; gap: 0 2rem; align-items: start;
   grid-template-columns: repeat(auto-fill, minmax(min(100%, 36rem), 1fr)); }
 .tables > section { min-width: 0; }
+.tables th, .tables td { padding: .25rem .45rem; }
 .tables > .broad { grid-column: 1 / -1; }
 .curves { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fill, minmax(18rem, 1fr));
   max-width: 62rem; }
