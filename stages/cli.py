@@ -23,6 +23,7 @@ from stages import (
     load,
     localize,
     neighbours,
+    report,
     retrieve,
     score,
     table,
@@ -47,6 +48,7 @@ app.command(rich_help_panel=STAGES)(neighbours.neighbours)
 app.command(rich_help_panel=STAGES)(train.train)
 app.command(rich_help_panel=STAGES)(load.load)
 app.command(rich_help_panel=STAGES)(evaluate.evaluate)
+app.command(rich_help_panel=STAGES)(report.report)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(cache.app, name="cache")
 app.command()(localize.localize)

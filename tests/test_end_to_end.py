@@ -142,13 +142,14 @@ def copy_project(folder: Path) -> None:
 
 
 def shrink(project: Project) -> None:
-    """Small values, two evaluations, and nothing that the active study does not name."""
+    """Small values, two evaluations, and no other study than the active one."""
     content = project.params()
     small = {section: {**content[section], **values} for section, values in SMALL.items()}
     active = content["active"]
     active["corpora"] = {"toy": active["corpora"]["toy"]}
     active["evaluations"] = {name: active["evaluations"][name] for name in EVALUATIONS}
-    project.write_params({**small, "active": active})
+    others = {"studies": {"toy": active}, "paper": {"train": small["train"]}}
+    project.write_params({**small, **others, "active": active})
 
 
 @pytest.fixture(scope="module")

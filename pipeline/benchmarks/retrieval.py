@@ -11,6 +11,7 @@ import numpy as np
 
 RANKS = (1, 5, 10)
 DIRECTIONS = ("a2i", "i2a")
+ANSWERS = 5  # kept of each query, to be looked at
 
 
 def cosine_similarities(image: np.ndarray, audio: np.ndarray) -> np.ndarray:
@@ -73,6 +74,20 @@ def class_ranks(
         first[query] = 1 + wrong_before[0]
         precision[query] = np.mean(place / (place + wrong_before))
     return first, precision
+
+
+def best_answers(similarities: np.ndarray, direction: str, count: int = ANSWERS) -> np.ndarray:
+    """The `count` best answers to each query, the best first: int64 (N, min(count, N)), the places
+    of their pairs. Its own partner comes after equally similar answers, as in `partner_ranks`, and
+    these in their order."""
+    count = min(count, len(similarities))
+    best = np.empty((len(similarities), count), dtype=np.int64)
+    for query, row in enumerate(_queries(similarities, direction)):
+        worst = np.partition(row, len(row) - count)[len(row) - count]
+        # Few reach the last place's value, and only those are put in order.
+        reach = np.flatnonzero(row >= worst)
+        best[query] = reach[np.lexsort((reach, reach == query, -row[reach]))][:count]
+    return best
 
 
 def recall_at(ranks: np.ndarray, k: int) -> float:

@@ -41,7 +41,7 @@ from pipeline.benchmarks.localization import (
     weakest_of_group,
 )
 from pipeline.benchmarks.rasters import Truth
-from pipeline.benchmarks.retrieval import retrieval_metrics
+from pipeline.benchmarks.retrieval import DIRECTIONS, best_answers, retrieval_metrics
 from pipeline.benchmarks.segmentation import (
     THRESHOLDS,
     above_median,
@@ -269,11 +269,17 @@ class RetrievalBenchmark:
         return replace(self, samples=[self.samples[row] for row in rows], classes=classes)
 
     def score(self, predictions: Predictions) -> Scores:
-        """See `Benchmark.score`."""
+        """See `Benchmark.score`. `answers_*` are the ids of the samples that the default similarity
+        ranks first."""
         count = len(self.samples)
         blocks = checked_similarities(predictions.similarities, count)
-        metrics, columns = score_similarities(blocks, self.classes)
-        rows = pa.table({**sample_columns(self.samples), **columns})
+        metrics, ranks = score_similarities(blocks, self.classes)
+        columns: dict[str, object] = {**sample_columns(self.samples), **ranks}
+        ids = [sample.sample_id for sample in self.samples]
+        for direction in DIRECTIONS:
+            answers = best_answers(next(iter(blocks.values())), direction)
+            columns[f"answers_{direction}"] = [[ids[n] for n in row] for row in answers.tolist()]
+        rows = pa.table(columns)
         return Scores(counted(metrics, count, self.official_count), rows)
 
 

@@ -1,0 +1,130 @@
+"""Line charts as inline SVG, in colours of the page's style sheet, so that they follow its theme.
+
+Drawn here in some sixty lines instead of by matplotlib, whose SVG is a hundred times as long and
+has one theme. Lines differ by dashes as well as by colour.
+"""
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import InputError
+from pipeline.report.markup import Markup, element
+
+_WIDTH, _HEIGHT = 360, 220
+_LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 20, 36
+_POINTS = 200  # of a line; more cannot be told apart at this width
+STYLES = 6  # what the style sheet has colours and dashes for
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a chart: its name, and its points; those that are not finite are not drawn."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """The finite points."""
+        pairs = zip(self.x, self.y, strict=True)
+        return [(x, y) for x, y in pairs if math.isfinite(x) and math.isfinite(y)]
+
+
+def read_tsv(path: Path) -> dict[str, list[float]]:
+    """The columns of a table of numbers with tabs and a head, the form of DVC's plots.
+
+    Raises `InputError` where it is missing or damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file, delimiter="\t")
+        columns = zip(*rows, strict=True) if rows else [[]] * len(head)
+        return {
+            name: [float(value) for value in values]
+            for name, values in zip(head, columns, strict=True)
+        }
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a table of numbers, found: {error}") from error
+
+
+def chart(
+    title: str,
+    lines: Sequence[Line],
+    x_label: str,
+    y_label: str,
+    x_range: tuple[float, float] | None = None,
+    y_range: tuple[float, float] | None = None,
+) -> Markup:
+    """A figure with a line chart and its legend. Ranges are those of the points by default.
+
+    Raises ValueError for more lines than the style sheet tells apart.
+    """
+    if len(lines) > STYLES:
+        raise ValueError(f"{title}: {len(lines)} lines, expected at most {STYLES}")
+    places = [point for line in lines for point in line.points]
+    xs = x_range or _range([x for x, _ in places])
+    ys = y_range or _range([y for _, y in places])
+    parts = [element("title", title)]
+    for value in _ticks(*xs):
+        x = _place(value, xs, _LEFT, _WIDTH - _RIGHT)
+        parts.append(_grid(x, _TOP, x, _HEIGHT - _BOTTOM))
+        parts.append(_text(x, _HEIGHT - _BOTTOM + 14, f"{value:g}", "middle"))
+    for value in _ticks(*ys):
+        y = _place(value, ys, _HEIGHT - _BOTTOM, _TOP)
+        parts.append(_grid(_LEFT, y, _WIDTH - _RIGHT, y))
+        parts.append(_text(_LEFT - 5, y + 4, f"{value:g}", "end"))
+    parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 5, x_label, "middle"))
+    parts.append(_text(4, 10, y_label, "start"))
+    legend = []
+    for style, line in enumerate(lines):
+        points = " ".join(
+            f"{_place(x, xs, _LEFT, _WIDTH - _RIGHT):.1f},"
+            f"{_place(y, ys, _HEIGHT - _BOTTOM, _TOP):.1f}"
+            for x, y in _thinned(line.points)
+        )
+        parts.append(element("polyline", class_=f"line s{style}", points=points))
+        sample = element("polyline", class_=f"line s{style}", points="0,5 28,5")
+        key = element("svg", sample, viewBox="0 0 28 10", width=28, height=10, aria_hidden="true")
+        legend.append(element("li", key, " ", line.label))
+    box = f"0 0 {_WIDTH} {_HEIGHT}"
+    drawing = element("svg", parts, class_="chart", viewBox=box, role="img", aria_label=title)
+    caption = element("figcaption", title, element("ul", legend, class_="legend"))
+    return element("figure", drawing, caption, class_="curve")
+
+
+def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    step = max(1, math.ceil(len(points) / _POINTS))
+    kept = points[::step]
+    return kept if not points or kept[-1] == points[-1] else [*kept, points[-1]]
+
+
+def _range(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    margin = 0.05 * (high - low) or 0.5
+    return low - margin, high + margin
+
+
+def _place(value: float, span: tuple[float, float], start: float, stop: float) -> float:
+    return start + (value - span[0]) / (span[1] - span[0]) * (stop - start)
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Some four to eight round numbers of a range."""
+    rough = (high - low) / 6
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return [round(count * step, 12) for count in range(first, last + 1)]
+
+
+def _grid(x1: float, y1: float, x2: float, y2: float) -> Markup:
+    places = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
+    return element("line", class_="grid", **{key: f"{at:.1f}" for key, at in places.items()})
+
+
+def _text(x: float, y: float, text: str, anchor: str) -> Markup:
+    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)

@@ -1,0 +1,118 @@
+"""Our runs and their scores as the page's tables take them: seeds together, conditions beside."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+# What stands behind the dot of a baseline's score, and what a reader calls it.
+BASELINES = {
+    "random": "random",
+    "centre": "centre Gaussian",
+    "texture": "texture energy",
+    "untrained": "untrained network",
+    "bound": "the true box (bound)",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run of ours. `trained_on` is the name of its training list, `layout` that of the corpus it
+    trains on; `alike` is equal for runs that differ in their seed alone. What stands behind is None
+    for a published file."""
+
+    name: str
+    trained_on: str
+    layout: str
+    alike: str
+    seed: int | None = None
+    epochs: int | None = None
+    batch: int | None = None
+    pooling: str | None = None
+    k: int | None = None
+    switches: tuple[bool, bool, bool] | None = None  # semantic, multi-view, feature alignment
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A run on a benchmark. `made`: the clips are of a toy corpus. `study`: the study of another
+    report that it comes from, None for this one's. `metrics` as `metrics.json` holds them."""
+
+    name: str
+    run: Run
+    benchmark: str
+    corpus: str
+    made: bool
+    study: str | None
+    metrics: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that differ in their seed alone, with their scores on some benchmarks."""
+
+    runs: tuple[Run, ...]
+    scored: tuple[Scored, ...]
+
+    @property
+    def label(self) -> str:
+        """The run's name, or what the names of several have in common."""
+        names = [run.name for run in self.runs]
+        without_seed = {name.rstrip("-_0123456789") for name in names}
+        return names[0] if len(names) == 1 else ", ".join(sorted(without_seed))
+
+    @property
+    def made(self) -> bool:
+        """Whether any of the scores is on a toy corpus."""
+        return any(scored.made for scored in self.scored)
+
+    def values(self, benchmark: str, metric: str) -> list[float]:
+        """The scores of all seeds that have one."""
+        return [
+            scored.metrics[metric]
+            for scored in self.scored
+            if scored.benchmark == benchmark and metric in scored.metrics
+        ]
+
+    def cell(self, benchmark: str, metric: str) -> str:
+        """The score as the paper prints one; of several seeds the mean, with their range."""
+        values = self.values(benchmark, metric)
+        if not values:
+            return ""
+        mean = f"{fmean(values):.2f}"
+        return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
+
+    def conditions(self) -> list[str]:
+        """Under what its scores were made, a line for the runs and one for each benchmark."""
+        first = self.runs[0]
+        seeds = sorted(run.seed for run in self.runs if run.seed is not None)
+        seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
+        lines = [f"trained on {first.trained_on}" + (f", {seed}" if seeds else ", published file")]
+        for benchmark in dict.fromkeys(scored.benchmark for scored in self.scored):
+            shown = [scored for scored in self.scored if scored.benchmark == benchmark]
+            counts = {sample_counts(scored.metrics) for scored in shown}
+            lines.append(f"{benchmark}: {'; '.join(sorted(counts))}")
+        studies = sorted({scored.study for scored in self.scored if scored.study})
+        if studies:
+            lines.append(f"made by the study {', '.join(studies)}, which is not the active one")
+        return lines
+
+
+def sample_counts(metrics: Mapping[str, float]) -> str:
+    """How many samples of how many were scored, and how many clips leaked."""
+    return (
+        f"{metrics['samples']:.0f} of {metrics['official_samples']:.0f} samples, "
+        f"leaked clips: {metrics['leaked_clips']:.0f}"
+    )
+
+
+def groups(scored: Sequence[Scored], benchmarks: Sequence[str]) -> list[Group]:
+    """The scores on `benchmarks`, runs that differ in their seed alone together; in the order in
+    which they come."""
+    together: dict[str, list[Scored]] = {}
+    for item in scored:
+        if item.benchmark in benchmarks:
+            together.setdefault(item.run.alike, []).append(item)
+    return [
+        Group(tuple({item.run.name: item.run for item in items}.values()), tuple(items))
+        for items in together.values()
+    ]
