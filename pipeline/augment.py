@@ -8,6 +8,7 @@ of the four colour operations, which torchvision draws for each picture, is draw
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -161,12 +162,19 @@ def blur(pictures: Tensor, sigmas: Tensor, size: int) -> Tensor:
     offsets = torch.arange(size, device=pictures.device) - size // 2
     weights = torch.exp(-0.5 * (offsets / sigmas[chosen, None]) ** 2)
     weights = weights / weights.sum(dim=1, keepdim=True)
-    source = torch.arange(side, device=pictures.device)[:, None] + offsets
-    source = source.abs()
-    source = torch.where(source >= side, 2 * (side - 1) - source, source)
-    taps = functional.one_hot(source, side).float()  # (side, size, side)
+    taps = _taps(side, size, pictures.device)
     bands = torch.einsum("bk,ikj->bij", weights, taps).unsqueeze(1)
     return pictures.index_copy(0, chosen, bands @ pictures[chosen] @ bands.transpose(2, 3))
+
+
+@lru_cache(maxsize=4)
+def _taps(side: int, size: int, device: torch.device) -> Tensor:
+    """Which pixel each of `size` taps around each pixel of an axis falls on, the edges reflected:
+    (side, size, side) of 0 and 1, float32. The same for every batch, and dearer than its use."""
+    source = torch.arange(side, device=device)[:, None]
+    source = (source + torch.arange(size, device=device) - size // 2).abs()
+    source = torch.where(source >= side, 2 * (side - 1) - source, source)
+    return functional.one_hot(source, side).float()
 
 
 def _unit(frames: Tensor) -> Tensor:

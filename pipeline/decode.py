@@ -22,7 +22,7 @@ import shutil
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
@@ -42,7 +42,7 @@ import torch
 from pipeline import media, spectrogram
 from pipeline.corpora.source import Source
 from pipeline.errors import InputError
-from pipeline.media import CAUSES, Cause, MediaError, Picture, Sound, read_picture, read_sound
+from pipeline.media import CAUSES, Cause, MediaError, MediaFile, Picture, Sound
 from pipeline.progress import console, track
 from pipeline.shards import atomic_file, map_npy, read_parquet, write_json, write_parquet
 from pipeline.spectrogram import log_spectrogram, repeat_to
@@ -213,9 +213,16 @@ def decode_shard(task: ShardTask, report: Report) -> None:
             try:
                 if source.clip_id in condemned:
                     raise condemned[source.clip_id]
-                sound = _sound(source, settings)
-                step = "picture_path"
-                picture = _picture(source, settings)
+                # Where both are in one file its packets are listed once.
+                places = [place for place in (source.sound, source.picture) if place is not None]
+                with ExitStack() as open_files:
+                    files = {
+                        place: open_files.enter_context(MediaFile(place))
+                        for place in dict.fromkeys(places)
+                    }
+                    sound = _sound(source, files, settings)
+                    step = "picture_path"
+                    picture = _picture(source, files, settings)
             except MediaError as error:
                 path = paths[step] or paths["sound_path"] or paths["picture_path"] or ""
                 rejects.append(
@@ -277,11 +284,10 @@ class _GrowingArray:
         self._file.seek(0, os.SEEK_END)
 
 
-def _sound(source: Source, settings: Settings) -> Sound | None:
+def _sound(source: Source, files: Mapping[Path, MediaFile], settings: Settings) -> Sound | None:
     if source.sound is None:
         return None
-    sound = read_sound(
-        source.sound,
+    sound = files[source.sound].sound(
         sample_rate=settings.sample_rate,
         max_seconds=settings.max_seconds,
         seconds_limit=settings.seconds_limit,
@@ -293,10 +299,10 @@ def _sound(source: Source, settings: Settings) -> Sound | None:
     return sound
 
 
-def _picture(source: Source, settings: Settings) -> Picture | None:
+def _picture(source: Source, files: Mapping[Path, MediaFile], settings: Settings) -> Picture | None:
     if source.picture is None:
         return None
-    return read_picture(source.picture, side=settings.side, seconds_limit=settings.seconds_limit)
+    return files[source.picture].picture(side=settings.side, seconds_limit=settings.seconds_limit)
 
 
 def _spectrogram(sound: Sound, settings: Settings) -> np.ndarray:

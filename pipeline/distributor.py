@@ -9,7 +9,9 @@ safe because a finished piece is left as it is and a repeated one gives the same
 
 import logging
 import os
+import socket
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +19,18 @@ from pipeline.errors import InputError
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+_PATIENCE = 10.0  # s that a cluster may take to answer; Ray itself retries for minutes
+
+
+def distribution(
+    engine: str, address: str | None, *, workers: int, cpus: int = 1, gpus: int = 0
+) -> Callable[..., Iterator[Any]] | None:
+    """The `distribute` of `decode_corpus` and `embed_corpus` for an `engine` of params.yaml:
+    `run_on_ray` with these values for "ray", None (this process sees to it) for "local"."""
+    if engine == "local":
+        return None
+    return partial(run_on_ray, address=address, workers=workers, cpus=cpus, gpus=gpus)
 
 
 def run_on_ray(
@@ -30,15 +44,17 @@ def run_on_ray(
 ) -> Iterator[R]:
     """Yield `worker(task)` of every task, in the order in which they finish.
 
-    `address` is a cluster's ("auto", "host:port" or "ray://host:port"; by default the environment
-    variable RAY_ADDRESS); without one a Ray of `workers` tasks at a time is started on this machine
-    and stopped at the end. A task takes `cpus` cores and `gpus` GPUs of a node and runs in the
-    caller's current folder. `worker` and the tasks are pickled; modules are imported on the nodes,
-    where the project has to be installed.
+    `address` is a cluster's that this machine is a node of ("auto" or "host:port"; by default the
+    environment variable RAY_ADDRESS); without one a Ray of `workers` tasks at a time is started on
+    this machine and stopped at the end. No tasks start nothing. A task takes `cpus` cores and
+    `gpus` GPUs of a node and runs in the caller's current folder. `worker` and the tasks are
+    pickled; modules are imported on the nodes, where the project has to be installed.
 
     What a task raises is raised here as it was. Raises `InputError` where Ray is not installed or
     the cluster cannot be reached.
     """
+    if not tasks:
+        return
     # Ray reports its use to its makers unless told otherwise; it reads this when it is started.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -50,6 +66,8 @@ def run_on_ray(
     address = address or os.environ.get("RAY_ADDRESS")
     own = not ray.is_initialized()
     if own:
+        if address:
+            _knock(address)
         try:
             ray.init(
                 address=address,
@@ -74,6 +92,17 @@ def run_on_ray(
     finally:
         if own:
             ray.shutdown()
+
+
+def _knock(address: str) -> None:
+    """Raise `InputError` where "host:port" accepts no connection; other forms are Ray's to read."""
+    host, _, port = address.rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), _PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise InputError(f"Ray at {address}: no cluster answers there: {error}") from error
 
 
 def _run(worker: Callable[[T], R], task: T, folder: Path) -> R:

@@ -31,6 +31,7 @@ from pipeline.weights import SUFFIXES, load_into, read_state
 
 AUDIO_WEIGHTS = "H.pth.tar"
 _AUDIO_ADDRESS = "https://github.com/hche11/VGGSound"
+_TIMM_STAGES = 4  # of every timm ResNet; with fewer it builds, but has no intermediate features
 
 
 class ImageEncoder(nn.Module):
@@ -185,6 +186,11 @@ def image_encoder(
     state = read_state(weights)
     if network is None or isinstance(network, ResNet):
         blocks, widths, bottleneck = _stages(state, "", weights)
+        if len(blocks) != _TIMM_STAGES:
+            raise InputError(
+                f"{weights}: holds {len(blocks)} stages of a ResNet, expected {_TIMM_STAGES}, "
+                f"layer1 to layer{_TIMM_STAGES}"
+            )
         base = model if network is not None else "resnet50" if bottleneck else "resnet18"
         channels = tuple(width // 4 if bottleneck else width for width in widths)
         network = timm.create_model(base, num_classes=0, layers=tuple(blocks), channels=channels)

@@ -1,21 +1,23 @@
 """One frame and one sound out of a media file.
 
-The time stamps of all packets are read before anything is decoded. That costs about 2 ms for a
-10 s clip and says what headers do not: how long the streams really are, whether the file is whole,
-which frame is the middle one, and which frames nothing depends on; leaving those undecoded saves
-more (about a fifth of the time of a 720p clip) than the reading costs. What cannot be had is a
+The time stamps of all packets are read before anything is decoded, once for sound and picture. That
+costs some milliseconds for a 10 s clip and says what headers do not: how long the streams really
+are, whether the file is whole, which frame is the middle one, and which frames nothing depends on;
+leaving those undecoded saves more (about a fifth of the time of a 720p clip) than the reading
+costs. What cannot be had is a
 `MediaError` with a cause, never another frame or another sound in silence.
 """
 
 import time
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain, groupby
 from pathlib import Path
-from typing import Literal, get_args
+from types import TracebackType
+from typing import Literal, NamedTuple, TypeVar, get_args
 
 import av
 import av.error
@@ -29,6 +31,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 # FFmpeg's own log calls back into Python from any thread, which can deadlock a worker.
 av.logging.set_level(None)
+
+S = TypeVar("S", VideoStream, AudioStream)
 
 Cause = Literal[
     "unreadable",  # not media, damaged from the start, or of a codec that is not supported
@@ -101,6 +105,75 @@ class Sound:
     channels: int
 
 
+class MediaFile:
+    """A media file whose sound and picture are both wanted: its packets are listed once for both.
+
+    To be closed, or used in a `with`; `read_sound` and `read_picture` do so for one of them.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Nothing is opened before something is read."""
+        self.path = path
+        self._container: InputContainer | None = None
+        self._packets: _Packets | None = None
+
+    def __enter__(self) -> "MediaFile":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; what is read afterwards opens it again."""
+        if self._container is not None:
+            self._container.close()
+        self._container = self._packets = None
+
+    def picture(self, *, side: int, seconds_limit: float = 60.0) -> Picture:
+        """As `read_picture`."""
+        if self.path.suffix.lower() in PICTURE_FILES:
+            return _read_picture_file(self.path, side)
+        deadline = _Deadline(seconds_limit)
+        _, _, track = self._track(best_picture, deadline)
+        return _picture(self.path, track, side, deadline)
+
+    def sound(
+        self,
+        *,
+        sample_rate: int = 16000,
+        max_seconds: float | None = None,
+        seconds_limit: float = 60.0,
+    ) -> Sound:
+        """As `read_sound`."""
+        deadline = _Deadline(seconds_limit)
+        container, stream, track = self._track(best_sound, deadline)
+        clip_start = (container.start_time or 0) / av.time_base
+        form = stream.sample_rate, stream.channels
+        return _sound(self.path, track, clip_start, form, sample_rate, max_seconds, deadline)
+
+    def _track(
+        self, best: Callable[[InputContainer], S], deadline: "_Deadline"
+    ) -> "tuple[InputContainer, S, _Track]":
+        """The open container, the stream that `best` chooses and what its packets say."""
+        if self._container is None:
+            self._container = _open(self.path)
+        try:
+            with _midway():
+                stream = best(self._container)
+                if self._packets is None:
+                    self._packets = _list_packets(self._container, deadline)
+                return self._container, stream, _track(self._container, stream, self._packets)
+        except MediaError:
+            if self._packets is None:  # the container may stand in the middle of the file
+                self.close()
+            raise
+
+
 def read_picture(path: Path, *, side: int, seconds_limit: float = 60.0) -> Picture:
     """The frame that is displayed at half of the picture's duration (frame 150 of 300).
 
@@ -109,27 +182,8 @@ def read_picture(path: Path, *, side: int, seconds_limit: float = 60.0) -> Pictu
     bicubic filter, whose integer arithmetic gives the same bytes on any machine.
     Raises `MediaError`; "time limit" after `seconds_limit` seconds.
     """
-    if path.suffix.lower() in PICTURE_FILES:
-        return _read_picture_file(path, side)
-    deadline = _Deadline(seconds_limit)
-    with opened(path) as container:
-        track = _read_track(container, best_picture(container), deadline)
-    if not track.packets:
-        raise MediaError("no picture", "the video stream holds no frame")
-    # AVI stores no display times, so where packets change order they carry false ones.
-    by_time = track.start is not None and track.format != "avi"
-    frame, still = (_middle_by_time if by_time else _middle_by_count)(path, track, deadline)
-    image = frame.to_image()
-    if frame.rotation:
-        image = image.rotate(frame.rotation, expand=True)
-    return Picture(
-        _squash(image, side),
-        image.width,
-        image.height,
-        track.seconds,
-        len(track.packets) / track.seconds if track.seconds > 0 else None,
-        still,
-    )
+    with MediaFile(path) as file:
+        return file.picture(side=side, seconds_limit=seconds_limit)
 
 
 def read_sound(
@@ -147,60 +201,10 @@ def read_sound(
     `max_seconds` only that much around its middle is decoded and returned.
     Raises `MediaError`; "time limit" after `seconds_limit` seconds.
     """
-    deadline = _Deadline(seconds_limit)
-    with opened(path) as container:
-        stream = best_sound(container)
-        track = _read_track(container, stream, deadline)
-        source_rate, channels = stream.sample_rate, stream.channels
-        clip_start = (container.start_time or 0) / av.time_base
-    if not track.packets:
-        raise MediaError("no sound", "the sound stream is empty")
-    # All times are on the clock of the file. A delay longer than the sound is a broken clock.
-    start = clip_start if track.start is None else track.start
-    delay = start - clip_start
-    begin = clip_start if _HEARD_DELAY < delay < track.seconds else start
-    seconds = start + track.seconds - begin
-    wanted: int | None = None
-    if max_seconds is not None and seconds > max_seconds and track.start is not None:
-        begin += (seconds - max_seconds) / 2
-        wanted = round(max_seconds * sample_rate)
-
-    with opened(path) as container:
-        stream = best_sound(container)
-        _use_one_thread(stream)
-        if wanted is not None:
-            container.seek(int((begin - _PRE_ROLL) / track.time_base), stream=stream)
-        frames = _sound_frames(container, stream, begin if wanted is not None else None, deadline)
-        first = next(frames, None)
-        if first is None:
-            raise MediaError("breaks midway", "the sound cannot be decoded")
-        first_time = start if first.time is None else first.time
-        lead = round((begin - first_time) * sample_rate)  # samples decoded too many, or too few
-        chunks: list[np.ndarray] = []
-        decoded = 0
-        for chunk in _mono(chain([first], frames), sample_rate):
-            chunks.append(chunk)
-            decoded += len(chunk)
-            if wanted is not None and decoded >= lead + wanted:
-                break
-    samples = np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.float32)
-    expected = track.packet_seconds if wanted is None else wanted / sample_rate
-    if wanted is not None:
-        samples = samples[max(lead, 0) :][:wanted]
-    # A damaged packet is passed over, so the damage shows as a sound that comes out too short.
-    if len(samples) < ((1 - _SHORTFALL) * expected - _SLACK) * sample_rate:
-        raise MediaError(
-            "breaks midway",
-            f"{len(samples) / sample_rate:.2f} of {expected:.2f} s of sound can be decoded",
+    with MediaFile(path) as file:
+        return file.sound(
+            sample_rate=sample_rate, max_seconds=max_seconds, seconds_limit=seconds_limit
         )
-    if not np.isfinite(samples).all():
-        raise MediaError("unreadable", "the sound holds values that are not numbers")
-    if begin < start:
-        samples = np.pad(samples, (max(-lead, 0), 0))[:wanted]
-    np.clip(samples, -1, 1, out=samples)
-    if wanted is None:
-        seconds = len(samples) / sample_rate
-    return Sound(samples, seconds, source_rate, channels)
 
 
 # --- containers, streams and time stamps ---------------------------------------------------------
@@ -216,11 +220,19 @@ class _Deadline:
             raise MediaError("time limit", f"decoding takes longer than {self.seconds:g} s")
 
 
-@dataclass(frozen=True)
-class _Packet:
+class _Packet(NamedTuple):
     time: int | None  # when its frame is displayed, in the stream's time base
     duration: int
     key: bool
+
+
+@dataclass(frozen=True)
+class _Packets:
+    """The packets of all streams, by stream, in decoding order, without those an edit list hides;
+    and the latest end of any, in s."""
+
+    of: dict[int, list[_Packet]]
+    end: float
 
 
 @dataclass(frozen=True)
@@ -239,22 +251,30 @@ class _Track:
 @contextmanager
 def opened(path: Path) -> Iterator[InputContainer]:
     """Open a container; FFmpeg's errors become "unreadable" at its start, else "breaks midway"."""
+    with _open(path) as container, _midway():
+        yield container
+
+
+def _open(path: Path) -> InputContainer:
     if not path.is_file():
         raise MediaError("unreadable", "there is no such file")
     try:
         # "file:" keeps a colon in a name from being read as a protocol.
-        container = av.open(
+        return av.open(
             f"file:{path}",
             metadata_errors="replace",
             container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
         )
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError("unreadable", _reason(error)) from error
-    with container:
-        try:
-            yield container
-        except (av.error.FFmpegError, ValueError) as error:
-            raise MediaError("breaks midway", _reason(error)) from error
+
+
+@contextmanager
+def _midway() -> Iterator[None]:
+    try:
+        yield
+    except (av.error.FFmpegError, ValueError) as error:
+        raise MediaError("breaks midway", _reason(error)) from error
 
 
 def _reason(error: Exception) -> str:
@@ -297,21 +317,26 @@ def _use_one_thread(stream: VideoStream | AudioStream) -> None:
     stream.codec_context.thread_count = 1
 
 
-def _read_track(
-    container: InputContainer, stream: VideoStream | AudioStream, deadline: _Deadline
-) -> _Track:
-    """Read the time stamps of `stream`; "breaks midway" where the file ends too early."""
-    packets: list[_Packet] = []
-    whole_end = 0.0  # s, the latest end of any stream
+def _list_packets(container: InputContainer, deadline: _Deadline) -> _Packets:
+    """Read the time stamps of all streams."""
+    of: dict[int, list[_Packet]] = {stream.index: [] for stream in container.streams}
+    ends: dict[int, int] = dict.fromkeys(of, 0)  # in whole numbers: a fraction a packet is slow
     for packet in container.demux():
         deadline.check()
         if not packet.size:
             continue
-        if packet.pts is not None:
-            end = (packet.pts + (packet.duration or 0)) * (packet.time_base or 0)
-            whole_end = max(whole_end, float(end))
-        if packet.stream_index == stream.index and not packet.is_discard:
-            packets.append(_Packet(packet.pts, packet.duration or 0, packet.is_keyframe))
+        index, pts, duration = packet.stream_index, packet.pts, packet.duration or 0
+        if pts is not None and pts + duration > ends[index]:
+            ends[index] = pts + duration
+        if not packet.is_discard:
+            of[index].append(_Packet(pts, duration, packet.is_keyframe))
+    bases = {stream.index: stream.time_base or 0 for stream in container.streams}
+    return _Packets(of, max((float(end * bases[index]) for index, end in ends.items()), default=0))
+
+
+def _track(container: InputContainer, stream: VideoStream | AudioStream, found: _Packets) -> _Track:
+    """What the packets say about `stream`; "breaks midway" where the file ends too early."""
+    packets = found.of[stream.index]
     time_base = stream.time_base or Fraction(1)
     held = sum(packet.duration for packet in packets)
     times = [packet.time for packet in packets if packet.time is not None]
@@ -333,7 +358,7 @@ def _read_track(
         seconds,
         float(held * time_base) if held else seconds,
     )
-    declared = _declared_seconds(container, stream, time_base, whole_end)
+    declared = _declared_seconds(container, stream, time_base, found.end)
     complete = stream.frames > 0 and len(packets) >= (1 - _SHORTFALL) * stream.frames
     expected = 0.0 if declared is None or complete else (1 - _SHORTFALL) * declared - _SLACK
     if seconds < expected:
@@ -372,6 +397,26 @@ def _declared_seconds(
 
 
 # --- picture -------------------------------------------------------------------------------------
+
+
+def _picture(path: Path, track: _Track, side: int, deadline: _Deadline) -> Picture:
+    """The picture of the file whose video stream says `track`."""
+    if not track.packets:
+        raise MediaError("no picture", "the video stream holds no frame")
+    # AVI stores no display times, so where packets change order they carry false ones.
+    by_time = track.start is not None and track.format != "avi"
+    frame, still = (_middle_by_time if by_time else _middle_by_count)(path, track, deadline)
+    image = frame.to_image()
+    if frame.rotation:
+        image = image.rotate(frame.rotation, expand=True)
+    return Picture(
+        _squash(image, side),
+        image.width,
+        image.height,
+        track.seconds,
+        len(track.packets) / track.seconds if track.seconds > 0 else None,
+        still,
+    )
 
 
 class _Stillness:
@@ -500,6 +545,66 @@ def _squash(image: Image.Image, side: int) -> np.ndarray:
 # --- sound ---------------------------------------------------------------------------------------
 
 
+def _sound(
+    path: Path,
+    track: _Track,
+    clip_start: float,
+    form: tuple[int, int],
+    sample_rate: int,
+    max_seconds: float | None,
+    deadline: _Deadline,
+) -> Sound:
+    """The sound of the file whose sound stream says `track`; `form` is its rate and channels."""
+    if not track.packets:
+        raise MediaError("no sound", "the sound stream is empty")
+    # All times are on the clock of the file. A delay longer than the sound is a broken clock.
+    start = clip_start if track.start is None else track.start
+    delay = start - clip_start
+    begin = clip_start if _HEARD_DELAY < delay < track.seconds else start
+    seconds = start + track.seconds - begin
+    wanted: int | None = None
+    if max_seconds is not None and seconds > max_seconds and track.start is not None:
+        begin += (seconds - max_seconds) / 2
+        wanted = round(max_seconds * sample_rate)
+
+    with opened(path) as container:
+        stream = best_sound(container)
+        _use_one_thread(stream)
+        if wanted is not None:
+            container.seek(int((begin - _PRE_ROLL) / track.time_base), stream=stream)
+        frames = _sound_frames(container, stream, begin if wanted is not None else None, deadline)
+        first = next(frames, None)
+        if first is None:
+            raise MediaError("breaks midway", "the sound cannot be decoded")
+        first_time = start if first.time is None else first.time
+        lead = round((begin - first_time) * sample_rate)  # samples decoded too many, or too few
+        chunks: list[np.ndarray] = []
+        decoded = 0
+        for chunk in _mono(chain([first], frames), sample_rate):
+            chunks.append(chunk)
+            decoded += len(chunk)
+            if wanted is not None and decoded >= lead + wanted:
+                break
+    samples = np.concatenate(chunks) if chunks else np.zeros(0, dtype=np.float32)
+    expected = track.packet_seconds if wanted is None else wanted / sample_rate
+    if wanted is not None:
+        samples = samples[max(lead, 0) :][:wanted]
+    # A damaged packet is passed over, so the damage shows as a sound that comes out too short.
+    if len(samples) < ((1 - _SHORTFALL) * expected - _SLACK) * sample_rate:
+        raise MediaError(
+            "breaks midway",
+            f"{len(samples) / sample_rate:.2f} of {expected:.2f} s of sound can be decoded",
+        )
+    if not np.isfinite(samples).all():
+        raise MediaError("unreadable", "the sound holds values that are not numbers")
+    if begin < start:
+        samples = np.pad(samples, (max(-lead, 0), 0))[:wanted]
+    np.clip(samples, -1, 1, out=samples)
+    if wanted is None:
+        seconds = len(samples) / sample_rate
+    return Sound(samples, seconds, *form)
+
+
 def _sound_frames(
     container: InputContainer, stream: AudioStream, begin: float | None, deadline: _Deadline
 ) -> Iterator[av.AudioFrame]:
@@ -526,7 +631,8 @@ def _mono(frames: Iterable[av.AudioFrame], sample_rate: int) -> Iterator[np.ndar
 
     def average(parts: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
         for part in parts:
-            yield part.to_ndarray().reshape(part.samples, -1).mean(axis=1)
+            channels = part.to_ndarray().reshape(part.samples, -1)
+            yield np.add.reduce(channels, axis=1) / channels.shape[1]  # np.mean costs twice that
 
     # A stream may change its form midway; a resampler takes one form only.
     for _, alike in groupby(frames, key=form):

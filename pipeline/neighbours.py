@@ -55,10 +55,10 @@ def search(
     Raises `InputError` where k is not 1 to n - 1, or where a row holds NaN or has no length.
     """
     unit = _unit(features)
-    query = _query(unit, k, index, effort, gpu)
+    query = querier(unit, k, index, effort, gpu)
     ids = np.empty((len(unit), k), np.int32)
     similarities = np.empty((len(unit), k), np.float16)
-    for rows in _row_blocks(len(unit)):
+    for rows in row_blocks(len(unit)):
         found = query(rows)
         ids[rows.start : rows.stop] = found["id"]
         similarities[rows.start : rows.stop] = found["similarity"]
@@ -122,11 +122,11 @@ def search_list(
             )
         try:
             unit = _unit(features[rows])
-            query = _query(unit, k, index, effort, gpu)
+            query = querier(unit, k, index, effort, gpu)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         blocks = Blocks(work, fingerprint([unit, repr((k, index, effort)), code]))
-        parts = _row_blocks(len(unit))
+        parts = row_blocks(len(unit))
         for part in track(parts, f"{modality} neighbours, blocks", len(parts)):
             blocks.make("found", part.start, partial(query, part))
         starts = [part.start for part in parts]
@@ -155,16 +155,22 @@ def _unit(features: np.ndarray) -> np.ndarray:
     return features / lengths
 
 
-def _row_blocks(n: int) -> list[range]:
-    """All rows in blocks whose similarities to all rows fill `_BLOCK_BYTES`."""
+def row_blocks(n: int) -> list[range]:
+    """The rows 0 to `n` in the blocks that are searched together: as many as have similarities to
+    all rows of 256 MiB."""
     size = max(1, _BLOCK_BYTES // (4 * max(n, 1)))
     return [range(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def _query(
+def querier(
     unit: np.ndarray, k: int, index: Index, effort: int | None, gpu: bool | None
 ) -> Callable[[range], np.ndarray]:
-    """What finds the neighbours of a range of rows: (rows, k) of `_ENTRY`."""
+    """What finds the `k` nearest other rows for a range of rows of `unit`, (n, d) float32 of length
+    1: a function of the range, giving (rows, k) entries with the fields `id` (int32) and
+    `similarity` (float16). The index, where there is one, is built here.
+
+    `index`, `effort` and `gpu` as in `search`, whose inner step this is. Raises `InputError` where
+    k is not 1 to n - 1."""
     n = len(unit)
     if not 1 <= k < n:
         raise InputError(f"k is {k}, expected 1 to {n - 1}: the number of other clips searched")

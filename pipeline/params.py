@@ -170,6 +170,15 @@ class Evaluate:
 
 
 @dataclass(frozen=True)
+class Execution:
+    """Where decode and embed run: see `pipeline.distributor`. No result depends on it, so no stage
+    declares it."""
+
+    engine: Literal["local", "ray"]
+    address: str | None
+
+
+@dataclass(frozen=True)
 class ToyItem:
     """A toy corpus to make; `section` is the key of its settings."""
 

@@ -104,7 +104,7 @@ def train(
     if chosen.type == "cuda":
         chosen = torch.device("cuda", int(os.environ.get("LOCAL_RANK", chosen.index or 0)))
         torch.cuda.set_device(chosen)
-    with _deterministic(chosen, recipe.threads), _process_group(chosen):
+    with deterministic(chosen, recipe.threads), _process_group(chosen):
         clips = TrainingSet(
             corpus,
             rows,
@@ -423,14 +423,15 @@ def _fingerprint(clips: TrainingSet, recipe: Recipe) -> str:
 
 
 @contextmanager
-def _deterministic(device: torch.device, threads: int) -> Iterator[None]:
-    """Deterministic algorithms and a fixed number of CPU threads, as they were afterwards."""
+def deterministic(device: torch.device, threads: int) -> Iterator[None]:
+    """The state of torch that `train` runs in: deterministic algorithms and `threads` CPU threads,
+    both as they were afterwards. On a GPU an operation without a deterministic form is told of and
+    used, on the CPU it raises RuntimeError."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     filling: Any = torch.utils.deterministic
     fill_before = filling.fill_uninitialized_memory
     threads_before = torch.get_num_threads()
-    # A GPU operation without a deterministic form is told of and used.
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     # Nothing here reads memory that was not written; filling it first costs a tenth of a step.
     filling.fill_uninitialized_memory = False

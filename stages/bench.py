@@ -58,7 +58,7 @@ def bench(
 
     if media is not None and not media.is_file():
         raise InputError(f"{media}: not found, expected a clip with picture and sound")
-    threads = threads or os.cpu_count() or 1
+    threads = threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     console.quiet = True  # the stages' own progress
@@ -128,7 +128,7 @@ def _machine() -> dict[str, Any]:
     ]
     return {
         "processor": models[0] if models else platform.machine(),
-        "cores": os.cpu_count(),
+        "cores": len(os.sched_getaffinity(0)),
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "python": platform.python_version(),

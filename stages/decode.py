@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from pipeline.params import CorpusItem, Decode, Parameters
+from pipeline.params import CorpusItem, Decode, Execution, Parameters
 from stages.paths import WORK, decoded_folder
 
 
@@ -17,12 +17,17 @@ def settings(parameters: Parameters, name: str) -> tuple[CorpusItem, Decode]:
 
 
 def decode(name: Annotated[str, typer.Argument(help="A corpus of the active study.")]) -> None:
-    """Decode a corpus to shards on all cores. Example: [bold]avloc decode toy[/bold]"""
+    """Decode a corpus to shards on all cores or on Ray. Example: [bold]avloc decode toy[/bold]"""
     from pipeline.corpora import find_sources
     from pipeline.decode import decode_corpus
+    from pipeline.distributor import distribution
     from pipeline.shards import write_json
 
-    item, values = settings(Parameters(), name)
+    parameters = Parameters()
+    item, values = settings(parameters, name)
+    # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
+    execution = parameters.read("execution", Execution)
+    workers = len(os.sched_getaffinity(0))
     root = Path(item.root)
     folder = decoded_folder(name)
     decode_corpus(
@@ -40,7 +45,8 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
         shards=values.shards,
         seconds_limit=values.seconds_limit,
         max_reject_share=values.max_reject_share,
-        workers=os.cpu_count() or 1,
+        workers=workers,
+        distribute=distribution(execution.engine, execution.address, workers=workers),
     )
     write_json(
         folder / "settings.json",

@@ -1,11 +1,12 @@
 """Stage embed: ImageNet and VGGSound features of a decoded corpus."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.params import Embed, EmbeddingItem, Parameters
+from pipeline.params import Embed, EmbeddingItem, Execution, Parameters
 from stages.paths import WORK, decoded_folder, embeddings_folder
 
 
@@ -20,12 +21,16 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     import torch
 
     from pipeline.decoded import DecodedCorpus
+    from pipeline.distributor import distribution
     from pipeline.embedding import embed_corpus
     from pipeline.encoders import load_encoders
     from pipeline.shards import read_json
     from pipeline.spectrogram import window_steps
 
-    item, values = settings(Parameters(), name)
+    parameters = Parameters()
+    item, values = settings(parameters, name)
+    # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
+    execution = parameters.read("execution", Execution)
     torch.set_num_threads(values.threads)
     image_encoder, audio_encoder = load_encoders(
         Path(item.weights), values.image_model, values.side
@@ -33,6 +38,7 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     folder = decoded_folder(item.corpus)
     form = read_json(folder / "settings.json")
     sound = {key: form[key] for key in ("sample_rate", "window", "hop")}
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     embed_corpus(
         DecodedCorpus(folder),
         image_encoder,
@@ -41,5 +47,12 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
         work=WORK / "embed" / name,
         batch=values.batch,
         sound_frames=window_steps(values.sound_seconds, **sound),
-        device="cuda" if torch.cuda.is_available() else "cpu",
+        device=device,
+        distribute=distribution(
+            execution.engine,
+            execution.address,
+            workers=max(1, len(os.sched_getaffinity(0)) // values.threads),
+            cpus=values.threads,
+            gpus=int(device == "cuda"),
+        ),
     )

@@ -31,5 +31,5 @@ def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")])
         width=values.width,
         height=values.height,
         seconds=values.seconds,
-        workers=os.cpu_count() or 1,
+        workers=len(os.sched_getaffinity(0)),
     )

@@ -133,6 +133,14 @@ def test_two_files_of_image_weights_are_refused(tmp_path: Path) -> None:
         load_image_encoder(tmp_path, "resnet18", 64)
 
 
+def test_an_image_network_with_too_few_stages_is_refused(tmp_path: Path) -> None:
+    sizes = {"layers": (1, 1, 1), "channels": (8, 8, 8)}
+    network = timm.create_model("resnet18", num_classes=0, **sizes)
+    save_torch(tmp_path / "image.pth", network.state_dict())
+    with pytest.raises(InputError, match=r"image\.pth: holds 3 stages of a ResNet, expected 4"):
+        image_encoder("toy", tmp_path / "image.pth")
+
+
 def test_another_networks_file_is_refused(tmp_path: Path) -> None:
     save_sound_network(tmp_path / "H.pth.tar", published_sound_network(3))
     with pytest.raises(InputError, match=r"misses layer1\.0\.conv2\.weight"):

@@ -12,6 +12,7 @@ import torch
 from made_media import SHARED_MEDIA, all_frames, tones, write_media
 from PIL import Image
 
+from pipeline import media
 from pipeline.media import CAUSES, MediaError, read_picture, read_sound
 from pipeline.spectrogram import log_spectrogram
 
@@ -318,3 +319,20 @@ def test_a_clip_has_limited_time(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mp4", seconds=1, sound=tones(1, 16000))
     assert cause_of(lambda: read_picture(path, side=16, seconds_limit=0)) == "time limit"
     assert cause_of(lambda: read_sound(path, seconds_limit=0)) == "time limit"
+
+
+def test_one_listing_serves_sound_and_picture(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_media(tmp_path / "clip.mp4", sound=tones(1, 16000))
+    picture, sound = read_picture(path, side=16), read_sound(path)
+    listed = []
+    list_packets = media._list_packets
+    monkeypatch.setattr(media, "_list_packets", lambda *a: listed.append(path) or list_packets(*a))
+    with media.MediaFile(path) as file:
+        assert cause_of(lambda: file.sound(seconds_limit=0)) == "time limit"
+        np.testing.assert_array_equal(file.sound().samples, sound.samples)
+        found = file.picture(side=16)
+    assert len(listed) == 2  # the first was broken off
+    np.testing.assert_array_equal(found.frame, picture.frame)
+    assert (found.duration, found.still) == (picture.duration, picture.still)

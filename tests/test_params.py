@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from pipeline.errors import InputError
-from pipeline.params import Decode, Neighbours, Parameters, Study, Train
+from pipeline.params import Decode, Execution, Neighbours, Parameters, Study, Train
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -98,6 +98,18 @@ def test_a_wrong_value_is_named(tmp_path: Path, content: dict, key, value, said)
     content["train"][key] = value
     with pytest.raises(InputError, match=said):
         _read(tmp_path, content, "train", Train)
+
+
+def test_the_engine_is_local_unless_chosen(tmp_path: Path, content: dict) -> None:
+    assert _read(tmp_path, content, "execution", Execution) == Execution("local", None)
+    content["execution"] = {"engine": "ray", "address": "head:6379"}
+    assert _read(tmp_path, content, "execution", Execution) == Execution("ray", "head:6379")
+    content["execution"]["engine"] = "spark"
+    with pytest.raises(InputError, match="engine: found 'spark', expected one of local, ray"):
+        _read(tmp_path, content, "execution", Execution)
+    content["execution"] = {"engine": "ray", "address": 6379}
+    with pytest.raises(InputError, match=r"execution\.address: found 6379, expected text"):
+        _read(tmp_path, content, "execution", Execution)
 
 
 def test_contradictions_are_named(tmp_path: Path, content: dict) -> None:

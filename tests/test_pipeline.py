@@ -89,6 +89,12 @@ def test_params_are_the_keys_read(stages) -> None:
         assert declared == set(parameters.keys), stage.name
 
 
+def test_another_engine_reruns_nothing(stages) -> None:
+    _, resolved = stages
+    keys = {key for stage in resolved for dep in stage.params for key in dep.params}
+    assert keys and not any(key.split(".")[0] == "execution" for key in keys)
+
+
 def test_metrics_never_import_the_network() -> None:
     for path in (ROOT / "pipeline/benchmarks").glob("*.py"):
         networks = {"pipeline.localizer", "pipeline.objective", "pipeline.prediction"}

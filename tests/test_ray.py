@@ -3,19 +3,22 @@
 import hashlib
 import os
 import signal
+import socket
 import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import timm
 import torch
+import yaml
 from made_corpus import make_corpus
 from made_media import tones, write_media
 
-from pipeline import embedding
+from pipeline import distributor, embedding
 from pipeline.corpora.source import Source
 from pipeline.decode import Report, ShardTask, decode_corpus, decode_shard
 from pipeline.decoded import DecodedCorpus
@@ -24,6 +27,11 @@ from pipeline.embedding import embed_corpus
 from pipeline.encoders import AudioEncoder, ImageEncoder
 from pipeline.errors import InputError
 from pipeline.shards import read_parquet
+from pipeline.weights import save_torch
+from stages.decode import decode
+from stages.embed import embed
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -119,6 +127,42 @@ def _with_blocks_of_three(function, task):
     return function(task)
 
 
+def test_the_stages_run_where_params_yaml_says(
+    two_workers: None, sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    image = timm.create_model("resnet10t", num_classes=0, layers=(1,) * 4, channels=(4,) * 4)
+    save_torch(tmp_path / "weights/image.pth", image.state_dict())
+    audio = AudioEncoder((1, 1), (4, 8), stem=4, classes=3)
+    save_torch(tmp_path / "weights/H.pth.tar", {"model_state_dict": audio.state_dict()})
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["decode"].update(shards=2, side=32, max_reject_share=0.5)
+    params["embed"].update(image_model="resnet10t", side=32, threads=1)
+    corpus = {"reader": "folder", "root": str(sources[0].picture.parent), "decode": "decode"}
+    params["active"]["corpora"] = {"mine": corpus}
+    weights = {"corpus": "mine", "weights": "../weights", "embed": "embed"}
+    params["active"]["embeddings"] = {"mine": weights}
+    used = []
+
+    def watched(*arguments: Any, **options: Any) -> Iterator[Any]:
+        used.append(Path.cwd())
+        return run_on_ray(*arguments, **options)
+
+    monkeypatch.setattr(distributor, "run_on_ray", watched)
+    for engine in ("local", "ray"):
+        (tmp_path / engine).mkdir()
+        monkeypatch.chdir(tmp_path / engine)
+        params["execution"]["engine"] = engine
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        decode("mine")
+        embed("mine")
+    assert used == [tmp_path / "ray"] * 2
+    assert content(tmp_path / "ray/data") == content(tmp_path / "local/data")
+    decoded = DecodedCorpus(Path("data/decoded/mine"))
+    assert len(decoded) == 5
+    assert np.isfinite(np.load("data/embeddings/mine/audio.npy")).all()
+
+
 def _fails(error: Exception, task: int) -> None:
     raise error
 
@@ -130,6 +174,21 @@ def test_a_task_s_error_arrives_as_it_was(two_workers: None, error: Exception) -
     with pytest.raises(type(error)) as raised:
         list(run_on_ray(partial(_fails, error), [1]))
     assert str(raised.value) == str(error)
+
+
+def test_an_address_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(InputError, match=f"Ray at {address}: no cluster answers there: "):
+        list(run_on_ray(str, [1], address=address))
+    with pytest.raises(InputError, match="Ray at nonsense: cannot be reached: "):
+        list(run_on_ray(str, [1], address="nonsense"))
+
+
+def test_no_tasks_need_no_cluster() -> None:
+    assert list(run_on_ray(str, [], address="127.0.0.1:1")) == []
 
 
 def test_without_ray_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -339,3 +339,24 @@ def test_two_ranks_give_the_single_process_s_loss_and_gradients(
         for folder in ("run", "single")
     )
     assert split == pytest.approx(single, rel=1e-3)
+
+
+@pytest.mark.parametrize(("view", "megabytes"), [("frames", 25), ("sounds", 39)])
+def test_a_view_keeps_the_activations_that_the_readme_counts(view: str, megabytes: int) -> None:
+    network = Localizer(usage=Usage(side=224)).train()
+    parameters = {p.untyped_storage().data_ptr() for p in network.parameters()}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in parameters:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        if view == "frames":
+            features = network.encode_frames(torch.zeros(1, 3, 224, 224))
+        else:
+            features = network.encode_sounds(torch.zeros(1, 1, 257, 299))
+    assert features.requires_grad
+    assert sum(kept.values()) / 1e6 == pytest.approx(megabytes, rel=0.03)

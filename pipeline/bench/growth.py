@@ -1,7 +1,8 @@
 """Time and memory of each stage at one, two and four times the work, each in a process of its own.
 
 The alternative of a row is what its growth should be: so many times the smallest one's time, or its
-square for exact search. A ratio of 1 is growth as expected, below 1 it grows faster.
+square for exact search. A ratio of 1 is growth as expected, below 1 it grows faster. The recall of
+an approximate search is the one that stage neighbours writes into its metrics.
 """
 
 import tempfile
@@ -27,6 +28,7 @@ from pipeline.encoders import AudioEncoder, ImageEncoder
 from pipeline.neighbours import Index, recall, search
 
 DECODED, EMBEDDED, SCORED, SEARCHED = 128, 1024, 2000, 10_000  # the smallest work of each stage
+GRAPHED = 2500  # HNSW's, whose graph is built on one thread
 WIDTH, K = 512, 100
 
 
@@ -42,6 +44,7 @@ def measure(
         ("evaluate", SCORED, 1, _evaluate, ()),
         ("exact search", SEARCHED, 2, _search, ("exact",)),
         ("ivf search", SEARCHED, 1, _search, ("ivf",)),
+        ("hnsw search", GRAPHED, 1, _search, ("hnsw",)),
     ]
     for name, base, order, function, arguments in stages:
         counts = [scaled(base, size, least=16) * times for times in (1, 2, 4)]
@@ -57,7 +60,7 @@ def measure(
             times = count // counts[0]
             memory = max(turn[place].bytes for turn in peaks) / MEBIBYTE
             facts = [Fact("memory, MiB", round(memory, 1))]
-            if name == "ivf search":
+            if name in ("ivf search", "hnsw search"):
                 found = recall(made.features(count, WIDTH), peaks[0][place].result)
                 facts.append(Fact("recall", round(found, 4)))
             yield timed_row(

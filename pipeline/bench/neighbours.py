@@ -34,10 +34,10 @@ def measure(
     flat.add(features)
     rows = np.arange(min(QUERIES, clips))
     queries = features[rows]
-    find = neighbours._query(features, k, "exact", None, False)
+    find = neighbours.querier(features, k, "exact", None, False)
 
     def ours() -> np.ndarray:
-        parts = [part for part in neighbours._row_blocks(clips) if part.start < len(rows)]
+        parts = [part for part in neighbours.row_blocks(clips) if part.start < len(rows)]
         return np.concatenate([find(range(p.start, min(p.stop, len(rows)))) for p in parts])["id"]
 
     def others() -> np.ndarray:

@@ -31,7 +31,7 @@ from pipeline.dataset import Batch
 from pipeline.decoded import DecodedCorpus
 from pipeline.localizer import Localizer, Usage
 from pipeline.spectrogram import window_steps
-from pipeline.training import Recipe, Stepper, _deterministic
+from pipeline.training import Recipe, Stepper, deterministic
 
 SIDE, SECONDS = 224, 10.0
 GPU_BATCHES, CPU_BATCHES = (128, 512), (4,)
@@ -61,7 +61,7 @@ def measure(
         threads=threads,
     )
     limit = _product_rate(device)
-    with _deterministic(device, threads):  # as a run trains
+    with deterministic(device, threads):  # as a run trains
         for batch in batches:
             yield _step_row(corpus, replace(recipe, batch=batch), device, repeats, threads, limit)
         recipe = replace(recipe, batch=batches[0])
