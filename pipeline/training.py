@@ -12,6 +12,8 @@ import io
 import json
 import math
 import os
+import pickle
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -157,6 +159,7 @@ class _Run:
             sampler=range(first, len(self.clips)),
             num_workers=workers,
             pin_memory=self.device.type == "cuda",
+            worker_init_fn=_leave_ctrl_c_to_the_stage,
         )
         self._write_history()
         side = self.recipe.usage.side
@@ -223,7 +226,12 @@ class _Run:
     def _resume(self) -> None:
         if not self.checkpoint.exists():
             return
-        saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        try:
+            saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            found = " ".join(str(error).split())[:120]
+            console.print(f"train: {self.checkpoint} is damaged, starting anew: {found}")
+            return
         if saved["identity"] != self.identity:
             console.print(f"train: {self.checkpoint} is of another run, starting anew")
             return
@@ -383,6 +391,11 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         lines.append("\t".join([str(int(row["epoch"])), *numbers]))
     with atomic_file(path) as file:
         file.write(("\n".join(lines) + "\n").encode())
+
+
+def _leave_ctrl_c_to_the_stage(worker: int) -> None:
+    # A terminal sends it to every process, and each worker would answer with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _mixed(seed: int, step: int) -> np.uint64:

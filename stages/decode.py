@@ -20,11 +20,12 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
     """Decode a corpus to shards on all cores. Example: [bold]avloc decode toy[/bold]"""
     from pipeline.corpora import find_sources
     from pipeline.decode import decode_corpus
-    from pipeline.shards import write_json
+    from pipeline.shards import remove_partials, write_json
 
     item, values = settings(Parameters(), name)
     root = Path(item.root)
     folder = decoded_folder(name)
+    remove_partials(folder)
     decode_corpus(
         find_sources(item.reader, root),
         root,

@@ -22,7 +22,7 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     from pipeline.decoded import DecodedCorpus
     from pipeline.embedding import embed_corpus
     from pipeline.encoders import load_encoders
-    from pipeline.shards import read_json
+    from pipeline.shards import read_json, remove_partials
     from pipeline.spectrogram import window_steps
 
     item, values = settings(Parameters(), name)
@@ -33,6 +33,7 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     folder = decoded_folder(item.corpus)
     form = read_json(folder / "settings.json")
     sound = {key: form[key] for key in ("sample_rate", "window", "hop")}
+    remove_partials(embeddings_folder(name))
     embed_corpus(
         DecodedCorpus(folder),
         image_encoder,
