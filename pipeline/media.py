@@ -50,6 +50,8 @@ _FORMATS = (
     "mov,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,ogg,rm,mxf,gxf,nut,dv,ivf,gif,h264,hevc,"
     "m4v,mjpeg,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,amr"
 )
+# Pillow goes by content, too, and hands a script in PostScript to an interpreter that runs it.
+_PICTURE_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 _MAX_PIXELS = 8192 * 8192
 _SHORTFALL = 0.05  # the share of a stream that may be missing before the clip counts as broken
 _SLACK = 0.1  # s, that may be missing besides: a frame or two, a codec's delay
@@ -476,7 +478,7 @@ def _prepare(stream: VideoStream) -> None:
 
 def _read_picture_file(path: Path, side: int) -> Picture:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_PICTURE_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise MediaError(
                     "too large", f"the picture has {image.width} x {image.height} pixels"
