@@ -188,6 +188,8 @@ def image_encoder(
         blocks, widths, bottleneck = _stages(state, "", weights)
         base = model if network is not None else "resnet50" if bottleneck else "resnet18"
         channels = tuple(width // 4 if bottleneck else width for width in widths)
+        if sum(blocks) < 2:  # timm cannot make it
+            raise InputError(f"{weights}: holds a ResNet of one block, expected at least two")
         made = partial(
             timm.create_model, base, num_classes=0, layers=tuple(blocks), channels=channels
         )

@@ -51,7 +51,7 @@ _FORMATS = (
     "m4v,mjpeg,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,amr"
 )
 # Pillow goes by content, too, and hands a script in PostScript to an interpreter that runs it.
-_PICTURE_FORMATS = ("JPEG", "MPO", "PNG", "BMP", "WEBP", "TIFF", "GIF")
+_PICTURE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 _MAX_PIXELS = 8192 * 8192
 _SHORTFALL = 0.05  # the share of a stream that may be missing before the clip counts as broken
 _SLACK = 0.1  # s, that may be missing besides: a frame or two, a codec's delay

@@ -173,6 +173,7 @@ class _Run:
                 self._check_loss(float(losses[-2][0]), step - 1)
             if (step + 1) % steps == 0:
                 self._check_loss(float(losses[-1][0]), step)
+                self._check_weights(step)
                 self._end_epoch(torch.stack(losses).double().mean(dim=0).tolist(), step)
                 losses = []
                 if epoch_done is not None:
@@ -184,12 +185,20 @@ class _Run:
         return weights
 
     def _check_loss(self, loss: float, step: int) -> None:
-        if math.isfinite(loss):
-            return
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss is {loss}", step)
+
+    def _check_weights(self, step: int) -> None:
+        """A finite loss can have gradients that are not; no checkpoint may keep what they left."""
+        for name, weights in self.network.state_dict().items():
+            if weights.is_floating_point() and not bool(torch.isfinite(weights).all()):
+                raise self._diverged(f"{name} holds NaN or infinity", step)
+
+    def _diverged(self, what: str, step: int) -> InputError:
         rate = learning_rate(self.recipe.schedule, self.recipe.learning_rate, step, len(self.clips))
         saved = f"{self.checkpoint} of epoch {self.epochs_done}" if self.epochs_done else "none"
-        raise InputError(
-            f"the loss is {loss} at step {step + 1} of {len(self.clips)} "
+        return InputError(
+            f"{what} at step {step + 1} of {len(self.clips)} "
             f"(epoch {self.epochs_done + 1}, learning rate {rate:.3g}), expected a finite number; "
             f"last good checkpoint: {saved}"
         )

@@ -42,6 +42,8 @@ class StageProject:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.seconds: dict[str, float] = {}  # that each stage took, undisturbed
+        self.expected: dict[str, dict[str, str]] = {}  # and the hashes of what it wrote
         content = yaml.safe_load((ROOT / "params.yaml").read_text())
         for part in (SMALL, MORE):
             for section, values in part.items():
