@@ -58,6 +58,7 @@ _SLACK = 0.1  # s, that may be missing besides: a frame or two, a codec's delay
 _LOOK_BEFORE = 3  # frames before the middle that are decoded even if nothing depends on them
 _PRE_ROLL = 1.0  # s, decoded and thrown away before the centre of a long sound
 _HEARD_DELAY = 0.04  # s; sounds start up to this late only because of their codecs
+_UNKNOWN_LENGTH = 2**31 - 2**16  # bytes; programs that write WAV into a pipe say so or more
 _STILL_LEVELS = 6  # of 255: what compression alone changes in a thumbnail of a still picture
 _STILL_SAMPLES = 8
 
@@ -243,6 +244,7 @@ def _opened(path: Path) -> Iterator[InputContainer]:
     """Open a container; FFmpeg's errors become "unreadable" at its start, else "breaks midway"."""
     if not path.is_file():
         raise MediaError("unreadable", "there is no such file")
+    _check_riff(path)
     try:
         # "file:" keeps a colon in a name from being read as a protocol.
         container = av.open(
@@ -257,6 +259,20 @@ def _opened(path: Path) -> Iterator[InputContainer]:
             yield container
         except (av.error.FFmpegError, ValueError) as error:
             raise MediaError("breaks midway", _reason(error)) from error
+
+
+def _check_riff(path: Path) -> None:
+    """Raise "breaks midway" for a WAV or AVI file that is shorter than its own head says, which
+    FFmpeg passes over: it takes what is there for the whole."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+        found = path.stat().st_size
+    except OSError:
+        return  # opening it tells what is wrong
+    said = int.from_bytes(head[4:], "little") + 8
+    if head[:4] == b"RIFF" and said < _UNKNOWN_LENGTH and found < (1 - _SHORTFALL) * said:
+        raise MediaError("breaks midway", f"the file ends after {found} of {said} bytes")
 
 
 def _reason(error: Exception) -> str:
