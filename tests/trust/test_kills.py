@@ -151,6 +151,6 @@ def test_a_full_disk_and_a_signal_end_a_stage_in_one_line(
     assert (ended["code"], the_line(ended["said"])) == (128 + signum, line)
     if FULL:  # with nothing else on the machine
         assert ended["seconds"] < SOON
-    assert not list((project.folder / "data").rglob("*.partial")), stage
     project.finish(stage)
     assert project.hashes(stage) == project.expected[stage]
+    assert not list((project.folder / "data").rglob("*.partial")), stage
