@@ -104,7 +104,7 @@ def test_hostile_parameters(tmp_path: Path) -> None:
     cases = Outcomes("params")
 
     def read(content: Any, key: str, kind: type) -> Any:
-        path.write_text(yaml.safe_dump(content))
+        path.write_text(yaml.safe_dump({key: content[key]}))
         return Parameters(path).read(key, kind)
 
     for section, kind in SECTIONS.items():
