@@ -75,7 +75,9 @@ class StageProject:
         """Run a stage; gives exit code, seconds, whether a signal was sent, and what it said."""
         log = self.folder / "log.txt"
         command = [stage, STAGES[stage][0]]
-        order = {"command": command, "folder": str(self.folder), "log": str(log), **order}
+        place = {"command": command, "folder": str(self.folder), "log": str(log)}
+        # One worker in the short form: each costs seconds of imports before it works.
+        order = {**place, "workers": None if FULL else 1, **order}
         assert self.server.stdin is not None and self.server.stdout is not None
         self.server.stdin.write(json.dumps(order) + "\n")
         self.server.stdin.flush()
