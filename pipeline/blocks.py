@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.shards import atomic_file, map_npy, write_npy
+from pipeline.progress import console
+from pipeline.shards import atomic_file, map_npy, remove_partials, write_npy
 
 
 def fingerprint(parts: Iterable[bytes | str | np.ndarray | memoryview]) -> str:
@@ -32,6 +33,9 @@ class Blocks:
 
     def __init__(self, folder: Path, fingerprint: str) -> None:
         self.folder = folder / fingerprint
+        remove_partials(self.folder)
+        if finished := len(list(self.folder.glob("*.npy"))):
+            console.print(f"{folder}: resuming after {finished} finished blocks", markup=False)
 
     def make(self, name: str, start: int, compute: Callable[[], np.ndarray]) -> None:
         """The block of result `name` that begins at row `start`, computed unless it is there."""

@@ -19,6 +19,7 @@ import multiprocessing
 import os
 import re
 import shutil
+import signal
 import sys
 import time
 from collections import Counter
@@ -527,6 +528,7 @@ def _after_death(run: _Running, again: bool, hung: bool) -> ShardTask:
 
 def _work(worker: Callable[[ShardTask, Report], None], task: ShardTask, sender: Connection) -> None:
     """The life of a worker process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stage gets it too, and ends its workers
     try:
         worker(task, sender.send)
     except BrokenPipeError:
@@ -535,8 +537,6 @@ def _work(worker: Callable[[ShardTask, Report], None], task: ShardTask, sender: 
         sender.send(error)
     except MemoryError:
         sys.exit(_OUT_OF_MEMORY)  # the clip's fault as much as a kill by the system would be
-    except KeyboardInterrupt:
-        return  # the stage tells
 
 
 # --- the corpus ----------------------------------------------------------------------------------

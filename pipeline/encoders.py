@@ -12,6 +12,7 @@ biased deviation (over n, as NumPy's `std` in the published code), not divided b
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
@@ -27,7 +28,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from pipeline.errors import InputError
 from pipeline.progress import console
-from pipeline.weights import SUFFIXES, load_into, read_state
+from pipeline.weights import SUFFIXES, check_fit, load_into, read_state
 
 AUDIO_WEIGHTS = "H.pth.tar"
 _AUDIO_ADDRESS = "https://github.com/hche11/VGGSound"
@@ -193,7 +194,15 @@ def image_encoder(
             )
         base = model if network is not None else "resnet50" if bottleneck else "resnet18"
         channels = tuple(width // 4 if bottleneck else width for width in widths)
-        network = timm.create_model(base, num_classes=0, layers=tuple(blocks), channels=channels)
+        if sum(blocks) < 2:  # timm cannot make it
+            raise InputError(f"{weights}: holds a ResNet of one block, expected at least two")
+        made = partial(
+            timm.create_model, base, num_classes=0, layers=tuple(blocks), channels=channels
+        )
+        with torch.device("meta"):
+            claimed = made()
+        check_fit(claimed, state, str(weights))
+        network = made()
     _report(weights, load_into(network, state, str(weights)))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ImageEncoder(network, side).eval()
@@ -216,8 +225,14 @@ def audio_encoder(weights: Path) -> AudioEncoder:
     for key in ("audnet.conv1.weight", "audnet.fc.weight"):
         if key not in state:
             raise InputError(f"{weights}: misses {key}, expected the average-pooling network")
-        sizes.append(len(state[key]))
-    encoder = AudioEncoder(blocks, widths, stem=sizes[0], classes=sizes[1], bottleneck=bottleneck)
+        sizes.append(_length(state, key, weights))
+    made = partial(
+        AudioEncoder, blocks, widths, stem=sizes[0], classes=sizes[1], bottleneck=bottleneck
+    )
+    with torch.device("meta"):
+        claimed = made()
+    check_fit(claimed, state, str(weights))
+    encoder = made()
     _report(weights, load_into(encoder, state, str(weights)))
     return encoder.eval()
 
@@ -236,10 +251,17 @@ def _stages(
         while f"{stage}.{count}.{last}.weight" in state:
             count += 1
         blocks.append(count)
-        widths.append(len(state[f"{stage}.0.{last}.weight"]))
+        widths.append(_length(state, f"{stage}.0.{last}.weight", source))
     if not blocks:
         raise InputError(f"{source}: misses {prefix}layer1.0.{last}.weight, expected a ResNet's")
     return blocks, widths, bottleneck
+
+
+def _length(state: Mapping[str, Tensor], key: str, source: Path) -> int:
+    """The output channels that a layer's weights tell."""
+    if not state[key].ndim:
+        raise InputError(f"{source}: {key}: found a single number, expected a layer's weights")
+    return len(state[key])
 
 
 def _fetch(model: str, repository: str, place: Path) -> Path:

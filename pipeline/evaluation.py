@@ -5,6 +5,8 @@ baselines go through the very same `score`, so a trivial map and a trained one c
 differently; the price is that the metrics are computed six times.
 """
 
+import math
+import os
 import tempfile
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -122,6 +124,11 @@ def _baselines(
     yield "untrained", _predict(untrained, benchmark, pairs, queries)
     with tempfile.TemporaryFile() as file:  # 200 KB a sample, so not in memory
         size_of_truth = benchmark.ground_truth(0, 1).shape[1:]
+        try:  # a disk that is full only when pages are written would kill the process
+            os.posix_fallocate(file.fileno(), 0, 4 * count * math.prod(size_of_truth))
+        except OSError as error:
+            error.filename = tempfile.gettempdir()
+            raise
         bound = np.memmap(file, np.float32, "w+", shape=(count, *size_of_truth))
         for start in range(0, count, _CHUNK):
             stop = min(start + _CHUNK, count)

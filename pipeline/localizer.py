@@ -19,7 +19,14 @@ from torch.nn import functional
 from torchvision.models.resnet import BasicBlock
 
 from pipeline.errors import InputError
-from pipeline.weights import load_into, read_metadata, read_state, save_safetensors
+from pipeline.objective import POOLINGS
+from pipeline.weights import (
+    check_fit,
+    load_into,
+    read_metadata,
+    read_state,
+    save_safetensors,
+)
 
 
 @dataclass(frozen=True)
@@ -196,20 +203,44 @@ def load_localizer(
         return from_published(state, str(path), strides, projections)
     try:
         entry = json.loads(text)
-        shape, usage = entry["architecture"], entry["usage"]
-        localizer = Localizer(
-            Architecture(
-                blocks=tuple(int(n) for n in shape["blocks"]),
-                channels=tuple(int(n) for n in shape["channels"]),
-                strides=tuple(int(n) for n in shape["strides"]),
-                projection_layers=int(shape["projection_layers"]),
-            ),
-            usage=Usage(**{k: type(v)(usage[k]) for k, v in asdict(Usage()).items()}),
+        shape, said = entry["architecture"], entry["usage"]
+        architecture = Architecture(
+            blocks=tuple(int(n) for n in shape["blocks"]),
+            channels=tuple(int(n) for n in shape["channels"]),
+            strides=tuple(int(n) for n in shape["strides"]),
+            projection_layers=int(shape["projection_layers"]),
         )
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+        usage = Usage(**{k: type(v)(said[k]) for k, v in asdict(Usage()).items()})
+        _check_claims(architecture, usage, state)
+        _check_entries(architecture, state, str(path))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise InputError(f"{path}: its localizer entry cannot be built: {error!r}") from error
+    localizer = Localizer(architecture, usage=usage)
     load_into(localizer, state, str(path))
     return localizer.eval()
+
+
+def _check_claims(shape: Architecture, usage: Usage, state: Mapping[str, Tensor]) -> None:
+    """Raise ValueError for numbers that no localizer of so many entries can have."""
+    stages = (shape.blocks, shape.channels, shape.strides)
+    if len({len(numbers) for numbers in stages}) != 1 or not all(map(all, stages)):
+        raise ValueError(f"found the stages {stages}, expected as many of each, none of them 0")
+    counts = (*shape.blocks, *shape.channels, *shape.strides, shape.projection_layers)
+    lengths = (usage.side, usage.steps, usage.sample_rate, usage.window, usage.hop)
+    if min(counts) < 0 or usage.bands < 0 or min(lengths) < 1:
+        raise ValueError("found a negative number, expected a length or a count")
+    if sum(shape.blocks) + shape.projection_layers > len(state):
+        raise ValueError(f"found more layers than the file's {len(state)} entries")
+    if usage.pooling not in POOLINGS:
+        raise ValueError(f"found the pooling {usage.pooling!r}, expected one of {POOLINGS}")
+
+
+def _check_entries(shape: Architecture, entries: Mapping[str, Tensor], name: str) -> None:
+    """Raise `InputError` where the entries do not fit, before a network takes memory."""
+    form = (shape.blocks, shape.channels, shape.strides)
+    with torch.device("meta"):
+        claimed = nn.ModuleDict({"imgnet": ResNet(3, *form), "audnet": ResNet(1, *form)})
+    check_fit(claimed, entries, name)
 
 
 def from_published(
@@ -240,6 +271,7 @@ def from_published(
                 raise InputError(f"{name}: holds no {prefix}.{part}, named as a projection's entry")
             entries[f"{own}.0.{part}"] = entries[f"{prefix}.{part}"]
     shape = _published_shape(entries, name, strides, 1 if projections else 0)
+    _check_entries(shape, entries, name)
     localizer = Localizer(shape)
     load_into(localizer, entries, name)
     return localizer.eval()
@@ -260,5 +292,6 @@ def _published_shape(
                 f"imgnet.* and audnet.* entries"
             )
         blocks.append(count)
-        channels.append(len(entries[f"imgnet.layer{stage}.0.conv1.weight"]))
+        first = entries[f"imgnet.layer{stage}.0.conv1.weight"]
+        channels.append(len(first) if first.ndim else 0)  # a single number fits no layer either
     return Architecture(tuple(blocks), tuple(channels), tuple(strides), projection_layers)

@@ -54,12 +54,15 @@ _FORMATS = (
     "mov,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,ogg,rm,mxf,gxf,nut,dv,ivf,gif,h264,hevc,"
     "m4v,mjpeg,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,amr"
 )
+# Pillow goes by content, too, and hands a script in PostScript to an interpreter that runs it.
+_PICTURE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 _MAX_PIXELS = 8192 * 8192
 _SHORTFALL = 0.05  # the share of a stream that may be missing before the clip counts as broken
 _SLACK = 0.1  # s, that may be missing besides: a frame or two, a codec's delay
 _LOOK_BEFORE = 3  # frames before the middle that are decoded even if nothing depends on them
 _PRE_ROLL = 1.0  # s, decoded and thrown away before the centre of a long sound
 _HEARD_DELAY = 0.04  # s; sounds start up to this late only because of their codecs
+_UNKNOWN_LENGTH = 2**31 - 2**16  # bytes; programs that write WAV into a pipe say so or more
 _STILL_LEVELS = 6  # of 255: what compression alone changes in a thumbnail of a still picture
 _STILL_SAMPLES = 8
 
@@ -258,6 +261,7 @@ def opened(path: Path) -> Iterator[InputContainer]:
 def _open(path: Path) -> InputContainer:
     if not path.is_file():
         raise MediaError("unreadable", "there is no such file")
+    _check_riff(path)
     try:
         # "file:" keeps a colon in a name from being read as a protocol.
         return av.open(
@@ -275,6 +279,20 @@ def _midway() -> Iterator[None]:
         yield
     except (av.error.FFmpegError, ValueError) as error:
         raise MediaError("breaks midway", _reason(error)) from error
+
+
+def _check_riff(path: Path) -> None:
+    """Raise "breaks midway" for a WAV or AVI file that is shorter than its own head says, which
+    FFmpeg passes over: it takes what is there for the whole."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+        found = path.stat().st_size
+    except OSError:
+        return  # opening it tells what is wrong
+    said = int.from_bytes(head[4:], "little") + 8
+    if head[:4] == b"RIFF" and said < _UNKNOWN_LENGTH and found < (1 - _SHORTFALL) * said:
+        raise MediaError("breaks midway", f"the file ends after {found} of {said} bytes")
 
 
 def _reason(error: Exception) -> str:
@@ -523,7 +541,7 @@ def _prepare(stream: VideoStream) -> None:
 
 def _read_picture_file(path: Path, side: int) -> Picture:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_PICTURE_FORMATS) as image:
             if image.width * image.height > _MAX_PIXELS:
                 raise MediaError(
                     "too large", f"the picture has {image.width} x {image.height} pixels"

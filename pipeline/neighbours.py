@@ -112,6 +112,7 @@ def search_list(
         "without_picture_or_sound": len(present) - len(rows),
     }
     code = Path(__file__).read_bytes()
+    found: list[Blocks] = []
     for modality in ("image", "audio"):
         path = embeddings / f"{modality}.npy"
         features = map_npy(path)
@@ -132,13 +133,15 @@ def search_list(
         starts = [part.start for part in parts]
         for entry, name in (("id", "ids"), ("similarity", "similarities")):
             blocks.join("found", starts, folder / f"{modality}_{name}.npy", entry)
-        blocks.discard()
+        found.append(blocks)
         similarities = map_npy(folder / f"{modality}_similarities.npy")
         summary[f"{modality}_similarity"] = float(similarities.mean(dtype=np.float64))
         if index != "exact":
             summary[f"{modality}_recall"] = recall(unit, map_npy(folder / f"{modality}_ids.npy"))
     table = {"clip_id": [corpus.clip_ids[row] for row in rows], "row": rows}
     write_parquet(folder / "clips.parquet", pa.table(table))
+    for blocks in found:
+        blocks.discard()
     return summary
 
 

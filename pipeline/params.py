@@ -5,6 +5,7 @@ A stage asks for each key that it needs (`Parameters.read`), and what it asked f
 That is why the sections are read one by one and never as a whole file.
 """
 
+import reprlib
 import types
 import typing
 from collections.abc import Mapping
@@ -17,6 +18,12 @@ import yaml
 from pipeline.errors import InputError
 
 T = TypeVar("T")
+
+# What is found may be anything of any size; aliases make a short file's repr endless.
+_REPR = reprlib.Repr()
+_REPR.maxstring = _REPR.maxother = 80
+_REPR.maxlevel = 2
+_shown = _REPR.repr
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,10 @@ class Decode:
             )
         if self.hop > self.window:
             raise InputError(f"hop is {self.hop}, expected at most window, {self.window}")
+        if self.bands > self.window // 2:
+            raise InputError(
+                f"bands is {self.bands}, expected at most window // 2, {self.window // 2}"
+            )
 
 
 @dataclass(frozen=True)
@@ -280,6 +291,21 @@ class Study:
     evaluations: dict[str, EvaluationItem]
 
 
+# The C parser, where YAML was built with it, reads params.yaml several times as fast.
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """As safe as YAML's own, which takes the last of two equal keys and says nothing."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"{key.value!r} is given twice", key.start_mark
+                )
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 class Parameters:
     """The parameter file, read key by key."""
 
@@ -288,12 +314,13 @@ class Parameters:
         self.path = path
         self.keys: list[str] = []
         try:
-            # The C loader is safe as well and reads this file several times as fast.
-            loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-            self._content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
+            self._content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
         except FileNotFoundError:
             raise InputError(f"{path}: not found; run avloc in the project's folder") from None
-        except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read: {error.strerror}") from error
+        # ValueError: a date or a number that YAML's form allows and Python's does not.
+        except (yaml.YAMLError, ValueError, RecursionError) as error:
             found = " ".join(str(error).split())
             raise InputError(f"{path}: expected YAML, found: {found}") from error
 
@@ -306,7 +333,7 @@ class Parameters:
         for done, part in enumerate(key.split(".")):
             if not isinstance(value, Mapping) or part not in value:
                 above = ".".join(key.split(".")[:done]) or "the file"
-                known = ", ".join(map(str, value)) if isinstance(value, Mapping) else repr(value)
+                known = ", ".join(map(str, value)) if isinstance(value, Mapping) else _shown(value)
                 raise InputError(f"{self.path}: {key}: not found; {above} holds: {known}")
             value = value[part]
         self.keys.append(key)
@@ -337,21 +364,22 @@ def _bound(kind: Any, value: Any, path: str) -> Any:
         bound = _bound(arguments[0], value, path)
         for rule in arguments[1:]:
             if isinstance(rule, Range) and not rule.low <= bound <= rule.high:
-                raise InputError(f"{path}: found {value!r}, expected {rule}")
+                raise InputError(f"{path}: found {_shown(value)}, expected {rule}")
         return bound
     if origin is Literal:
         if value not in arguments:
-            raise InputError(f"{path}: found {value!r}, expected one of {', '.join(arguments)}")
+            allowed = ", ".join(arguments)
+            raise InputError(f"{path}: found {_shown(value)}, expected one of {allowed}")
         return value
     if origin in (typing.Union, types.UnionType):
         return None if value is None else _bound(arguments[0], value, path)
     if origin is list:
         if not isinstance(value, list):
-            raise InputError(f"{path}: found {value!r}, expected a list")
+            raise InputError(f"{path}: found {_shown(value)}, expected a list")
         return [_bound(arguments[0], v, f"{path}[{i}]") for i, v in enumerate(value)]
     if origin is dict:
         if not isinstance(value, Mapping):
-            raise InputError(f"{path}: found {value!r}, expected a mapping")
+            raise InputError(f"{path}: found {_shown(value)}, expected a mapping")
         return {str(k): _bound(arguments[1], v, f"{path}.{k}") for k, v in value.items()}
     if is_dataclass(kind):
         return _bound_dataclass(kind, value, path)
@@ -360,7 +388,7 @@ def _bound(kind: Any, value: Any, path: str) -> Any:
 
 def _bound_dataclass(kind: Any, value: Any, path: str) -> Any:
     if not isinstance(value, Mapping):
-        raise InputError(f"{path}: found {value!r}, expected a mapping")
+        raise InputError(f"{path}: found {_shown(value)}, expected a mapping")
     hints = typing.get_type_hints(kind, include_extras=True)
     for key in value:
         if key not in hints:
@@ -386,10 +414,10 @@ def _bound_scalar(kind: type, value: Any, path: str) -> Any:
                 number = float(value)
                 if number == number and abs(number) != float("inf"):
                     return number
-        except ValueError:
+        except (ValueError, OverflowError):
             pass  # refused below, together with every other kind of value
-        raise InputError(f"{path}: found {value!r}, expected a finite number")
+        raise InputError(f"{path}: found {_shown(value)}, expected a finite number")
     expected = {int: "a whole number", bool: "true or false", str: "text"}[kind]
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{path}: found {value!r}, expected {expected}")
+        raise InputError(f"{path}: found {_shown(value)}, expected {expected}")
     return value

@@ -24,7 +24,7 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """Open a binary file that appears at `path` only once it is complete and on the disk.
 
     The folder is made if need be. On any exception the partial file is removed and `path` is left
-    as it was.
+    as it was; an OSError of a write that names no file (a full disk's does not) names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -34,8 +34,10 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.errno and error.filename is None:
+            error.filename = str(path)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
     try:
@@ -44,10 +46,24 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         os.close(folder)
 
 
+def remove_partials(*folders: Path) -> None:
+    """Remove, anywhere below `folders`, what processes that were killed had begun to write.
+
+    For whoever alone writes there: a file that another process is still writing would go too.
+    """
+    for folder in folders:
+        for partial in folder.rglob(".*.partial"):
+            partial.unlink(missing_ok=True)
+
+
 def write_npy(path: Path, array: np.ndarray) -> None:
     """Write `array` as one `.npy` file, atomically."""
+    array = np.ascontiguousarray(array)
     with atomic_file(path) as file:
-        np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+        header = np.lib.format.header_data_from_array_1_0(array)
+        np.lib.format.write_array_header_1_0(file, header)
+        # Not NumPy's own writer, whose error for a full disk says neither disk nor file.
+        file.write(array.data)
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:

@@ -12,6 +12,8 @@ import io
 import json
 import math
 import os
+import pickle
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -157,6 +159,7 @@ class _Run:
             sampler=range(first, len(self.clips)),
             num_workers=workers,
             pin_memory=self.device.type == "cuda",
+            worker_init_fn=_leave_ctrl_c_to_the_stage,
         )
         self._write_history()
         side = self.recipe.usage.side
@@ -170,6 +173,7 @@ class _Run:
                 self._check_loss(float(losses[-2][0]), step - 1)
             if (step + 1) % steps == 0:
                 self._check_loss(float(losses[-1][0]), step)
+                self._check_weights(step)
                 self._end_epoch(torch.stack(losses).double().mean(dim=0).tolist(), step)
                 losses = []
                 if epoch_done is not None:
@@ -181,12 +185,20 @@ class _Run:
         return weights
 
     def _check_loss(self, loss: float, step: int) -> None:
-        if math.isfinite(loss):
-            return
+        if not math.isfinite(loss):
+            raise self._diverged(f"the loss is {loss}", step)
+
+    def _check_weights(self, step: int) -> None:
+        """A finite loss can have gradients that are not; no checkpoint may keep what they left."""
+        for name, weights in self.network.state_dict().items():
+            if weights.is_floating_point() and not bool(torch.isfinite(weights).all()):
+                raise self._diverged(f"{name} holds NaN or infinity", step)
+
+    def _diverged(self, what: str, step: int) -> InputError:
         rate = learning_rate(self.recipe.schedule, self.recipe.learning_rate, step, len(self.clips))
         saved = f"{self.checkpoint} of epoch {self.epochs_done}" if self.epochs_done else "none"
-        raise InputError(
-            f"the loss is {loss} at step {step + 1} of {len(self.clips)} "
+        return InputError(
+            f"{what} at step {step + 1} of {len(self.clips)} "
             f"(epoch {self.epochs_done + 1}, learning rate {rate:.3g}), expected a finite number; "
             f"last good checkpoint: {saved}"
         )
@@ -223,7 +235,12 @@ class _Run:
     def _resume(self) -> None:
         if not self.checkpoint.exists():
             return
-        saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        try:
+            saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
+            found = " ".join(str(error).split())[:120]
+            console.print(f"train: {self.checkpoint} is damaged, starting anew: {found}")
+            return
         if saved["identity"] != self.identity:
             console.print(f"train: {self.checkpoint} is of another run, starting anew")
             return
@@ -383,6 +400,11 @@ def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:
         lines.append("\t".join([str(int(row["epoch"])), *numbers]))
     with atomic_file(path) as file:
         file.write(("\n".join(lines) + "\n").encode())
+
+
+def _leave_ctrl_c_to_the_stage(worker: int) -> None:
+    # A terminal sends it to every process, and each worker would answer with a traceback.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _mixed(seed: int, step: int) -> np.uint64:

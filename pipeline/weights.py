@@ -86,15 +86,14 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise InputError(f"{path}: expected a safetensors file, found: {error}") from error
 
 
-def load_into(
-    module: nn.Module, state: Mapping[str, Tensor], source: str, *, unused_ok: bool = True
-) -> list[str]:
-    """Copy the entries of `state` into `module`; returns the sorted names it has no place for.
+def check_fit(module: nn.Module, state: Mapping[str, Tensor], source: str) -> None:
+    """Raise `InputError`, with `source` (the file's name) first, where a layer of the module is
+    missing from the state or a shape differs.
 
-    Raises `InputError`, with `source` (the file's name) first, where a layer of the module is
-    missing from the state, where a shape differs, or, unless `unused_ok`, where an entry is left
-    over. A missing `num_batches_tracked` (files older than that counter) is no error: it plays no
-    part in evaluation.
+    The module may lie on torch's meta device, where layers of any size take no memory: so a file
+    that claims a network beyond the memory is refused before one is built. A missing
+    `num_batches_tracked` (files older than that counter) is no error: it plays no part in
+    evaluation.
     """
     own = module.state_dict()
     missing = [key for key in own if key not in state and not key.endswith(".num_batches_tracked")]
@@ -104,6 +103,17 @@ def load_into(
         if key in state and state[key].shape != tensor.shape:
             found, expected = tuple(state[key].shape), tuple(tensor.shape)
             raise InputError(f"{source}: {key}: found shape {found}, expected {expected}")
+
+
+def load_into(
+    module: nn.Module, state: Mapping[str, Tensor], source: str, *, unused_ok: bool = True
+) -> list[str]:
+    """Copy the entries of `state` into `module`; returns the sorted names it has no place for.
+
+    Raises `InputError` as `check_fit` does and, unless `unused_ok`, where an entry is left over.
+    """
+    check_fit(module, state, source)
+    own = module.state_dict()
     unused = sorted(set(state) - set(own))
     if unused and not unused_ok:
         raise InputError(f"{source}: holds {_some(unused)}, which the network has no place for")

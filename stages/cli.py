@@ -3,6 +3,7 @@
 The commands import what they need when they run, so that `avloc --help` answers at once.
 """
 
+import errno
 import os
 import signal
 import sys
@@ -59,19 +60,50 @@ app.command()(table.table)
 app.command()(bench.bench)
 
 
+# What the machine does to a command, in contrast to a defect of it.
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES}
+
+
+class _Stopped(BaseException):
+    """SIGTERM or SIGINT; no KeyboardInterrupt, which the libraries below answer by themselves."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(signum)
+        self.signum = signum
+
+
 def _stop(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    # Once is enough: the stage is cleaning up.
+    for known in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(known, signal.SIG_IGN)
+    raise _Stopped(signum)
 
 
 def main() -> None:
-    """Run the command line; a user's mistake ends in one line and exit code 1."""
-    signal.signal(signal.SIGTERM, _stop)
+    """Run the command line; a user's mistake, or a full disk, ends in one line and exit code 1,
+    SIGTERM and Ctrl-C in one line and exit code 128 + the signal's number."""
+    for signum in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signum, _stop)
     # cuBLAS reads this once, when it starts; without it deterministic training refuses to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     try:
         app()
     except InputError as error:
         typer.echo(f"error: {error}", err=True)
+        sys.exit(1)
+    except _Stopped as stop:
+        if os.environ.get("RANK", "0") == "0":  # one of the ranks speaks for all
+            name = signal.Signals(stop.signum).name
+            typer.echo(f"stopped by {name}; the same command goes on from what is done", err=True)
+        sys.exit(128 + stop.signum)
+    except OSError as error:
+        if error.errno not in _MACHINE:
+            raise
+        place = error.filename or "the disk"
+        reason = os.strerror(error.errno)
+        typer.echo(
+            f"error: {place}: {reason}; the same command goes on from what is done", err=True
+        )
         sys.exit(1)
 
 

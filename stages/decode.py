@@ -21,7 +21,7 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
     from pipeline.corpora import find_sources
     from pipeline.decode import decode_corpus
     from pipeline.distributor import distribution
-    from pipeline.shards import write_json
+    from pipeline.shards import remove_partials, write_json
 
     parameters = Parameters()
     item, values = settings(parameters, name)
@@ -30,6 +30,7 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
     workers = len(os.sched_getaffinity(0))
     root = Path(item.root)
     folder = decoded_folder(name)
+    remove_partials(folder)
     decode_corpus(
         find_sources(item.reader, root),
         root,

@@ -24,7 +24,7 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     from pipeline.distributor import distribution
     from pipeline.embedding import embed_corpus
     from pipeline.encoders import load_encoders
-    from pipeline.shards import read_json
+    from pipeline.shards import read_json, remove_partials
     from pipeline.spectrogram import window_steps
 
     parameters = Parameters()
@@ -39,6 +39,7 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     form = read_json(folder / "settings.json")
     sound = {key: form[key] for key in ("sample_rate", "window", "hop")}
     device = "cuda" if torch.cuda.is_available() else "cpu"
+    remove_partials(embeddings_folder(name))
     embed_corpus(
         DecodedCorpus(folder),
         image_encoder,

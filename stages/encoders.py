@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from pipeline.params import Encoders, Parameters, ToyItem
-from stages.paths import decoded_folder, encoders_folder, toy_folder
+from stages.paths import WORK, decoded_folder, encoders_folder, toy_folder
 
 
 def settings(parameters: Parameters, name: str) -> Encoders:
@@ -15,11 +15,13 @@ def settings(parameters: Parameters, name: str) -> Encoders:
 
 def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study.")]) -> None:
     """Train the toy's labelled encoders. Example: [bold]avloc encoders toy[/bold]"""
+    import shutil
+
     import numpy as np
 
     from pipeline.corpora.lists import read_labelled
     from pipeline.decoded import DecodedCorpus
-    from pipeline.shards import write_json
+    from pipeline.shards import remove_partials, write_json
     from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
     from pipeline.weights import save_torch
 
@@ -30,17 +32,29 @@ def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study
     rows = corpus.rows(list(labelled))
     labels = np.array([classes.index(label) for label in labelled.values()])
     frames = np.stack([corpus.frame(row) for row in rows])
+    folder, work = encoders_folder(name), WORK / "encoders" / name
+    remove_partials(folder, work)
     image = train_image_encoder(
-        frames, labels, seed=values.seed, epochs=values.image_epochs, threads=values.threads
+        frames,
+        labels,
+        seed=values.seed,
+        epochs=values.image_epochs,
+        threads=values.threads,
+        checkpoint=work / "image.pt",
     )
     sounds = np.stack([corpus.spectrogram(row) for row in rows])
     audio = train_audio_encoder(
-        sounds, labels, seed=values.seed, epochs=values.audio_epochs, threads=values.threads
+        sounds,
+        labels,
+        seed=values.seed,
+        epochs=values.audio_epochs,
+        threads=values.threads,
+        checkpoint=work / "audio.pt",
     )
-    folder = encoders_folder(name)
     save_torch(folder / "image.pth", image.state)
     save_torch(folder / "H.pth.tar", {"model_state_dict": audio.state})
     write_json(
         folder / "summary.json",
         {"image_accuracy": 100 * image.accuracy, "audio_accuracy": 100 * audio.accuracy},
     )
+    shutil.rmtree(work, ignore_errors=True)

@@ -76,7 +76,14 @@ def _evaluate_run(parameters: Parameters, name: str) -> None:
     from pipeline.localizer import load_localizer
     from pipeline.published import check_form
     from pipeline.report.scenes import draw_benchmark_scenes
-    from pipeline.shards import read_json, write_json, write_npy, write_parquet, write_tsv
+    from pipeline.shards import (
+        read_json,
+        remove_partials,
+        write_json,
+        write_npy,
+        write_parquet,
+        write_tsv,
+    )
 
     item, embed, values = settings(parameters, name)
     run = run_folder(item.run)
@@ -88,6 +95,7 @@ def _evaluate_run(parameters: Parameters, name: str) -> None:
         localizer, item.benchmark, item.ground, embed, values, training_clips
     )
     folder = results_folder(name)
+    remove_partials(folder)
     write_parquet(folder / "details" / "samples.parquet", result.scores.rows)
     if result.maps is not None:
         write_npy(folder / "details" / "maps.npy", result.maps)

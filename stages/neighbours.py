@@ -24,7 +24,7 @@ def neighbours(name: Annotated[str, typer.Argument(help="A search of the active 
     from pipeline.corpora.lists import read_clip_list
     from pipeline.decoded import DecodedCorpus
     from pipeline.neighbours import search_list
-    from pipeline.shards import write_json
+    from pipeline.shards import remove_partials, write_json
     from pipeline.training_list import choose_clips
 
     item, values = settings(Parameters(), name)
@@ -42,6 +42,7 @@ def neighbours(name: Annotated[str, typer.Argument(help="A search of the active 
         shortest_seconds=values.shortest_seconds,
     )
     folder = neighbours_folder(name)
+    remove_partials(folder)
     summary = search_list(
         corpus,
         embeddings_folder(item.corpus),

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.params import Parameters, Toy, ToyItem
-from stages.paths import toy_folder
+from stages.paths import WORK, toy_folder
 
 
 def settings(parameters: Parameters, name: str) -> Toy:
@@ -21,6 +21,7 @@ def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")])
     values = settings(Parameters(), name)
     make_toy_corpus(
         toy_folder(name),
+        work=WORK / "toy" / name,
         seed=values.seed,
         clips={
             "train": values.train,

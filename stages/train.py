@@ -46,12 +46,14 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
     from pipeline.decoded import DecodedCorpus
     from pipeline.localizer import Architecture, Usage
     from pipeline.progress import console
-    from pipeline.shards import atomic_file, map_npy, read_json, read_parquet
+    from pipeline.shards import atomic_file, map_npy, read_json, read_parquet, remove_partials
     from pipeline.spectrogram import window_steps
     from pipeline.training import Recipe
     from pipeline.training import train as train_localizer
 
     item, values = settings(Parameters(), name)
+    if "WORLD_SIZE" not in os.environ:  # else another rank may be writing
+        remove_partials(run_folder(name), WORK / "train" / name)
     ranks = ranks_to_start(os.environ, torch.cuda.device_count(), values.batch)
     if ranks:
         launch = ("torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}")

@@ -234,6 +234,26 @@ def test_the_last_good_checkpoint_is_named(
         _train(corpus, tmp_path)
 
 
+def test_no_checkpoint_keeps_weights_that_are_not_finite(
+    corpus: DecodedCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backward = Stepper.backward
+    calls = []
+
+    def poisoned(self: Stepper, *views) -> torch.Tensor:
+        calls.append(1)
+        losses = backward(self, *views)
+        if len(calls) == 6:  # the last of the second epoch: no loss behind it tells
+            next(self.network.parameters()).grad.fill_(math.nan)
+        return losses
+
+    monkeypatch.setattr(Stepper, "backward", poisoned)
+    with pytest.raises(
+        InputError, match=r"weight holds NaN .* step 6 of 9 \(epoch 2, .*rate 0\.0.*of epoch 1"
+    ):
+        _train(corpus, tmp_path)
+
+
 def test_unusable_recipes_are_refused(corpus: DecodedCorpus, tmp_path: Path) -> None:
     for change, expected in (
         ({"schedule": "cosine"}, "one-cycle"),

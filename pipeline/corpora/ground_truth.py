@@ -165,9 +165,11 @@ def read_flickr_boxes(path: Path) -> list[tuple[int, int, int, int]]:
         texts = [child.text or "" for child in element] or (element.text or "").split()
         try:
             x0, y0, x1, y1 = (int(text) for text in texts[-4:])
-        except ValueError as error:
+            float(max(abs(x0), abs(y0), abs(x1), abs(y1)))  # hundreds of digits are no coordinate
+        except (ValueError, OverflowError) as error:
             raise InputError(
-                f"{path}: found the bbox {texts[:8]}, expected four whole numbers at its end"
+                f"{path}: found the bbox {str(texts[-4:])[:80]}, expected four whole numbers at "
+                f"its end"
             ) from error
         boxes.append((x0, y0, x1, y1))
     return boxes
@@ -180,7 +182,8 @@ def read_mask(path: Path) -> np.ndarray:
     channel says nothing. Raises `InputError` for a file that is missing or no picture.
     """
     try:
-        with Image.open(path) as image:
+        # By content Pillow would also hand PostScript to an interpreter that runs it.
+        with Image.open(path, formats=("PNG", "BMP", "GIF", "TIFF")) as image:
             if image.mode in ("P", "PA", "RGBA"):
                 pixels = np.asarray(image.convert("RGB"))
             elif image.mode == "LA":

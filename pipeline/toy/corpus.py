@@ -1,24 +1,32 @@
 """The toy corpus as a folder: what is to be made, by how many processes, and in which order.
 
 The whole corpus is planned first from one seed and then made sample by sample, each from its own
-seed, so its bytes do not depend on the number of workers. It grows beside its final name and is
-renamed when complete: a killed run leaves no half corpus, at the price of the disk space of two
-while one is replaced by the next.
+seed, so its bytes do not depend on the number of workers. Finished parts wait in a work folder
+under a fingerprint of what makes them, and the corpus is renamed when it is complete: a killed run
+leaves no half corpus and its parts are taken up, at the price of the disk space of two while one is
+replaced by the next.
 """
 
 import multiprocessing
+import os
 import shutil
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
+import PIL
+import scipy
 
+from pipeline.blocks import fingerprint
 from pipeline.errors import InputError
-from pipeline.progress import track
-from pipeline.toy import annotations
+from pipeline.progress import console, track
+from pipeline.toy import annotations, classes, parts, samples, scenes, sounds, videos
 from pipeline.toy.classes import CLASSES
-from pipeline.toy.samples import SamplePlan, SampleTruth, make_sample
+from pipeline.toy.parts import Part, join_parts, make_part, plan_text
+from pipeline.toy.samples import SamplePlan, SampleTruth
 
 SPLITS = ("train", "validation", "test", "labelled")
 # Shares of clips with 0, 1 and 2 silent objects. The held-out splits are harder than training.
@@ -37,11 +45,16 @@ _MS3_VIDEOS = 8
 _IS3_PICTURES = 60
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _SMALLEST = 32  # pixels; below this the smallest objects are specks
+_PART = 32  # samples that a kill can cost each worker
+# The code and the libraries that make the bytes of a part.
+_MODULES = (classes, parts, samples, scenes, sounds, videos)
+_VERSIONS = (av.__version__, np.__version__, PIL.__version__, scipy.__version__)
 
 
 def make_toy_corpus(
     folder: Path,
     *,
+    work: Path,
     seed: int,
     clips: Mapping[str, int],
     width: int,
@@ -54,24 +67,38 @@ def make_toy_corpus(
     `clips` says how many clips the lists `train`, `validation`, `test` and `labelled` get, at
     least one per class each. Frames are `width` x `height` pixels (even numbers), clips last
     `seconds`. Equal arguments give equal bytes whatever `workers` is. An older toy corpus at
-    `folder` is replaced. Raises `InputError` where a value is out of range or `folder` holds
-    something else.
+    `folder` is replaced. `work` keeps finished parts while the run lasts. Raises `InputError` where
+    a value is out of range or `folder` holds something else.
     """
     _check(folder, clips, width, height, seconds, workers)
     plans = plan_corpus(seed, clips)
-    unfinished = folder.with_name(f".{folder.name}.partial")
-    if unfinished.exists():
-        shutil.rmtree(unfinished)
-    (unfinished / "vggsound").mkdir(parents=True)
-    make = partial(make_sample, folder=unfinished, width=width, height=height, seconds=seconds)
-    truths: dict[str, list[SampleTruth]] = {split: [] for split in plans}
     everything = [plan for group in plans.values() for plan in group]
-    for truth in track(_made(make, everything, workers), "toy corpus", len(everything)):
+    code = [Path(str(module.__file__)).read_bytes() for module in _MODULES]
+    settings = repr((width, height, seconds, _VERSIONS))
+    place = work / fingerprint([plan_text(everything), settings, *code])
+    pieces = [
+        Part(place / f"part_{number:05d}", tuple(everything[first : first + _PART]))
+        for number, first in enumerate(range(0, len(everything), _PART))
+    ]
+    if finished := sum(part.table.exists() for part in pieces):
+        console.print(f"toy corpus: resuming after {finished} of {len(pieces)} parts")
+    make = partial(make_part, width=width, height=height, seconds=seconds)
+    truths: dict[str, list[SampleTruth]] = {split: [] for split in plans}
+    for truth in track(_made(make, pieces, workers), "toy corpus", len(everything)):
         truths[truth.plan.split].append(truth)
+    unfinished = folder.with_name(f".{folder.name}.partial")
+    replaced = folder.with_name(f".{folder.name}.replaced")
+    for left in (unfinished, replaced):
+        if left.exists():
+            shutil.rmtree(left)
+    join_parts(pieces, unfinished)
     _write_annotations(unfinished, truths, seconds, seed)
+    os.sync()  # once for thousands of files: a power cut must not leave a name without its bytes
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.rename(replaced)  # at once, where removing could be killed midway
     unfinished.rename(folder)
+    for left in (replaced, work):
+        shutil.rmtree(left, ignore_errors=True)
     return {split: len(group) for split, group in truths.items()}
 
 
@@ -100,15 +127,25 @@ def _check(
 
 
 def _made(
-    make: partial[SampleTruth], plans: Sequence[SamplePlan], workers: int
+    make: partial[list[SampleTruth]], pieces: Sequence[Part], workers: int
 ) -> Iterator[SampleTruth]:
     """The finished samples in the order of their plans."""
     if workers == 1:
-        yield from map(make, plans)
+        for part in pieces:
+            yield from make(part)
         return
     # Spawned, not forked: the codecs' own threads and locks do not survive a fork.
-    with multiprocessing.get_context("spawn").Pool(workers) as pool:
-        yield from pool.imap(make, plans, chunksize=16)
+    context = multiprocessing.get_context("spawn")
+    # The workers inherit this from their first instruction on: a terminal sends Ctrl-C to every
+    # process, and each of them would answer with a traceback.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pool = context.Pool(workers)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with pool:
+        for truths in pool.imap(make, pieces):
+            yield from truths
 
 
 def _write_annotations(

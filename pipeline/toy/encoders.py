@@ -6,8 +6,12 @@ keep this to seconds; the price is noisy image features, which is true to life: 
 beside its sounding object makes neighbours noisy there as well.
 """
 
+import io
+import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import timm
@@ -15,9 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline import encoders
+from pipeline.blocks import fingerprint
 from pipeline.encoders import AudioEncoder, ImageEncoder
 from pipeline.errors import InputError
-from pipeline.progress import track
+from pipeline.progress import console, track
+from pipeline.shards import atomic_file
 
 BLOCKS = (1, 1, 1, 1)
 CHANNELS = (16, 32, 64, 96)
@@ -32,12 +39,20 @@ class TrainedEncoder:
 
 
 def train_image_encoder(
-    frames: np.ndarray, labels: np.ndarray, *, seed: int, epochs: int = 24, threads: int = 2
+    frames: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seed: int,
+    epochs: int = 24,
+    threads: int = 2,
+    checkpoint: Path | None = None,
 ) -> TrainedEncoder:
     """A classifier of `frames`, (n, side, side, 3) uint8 RGB, as a timm ResNet's state dict.
 
     `labels`, (n,), are class numbers from 0 on. The same arguments give the same bits; `threads` is
-    one of them, since the order of sums depends on it. Raises `InputError` for fewer than 10 clips.
+    one of them, since the order of sums depends on it. `checkpoint` is a file that keeps every
+    finished epoch for a run of the same arguments after a kill; it stays there at the end. Raises
+    `InputError` for fewer than 10 clips.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -46,12 +61,20 @@ def train_image_encoder(
         )
     encoder = ImageEncoder(network, frames.shape[1])
     pictures = torch.from_numpy(np.ascontiguousarray(frames))
-    accuracy = _train(encoder, encoder, pictures, _views_of_frames, labels, seed, epochs, threads)
+    accuracy = _train(
+        encoder, encoder, pictures, _views_of_frames, labels, seed, epochs, threads, checkpoint
+    )
     return TrainedEncoder(network.state_dict(), accuracy)
 
 
 def train_audio_encoder(
-    spectrograms: np.ndarray, labels: np.ndarray, *, seed: int, epochs: int = 6, threads: int = 2
+    spectrograms: np.ndarray,
+    labels: np.ndarray,
+    *,
+    seed: int,
+    epochs: int = 6,
+    threads: int = 2,
+    checkpoint: Path | None = None,
 ) -> TrainedEncoder:
     """A classifier of `spectrograms`, (n, time steps, bands) of log(S + 1e-7), under the VGGSound
     network's names (`audnet.*`), to be saved under `model_state_dict`. Otherwise as
@@ -61,7 +84,15 @@ def train_audio_encoder(
         encoder = AudioEncoder(BLOCKS, CHANNELS, stem=CHANNELS[0], classes=_classes(labels))
     sounds = torch.from_numpy(np.ascontiguousarray(spectrograms))
     accuracy = _train(
-        encoder, encoder.classify, sounds, _views_of_sounds, labels, seed, epochs, threads
+        encoder,
+        encoder.classify,
+        sounds,
+        _views_of_sounds,
+        labels,
+        seed,
+        epochs,
+        threads,
+        checkpoint,
     )
     return TrainedEncoder(encoder.state_dict(), accuracy)
 
@@ -81,6 +112,7 @@ def _train(
     seed: int,
     epochs: int,
     threads: int,
+    checkpoint: Path | None,
     batch: int = 50,
     learning_rate: float = 5e-3,
 ) -> float:
@@ -94,11 +126,16 @@ def _train(
     encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimiser = torch.optim.Adam(encoder.parameters(), lr=learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, epochs * steps)
+    parts: dict[str, Any] = {"network": encoder, "optimiser": optimiser, "schedule": schedule}
+    code = [Path(file).read_bytes() for file in (__file__, encoders.__file__)]
+    arguments = repr((seed, epochs, threads, batch, learning_rate, torch.__version__))
+    identity = fingerprint([inputs.numpy(), targets.numpy(), arguments, *code])
+    done = _resumed(checkpoint, identity, parts, generator)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
         encoder.train()
-        for _ in track(range(epochs), "labelled encoder, epochs", epochs):
+        for epoch in track(range(done, epochs), "labelled encoder, epochs", epochs - done):
             shuffled = rest[torch.randperm(len(rest), generator=generator)]
             for rows in shuffled[: steps * batch].view(steps, batch):
                 scores = classify(views(inputs[rows], generator))
@@ -106,6 +143,13 @@ def _train(
                 functional.cross_entropy(scores, targets[rows]).backward()
                 optimiser.step()
                 schedule.step()
+            if checkpoint is not None:
+                state = {name: part.state_dict() for name, part in parts.items()}
+                state |= {"identity": identity, "done": epoch + 1, "dice": generator.get_state()}
+                buffer = io.BytesIO()
+                torch.save(state, buffer)
+                with atomic_file(checkpoint) as file:
+                    file.write(buffer.getvalue())
         encoder.eval()
         with torch.inference_mode():
             right = [
@@ -115,6 +159,28 @@ def _train(
     finally:
         torch.set_num_threads(threads_before)
     return float(torch.cat(right).float().mean())
+
+
+def _resumed(
+    checkpoint: Path | None, identity: str, parts: dict[str, Any], generator: torch.Generator
+) -> int:
+    """How many epochs are done; `parts` and `generator` are put where the checkpoint left them.
+
+    One of other arguments or other code, or a damaged one, is passed over."""
+    if checkpoint is None or not checkpoint.exists():
+        return 0
+    try:
+        saved = torch.load(checkpoint, weights_only=True)
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
+        console.print(f"{checkpoint}: is damaged, starting anew", markup=False)
+        return 0
+    if saved["identity"] != identity:
+        return 0
+    for name, part in parts.items():
+        part.load_state_dict(saved[name])
+    generator.set_state(saved["dice"])
+    console.print(f"{checkpoint}: resuming after epoch {saved['done']}", markup=False)
+    return int(saved["done"])
 
 
 def _views_of_frames(frames: Tensor, generator: torch.Generator) -> Tensor:

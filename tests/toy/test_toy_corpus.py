@@ -26,7 +26,14 @@ CLIP = re.compile(r"[A-Za-z0-9_-]{11}_\d{6}")
 
 def make(folder: Path, workers: int = 1, seed: int = 1) -> dict[str, int]:
     return make_toy_corpus(
-        folder, seed=seed, clips=SIZES, width=64, height=48, seconds=1.0, workers=workers
+        folder,
+        work=folder.with_name("work"),
+        seed=seed,
+        clips=SIZES,
+        width=64,
+        height=48,
+        seconds=1.0,
+        workers=workers,
     )
 
 
@@ -326,7 +333,7 @@ def test_an_older_toy_is_replaced_but_nothing_else_is(tmp_path: Path) -> None:
 def test_a_wrong_value_is_named(tmp_path: Path, wrong: dict, message: str) -> None:
     right = {"seed": 1, "clips": SIZES, "width": 64, "height": 48, "seconds": 1.0, "workers": 1}
     with pytest.raises(InputError, match=message):
-        make_toy_corpus(tmp_path / "toy", **{**right, **wrong})
+        make_toy_corpus(tmp_path / "toy", work=tmp_path / "work", **{**right, **wrong})
     assert not list(tmp_path.iterdir())
 
 
