@@ -460,7 +460,12 @@ def run_in_processes(
                 task = waiting.pop()
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_work, args=(worker, task, sender), daemon=True)
-                process.start()
+                # It inherits this, and would answer Ctrl-C with a traceback while it imports.
+                unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+                try:
+                    process.start()
+                finally:
+                    signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
                 sender.close()  # so that the end of the process ends the pipe
                 running.append(_Running(task, process, receiver, -1, time.monotonic()))
             ready = wait([run.connection for run in running], timeout=1.0)
@@ -528,7 +533,6 @@ def _after_death(run: _Running, again: bool, hung: bool) -> ShardTask:
 
 def _work(worker: Callable[[ShardTask, Report], None], task: ShardTask, sender: Connection) -> None:
     """The life of a worker process."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the stage gets it too, and ends its workers
     try:
         worker(task, sender.send)
     except BrokenPipeError:

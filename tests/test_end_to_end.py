@@ -148,7 +148,11 @@ def shrink(project: Project) -> None:
     active = content["active"]
     active["corpora"] = {"toy": active["corpora"]["toy"]}
     active["evaluations"] = {name: active["evaluations"][name] for name in EVALUATIONS}
-    others = {"studies": {"toy": active}, "paper": {"train": small["train"]}}
+    others = {
+        "studies": {"toy": active},
+        "paper": {"train": small["train"]},
+        "execution": content["execution"],
+    }
     project.write_params({**small, **others, "active": active})
 
 

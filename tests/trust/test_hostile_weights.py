@@ -39,7 +39,9 @@ def _localizer() -> Localizer:
 def _image_state() -> dict[str, Tensor]:
     import timm
 
-    network = timm.create_model("resnet18", num_classes=0, layers=(1, 1), channels=(4, 6))
+    network = timm.create_model(
+        "resnet18", num_classes=0, layers=(1, 1, 1, 1), channels=(4, 6, 6, 6)
+    )
     return network.state_dict()
 
 
