@@ -28,6 +28,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from hashlib import blake2b
 from itertools import chain
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -460,7 +461,9 @@ def run_in_processes(
                 task = waiting.pop()
                 receiver, sender = context.Pipe(duplex=False)
                 process = context.Process(target=_work, args=(worker, task, sender), daemon=True)
-                # It inherits this, and would answer Ctrl-C with a traceback while it imports.
+                # It inherits the mask, and would answer Ctrl-C with a traceback while it imports.
+                # The tracker's own start ends by unblocking, so that comes first.
+                resource_tracker.ensure_running()
                 unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
                 try:
                     process.start()

@@ -25,13 +25,14 @@ from pipeline.benchmarks.retrieval import best_answers, partner_ranks
 from pipeline.benchmarks.tasks import DetectionBenchmark, LocalizationBenchmark
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.report.clips import Clips, encode_mp3
+from pipeline.report.clips import Clips
 from pipeline.report.comparison import comparison
 from pipeline.report.curves import Line, chart, read_tsv
 from pipeline.report.gallery import choose, gallery
 from pipeline.report.markup import Markup, element, render
 from pipeline.report.page import Section, page
 from pipeline.report.paper_numbers import ABLATIONS, NEIGHBOURS, TABLES
+from pipeline.report.players import encode_mp3
 from pipeline.report.runs import Run, Scored
 from pipeline.shards import write_json, write_npy, write_parquet, write_tsv
 from stages.report import report
@@ -402,8 +403,8 @@ def test_chart_draws_its_points(tmp_path: Path) -> None:
 
 def test_mp3_keeps_the_sound() -> None:
     samples = tones(1.0, 16000)[0]
-    content = encode_mp3(samples, 16000)
-    assert content == encode_mp3(samples, 16000) and len(content) < 6000
+    content = encode_mp3(samples, 16000, 32000)
+    assert content == encode_mp3(samples, 16000, 32000) and len(content) < 6000
     with av.open(io.BytesIO(content)) as container:
         heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
     spectrum = np.abs(np.fft.rfft(heard[4000:12000]))

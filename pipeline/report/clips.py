@@ -5,11 +5,9 @@ the reader that decoded it, and kept as a small MP3, which every browser plays. 
 since is said beside the picture, since a report must outlive its videos.
 """
 
-import base64
 import io
 from pathlib import Path
 
-import av
 import numpy as np
 from PIL import Image
 
@@ -18,6 +16,7 @@ from pipeline.decoded import DecodedCorpus
 from pipeline.media import MediaError, read_sound
 from pipeline.report.figures import outline, overlay
 from pipeline.report.markup import Markup, element
+from pipeline.report.players import data_uri, encode_mp3
 
 _SIDE = 176  # stored pixels of a picture in a case
 _SMALL = 96  # and in a row of answers
@@ -65,7 +64,7 @@ class Clips:
             sound = read_sound(self._root / path, sample_rate=_RATE, max_seconds=_SECONDS)
         except MediaError as error:
             return element("p", f"cannot be played: {error}", class_="silent")
-        address = _address("audio/mpeg", encode_mp3(sound.samples, _RATE))
+        address = data_uri("audio/mpeg", encode_mp3(sound.samples, _RATE, _BITS))
         return element(
             "audio", controls=True, preload="none", src=address, aria_label=f"sound of {clip}"
         )
@@ -81,7 +80,7 @@ class Clips:
         picture.save(buffer, format="WEBP", quality=_QUALITY, method=4)
         return element(
             "img",
-            src=_address("image/webp", buffer.getvalue()),
+            src=data_uri("image/webp", buffer.getvalue()),
             alt=f"{what} of {clip}",
             width=picture.width,
             height=picture.height,
@@ -89,22 +88,3 @@ class Clips:
             decoding="async",
             style=f"aspect-ratio:{width}/{height}" if width and height else None,
         )
-
-
-def encode_mp3(samples: np.ndarray, sample_rate: int) -> bytes:
-    """Mono sound (n,) float32 in [-1, 1] as MP3 of 32 kbit/s; equal samples give equal bytes."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
-        stream = container.add_stream("libmp3lame", rate=sample_rate, layout="mono")
-        stream.bit_rate = _BITS
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples[None], dtype=np.float32), format="fltp", layout="mono"
-        )
-        frame.sample_rate = sample_rate
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
-
-
-def _address(kind: str, content: bytes) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"

@@ -22,7 +22,7 @@ def picture_uri(picture: Image.Image) -> str:
     """A picture as a JPEG data URI."""
     buffer = io.BytesIO()
     picture.convert("RGB").save(buffer, "JPEG", quality=85)
-    return _uri("image/jpeg", buffer.getvalue())
+    return data_uri("image/jpeg", buffer.getvalue())
 
 
 def sound_uri(path: Path) -> str:
@@ -32,22 +32,25 @@ def sound_uri(path: Path) -> str:
 
 def samples_uri(samples: np.ndarray) -> str:
     """A sound (n,) float32 in [-1, 1] at 16 kHz as an MP3 data URI."""
+    return data_uri("audio/mpeg", encode_mp3(samples, _RATE, _BITS))
+
+
+def encode_mp3(samples: np.ndarray, sample_rate: int, bits: int) -> bytes:
+    """Mono sound (n,) float32 in [-1, 1] as MP3 of `bits` a second; equal samples give equal
+    bytes."""
     buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp3") as container:
-        stream = container.add_stream("libmp3lame", rate=_RATE, layout="mono")
-        stream.bit_rate = _BITS
-        whole = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples, dtype=np.float32)[None], format="fltp", layout="mono"
+    with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
+        stream = container.add_stream("libmp3lame", rate=sample_rate, layout="mono")
+        stream.bit_rate = bits
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples[None], dtype=np.float32), format="fltp", layout="mono"
         )
-        whole.sample_rate = _RATE
-        resampler = av.AudioResampler(
-            stream.codec_context.format.name, "mono", _RATE, frame_size=576
-        )
-        for frame in [*resampler.resample(whole), *resampler.resample(None)]:
-            container.mux(stream.encode(frame))
+        frame.sample_rate = sample_rate
+        container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    return _uri("audio/mpeg", buffer.getvalue())
+    return buffer.getvalue()
 
 
-def _uri(kind: str, content: bytes) -> str:
+def data_uri(kind: str, content: bytes) -> str:
+    """`content` of the media type `kind` as an address that holds it."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
