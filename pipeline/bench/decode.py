@@ -53,11 +53,11 @@ def measure(
         bar=0.9,
     )
     torch.set_num_threads(before)
-    clips = 8 * threads
+    clips = 16 * threads  # small shards, since the last one alone leaves the other cores idle
     yield compare(
         f"decode {clips} clips, {threads} processes",
-        lambda: _whole_corpus(path, clips, 4 * threads, threads),
-        lambda: _whole_corpus(path, clips, 4 * threads, 1),
+        lambda: _whole_corpus(path, clips, 8 * threads, threads),
+        lambda: _whole_corpus(path, clips, 8 * threads, 1),
         "one process",
         repeats=repeats,
         units=clips,
