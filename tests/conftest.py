@@ -1,10 +1,17 @@
 """What every test runs under."""
 
 import os
+import signal
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+
+from stages import cli
+
+Avloc = Callable[..., int]
 
 # Tests are many and small: a second thread costs more than it gives, and the bytes of a sum depend
 # on how many threads take part in it.
@@ -18,3 +25,20 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for table in sorted(tables.glob("*.txt")):
             terminalreporter.section(f"trust: {table.stem}")
             terminalreporter.write(table.read_text())
+
+
+@pytest.fixture
+def avloc(monkeypatch: pytest.MonkeyPatch) -> Avloc:
+    """Runs `avloc` as the console does, in this process; gives the exit code."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what `main` sets goes with the test
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
+
+    def run(*arguments: str) -> int:
+        monkeypatch.setattr(sys, "argv", ["avloc", *arguments])
+        try:
+            cli.main()
+        except SystemExit as end:
+            return int(end.code or 0)
+        return 0
+
+    return run

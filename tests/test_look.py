@@ -3,14 +3,13 @@
 import base64
 import json
 import re
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from conftest import Avloc
 from made_corpus import make_corpus
 from made_media import tones, write_media
 from PIL import Image
@@ -22,12 +21,10 @@ from pipeline.prediction import Predictor
 from pipeline.ranking import best_clips
 from pipeline.report.players import sound_uri
 from pipeline.shards import read_parquet, write_json, write_npy, write_parquet
-from stages import cli
 
 ROOT = Path(__file__).resolve().parents[1]
 USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
 CLIPS = [f"{letter * 11}_00000{n}" for n, letter in enumerate("abcdef")]
-Avloc = Callable[..., int]
 
 
 @pytest.fixture(scope="module")
@@ -84,22 +81,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Localize
     write_parquet(details / "samples.parquet", pa.table({"sample_id": ids}))
     write_npy(details / "maps.npy", np.random.default_rng(0).random((6, 4, 4), np.float32))
     return tmp_path
-
-
-@pytest.fixture
-def avloc(monkeypatch: pytest.MonkeyPatch) -> Avloc:
-    monkeypatch.setattr(cli.signal, "signal", lambda *_: None)
-    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["avloc", *arguments])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
 
 
 def test_the_best_clips_are_those_of_all_similarities(localizer: Localizer, tmp_path: Path) -> None:

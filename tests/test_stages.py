@@ -2,16 +2,15 @@
 
 import os
 import shutil
-import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from conftest import Avloc
 from made_media import SHARED_MEDIA, write_media
 from typer.main import get_command
 
@@ -24,8 +23,6 @@ from stages import cli
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
 
-Avloc = Callable[..., int]
-
 
 def leaves(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     """The words of every command, those of groups included."""
@@ -35,23 +32,6 @@ def leaves(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
 
 
 COMMANDS = leaves(get_command(cli.app))
-
-
-@pytest.fixture
-def avloc(monkeypatch: pytest.MonkeyPatch) -> Avloc:
-    """Runs `avloc` as the console does, in this process; gives the exit code."""
-    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what `main` sets goes with the test
-    monkeypatch.setattr(signal, "signal", lambda *_: None)
-
-    def run(*arguments: str) -> int:
-        monkeypatch.setattr(sys, "argv", ["avloc", *arguments])
-        try:
-            cli.main()
-        except SystemExit as end:
-            return int(end.code or 0)
-        return 0
-
-    return run
 
 
 @pytest.fixture
