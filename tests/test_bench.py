@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
@@ -14,11 +15,13 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipeline.bench import decode, evaluate, growth, harness, load, loss, made, neighbours, train
-from pipeline.bench.harness import Fact, Peak, Row, compare, measured_alone, scaled
+from pipeline.bench.harness import Fact, Row, compare, memory_alone, scaled, time_alone
 from pipeline.errors import InputError
 from pipeline.localizer import Architecture, Localizer
 from pipeline.media import read_picture, read_sound
 from stages import bench
+
+T = TypeVar("T")
 
 
 @pytest.fixture(autouse=True)
@@ -33,12 +36,17 @@ def _one_thread() -> Iterator[None]:
 def here(monkeypatch: pytest.MonkeyPatch) -> None:
     """Calls that would get a process of their own stay in this one, and the network is small."""
 
-    def call_here(prepare: Callable[..., Callable[[], object]], *arguments: object) -> Peak:
-        return Peak(1.0, 2**20, prepare(*arguments)())
+    def timed(prepare: Callable[..., Callable[[], T]], *arguments: object) -> tuple[float, T]:
+        return 1.0, prepare(*arguments)()
+
+    def watched(prepare: Callable[..., Callable[[], object]], *arguments: object) -> int:
+        prepare(*arguments)()
+        return 2**20
 
     small = partial(Localizer, Architecture((1,), (8,), (1,), 1))
+    monkeypatch.setattr(growth, "time_alone", timed)
     for module in (growth, loss, neighbours, train):
-        monkeypatch.setattr(module, "measured_alone", call_here)
+        monkeypatch.setattr(module, "memory_alone", watched)
     for module in (loss, train):
         monkeypatch.setattr(module, "Localizer", small)
 
@@ -94,9 +102,13 @@ def holding(mebibytes: int) -> Callable[[], int]:
 
 
 def test_memory_is_what_the_call_adds() -> None:
-    peak = measured_alone(holding, 96)
-    assert peak.result == 2
-    assert 90 < peak.bytes / harness.MEBIBYTE < 130
+    assert 90 < memory_alone(holding, 96) / harness.MEBIBYTE < 130
+
+
+def test_a_call_of_its_own_is_timed_and_gives_its_result() -> None:
+    seconds, result = time_alone(holding, 1)
+    assert seconds >= 0.1  # it sleeps as long
+    assert result == 2
 
 
 def failing() -> Callable[[], None]:
@@ -105,7 +117,7 @@ def failing() -> Callable[[], None]:
 
 def test_a_call_that_ends_its_process_is_told() -> None:
     with pytest.raises(RuntimeError, match="failing: its process ended with exit code 3"):
-        measured_alone(failing)
+        time_alone(failing)
 
 
 def test_the_floor_of_decoding_finds_the_same_frame_and_sound(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 Ours and the alternative alternate and the ratio is the median of the turns' ratios, so that a busy
 minute of the machine hits both. Memory is what a call adds to a fresh process and its children,
-sampled 100 times a second: anonymous memory only, because pages of mapped files are the system's to
-take back, and shared pages counted once.
+sampled up to 100 times a second: anonymous memory only, because pages of mapped files are the
+system's to take back, and shared pages counted once. Counting those takes longer the more there
+are and keeps the processes from getting new ones (a decode took twice its time), so that time is
+measured in another process, unwatched.
 """
 
 import multiprocessing
@@ -124,18 +126,22 @@ def _seconds(call: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-@dataclass(frozen=True)
-class Peak:
-    """What a call in a fresh process took: seconds, bytes above those before it, its result."""
-
-    seconds: float
-    bytes: int
-    result: Any
-
-
-def measured_alone(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -> Peak:
+def time_alone(prepare: Callable[..., Callable[[], A]], *arguments: Any) -> tuple[float, A]:
     """Let `prepare(*arguments)` (picklable) make a call in a process of its own, with as many torch
-    threads as here, then time that call and watch the memory of it and of its children."""
+    threads as here; gives that call's seconds and its result."""
+    seconds, _, result = _measure_alone(prepare, arguments, watch=False)
+    return seconds, result
+
+
+def memory_alone(prepare: Callable[..., Callable[[], object]], *arguments: Any) -> int:
+    """As `time_alone`, but gives the most bytes that the call and its children held above those
+    before it."""
+    return _measure_alone(prepare, arguments, watch=True)[1]
+
+
+def _measure_alone(
+    prepare: Callable[..., Callable[[], Any]], arguments: Sequence[Any], *, watch: bool
+) -> tuple[float, int, Any]:
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe()
     process = context.Process(
@@ -145,9 +151,9 @@ def measured_alone(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -
     there.close()
     try:
         here.recv()  # it is ready
-        before = peak = _anonymous(process.pid)
+        before = peak = _anonymous(process.pid) if watch else 0
         here.send(None)
-        while not here.poll(_SAMPLING):
+        while watch and not here.poll(_SAMPLING):
             peak = max(peak, _anonymous(process.pid))
         seconds, result = here.recv()
     except EOFError as error:
@@ -155,7 +161,7 @@ def measured_alone(prepare: Callable[..., Callable[[], Any]], *arguments: Any) -
         message = f"{prepare.__qualname__}: its process ended with exit code {process.exitcode}"
         raise RuntimeError(message) from error
     process.join()
-    return Peak(seconds, peak - before, result)
+    return seconds, peak - before, result
 
 
 def _alone(

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from pipeline.bench.harness import MEBIBYTE, Fact, Row, compare, measured_alone, scaled
+from pipeline.bench.harness import MEBIBYTE, Fact, Row, compare, memory_alone, scaled
 from pipeline.localizer import Localizer, Usage
 from pipeline.objective import contrastive_loss
 from pipeline.training import Recipe, Stepper
@@ -99,8 +99,8 @@ def _memory(batch: int) -> Iterator[Fact]:
     inputs = VIEWS * batch * CHANNELS * (MAP * MAP + 1) * 4
     yield Fact("memory of the features, MiB", round(inputs / MEBIBYTE))
     for name, way in (("ours", _ours), ("theirs", _through_tensor)):
-        peak = measured_alone(_alone, way, batch)
-        yield Fact(f"more memory, {name}, MiB", round(peak.bytes / MEBIBYTE))
+        peak = memory_alone(_alone, way, batch)
+        yield Fact(f"more memory, {name}, MiB", round(peak / MEBIBYTE))
 
 
 def _alone(way: Callable[[Features], Result], batch: int) -> Callable[[], None]:

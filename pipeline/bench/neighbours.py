@@ -16,7 +16,7 @@ import torch
 
 from pipeline import neighbours
 from pipeline.bench import made
-from pipeline.bench.harness import MEBIBYTE, Fact, Row, compare, measured_alone, scaled
+from pipeline.bench.harness import MEBIBYTE, Fact, Row, compare, memory_alone, scaled
 
 CLIPS, WIDTH, K, QUERIES = 144_000, 512, 1000, 4096
 _MEMORY_SHARE = 4  # memory is measured on a whole search of this part of the clips
@@ -50,7 +50,7 @@ def measure(
             torch.matmul(part, everyone.T)
 
     part = max(64, clips // _MEMORY_SHARE)
-    peak = measured_alone(_search, part, min(k, part - 1))
+    peak = memory_alone(_search, part, min(k, part - 1))
     inputs, outputs = part * WIDTH * 4, part * min(k, part - 1) * 6
     operations = 2 * len(rows) * clips * WIDTH
 
@@ -64,8 +64,8 @@ def measure(
         bar=2.0,
         facts=lambda found, theirs: [
             *_differences(features, rows, found, theirs),
-            Fact(f"memory of {part} clips, MiB", round((inputs + peak.bytes) / MEBIBYTE)),
-            Fact("x inputs + outputs", round((inputs + peak.bytes) / (inputs + outputs), 2)),
+            Fact(f"memory of {part} clips, MiB", round((inputs + peak) / MEBIBYTE)),
+            Fact("x inputs + outputs", round((inputs + peak) / (inputs + outputs), 2)),
         ],
     )
     assert row.floor is not None

@@ -22,7 +22,7 @@ from pipeline.bench.harness import (
     Fact,
     Row,
     compare,
-    measured_alone,
+    memory_alone,
     scaled,
     timed_row,
 )
@@ -139,7 +139,7 @@ def _variant_row(
     memory = []
     for variant in (recipe, plain):
         if device.type == "cpu":
-            memory.append(measured_alone(_one_step, corpus.folder, variant).bytes / MEBIBYTE)
+            memory.append(memory_alone(_one_step, corpus.folder, variant) / MEBIBYTE)
         stepper = _stepper(variant, device)
 
         def call(stepper: Stepper = stepper) -> None:
