@@ -109,11 +109,13 @@ class Embed:
 
 @dataclass(frozen=True)
 class Neighbours:
-    """Top-k search (3.3): `index` is exact, or approximate for corpora too large for it. The rest
-    says which listed clips are left out of the training: see `pipeline.training_list`."""
+    """Top-k search (3.3): `index` is exact, or approximate for corpora too large for it; `effort`
+    is then what `pipeline.neighbours.search` says. The rest says which listed clips are left out of
+    the training: see `pipeline.training_list`."""
 
     k: Count
     index: Literal["exact", "ivf", "hnsw"]
+    effort: Count | None
     threads: Count
     exclude_test_clips: bool
     leave_out_silent: bool

@@ -5,6 +5,7 @@ leaves a half-written file under a name that a reader would take for whole. Arra
 shards, which any tool opens and which cost a worker one page fault instead of a parse.
 """
 
+import csv
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -85,6 +86,23 @@ def write_tsv(path: Path, table: pa.Table) -> None:
     lines += ["\t".join(f"{value:.8g}" for value in row.values()) for row in table.to_pylist()]
     with atomic_file(path) as file:
         file.write(("\n".join(lines) + "\n").encode())
+
+
+def read_tsv(path: Path) -> dict[str, list[float]]:
+    """The columns of a table of numbers with tabs and a head, the form of DVC's plots.
+
+    Raises `InputError` where it is missing or damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            head, *rows = csv.reader(file, delimiter="\t")
+        columns = zip(*rows, strict=True) if rows else [[]] * len(head)
+        return {
+            name: [float(value) for value in values]
+            for name, values in zip(head, columns, strict=True)
+        }
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: expected a table of numbers, found: {error}") from error
 
 
 def read_json(path: Path) -> Any:

@@ -8,6 +8,7 @@ import typer
 
 from pipeline.params import CorpusItem, Decode, Execution, Parameters
 from stages.paths import WORK, decoded_folder
+from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> tuple[CorpusItem, Decode]:
@@ -31,7 +32,7 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
     root = Path(item.root)
     folder = decoded_folder(name)
     remove_partials(folder)
-    decode_corpus(
+    health = decode_corpus(
         find_sources(item.reader, root),
         root,
         folder,
@@ -59,3 +60,6 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
             "bands": values.bands,
         },
     )
+    # What did not happen (most causes of a reject, usually) needs no row.
+    told = {key.replace("_", " "): value for key, value in health.items() if value}
+    show_summary(f"decode {name}", told, folder)

@@ -8,6 +8,7 @@ import typer
 
 from pipeline.params import Embed, EmbeddingItem, Execution, Parameters
 from stages.paths import WORK, decoded_folder, embeddings_folder
+from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> tuple[EmbeddingItem, Embed]:
@@ -40,7 +41,7 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     sound = {key: form[key] for key in ("sample_rate", "window", "hop")}
     device = "cuda" if torch.cuda.is_available() else "cpu"
     remove_partials(embeddings_folder(name))
-    embed_corpus(
+    counts = embed_corpus(
         DecodedCorpus(folder),
         image_encoder,
         audio_encoder,
@@ -57,3 +58,4 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
             gpus=int(device == "cuda"),
         ),
     )
+    show_summary(f"embed {name}", counts, embeddings_folder(name))

@@ -6,6 +6,7 @@ import typer
 
 from pipeline.params import Encoders, Parameters, ToyItem
 from stages.paths import WORK, decoded_folder, encoders_folder, toy_folder
+from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> Encoders:
@@ -53,8 +54,8 @@ def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study
     )
     save_torch(folder / "image.pth", image.state)
     save_torch(folder / "H.pth.tar", {"model_state_dict": audio.state})
-    write_json(
-        folder / "summary.json",
-        {"image_accuracy": 100 * image.accuracy, "audio_accuracy": 100 * audio.accuracy},
-    )
+    accuracies = {"image_accuracy": 100 * image.accuracy, "audio_accuracy": 100 * audio.accuracy}
+    write_json(folder / "summary.json", accuracies)
     shutil.rmtree(work, ignore_errors=True)
+    told = {f"{key.replace('_', ' ')}, %": value for key, value in accuracies.items()}
+    show_summary(f"encoders {name}", {"labelled clips": len(rows), **told}, folder)

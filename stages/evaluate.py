@@ -1,6 +1,7 @@
 """Stage evaluate: one run on one benchmark, beside the baselines."""
 
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,9 @@ import typer
 
 from pipeline.errors import InputError
 from pipeline.params import Embed, Evaluate, EvaluationItem, Ground, Parameters, Train
+from stages.load import open_published
 from stages.paths import decoded_folder, results_folder, run_folder
+from stages.summary import show_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -17,6 +20,9 @@ if TYPE_CHECKING:
     from pipeline.decoded import DecodedCorpus
     from pipeline.evaluation import Evaluation
     from pipeline.localizer import Localizer
+
+# Variants of a score, of which there are several times as many.
+_DETAIL = re.compile("_ogl|_single|_i2a|R@5|R@10|AUC_adaptive")
 
 
 def settings(parameters: Parameters, name: str) -> tuple[EvaluationItem, Embed, Evaluate]:
@@ -106,6 +112,18 @@ def _evaluate_run(parameters: Parameters, name: str) -> None:
     for curve, table in result.scores.curves.items():
         write_tsv(folder / "curves" / f"{curve}.tsv", table)
     write_json(folder / "metrics.json", result.metrics)
+    show_scores(name, result.metrics)
+
+
+def show_scores(name: str, metrics: dict[str, float]) -> None:
+    """On a terminal, the scores that a paper prints beside the baselines'."""
+    baselines = list(dict.fromkeys(key.split(".", 1)[1] for key in metrics if "." in key))
+    told = [key for key in metrics if "." not in key and not _DETAIL.search(key)]
+    rows = [
+        [key, metrics[key], *(metrics.get(f"{key}.{name}") for name in baselines)] for key in told
+    ]
+    note = f"{results_folder(name) / 'metrics.json'} has all {len(metrics)}"
+    show_table(f"evaluate {name}", ["", "run", *baselines], rows, note)
 
 
 def _evaluate_file(
@@ -118,23 +136,8 @@ def _evaluate_file(
     trained_on: Path | None,
 ) -> dict[str, float]:
     from pipeline.corpora.lists import read_clip_list
-    from pipeline.progress import console
-    from pipeline.published import open_localizer
-    from pipeline.shards import read_json
 
-    localizer, unused = open_localizer(
-        weights,
-        read_json(decoded_folder(ground.corpus) / "settings.json"),
-        strides=fed.network.strides,
-        side=fed.input_side,
-        window_seconds=fed.window_seconds,
-        pooling=fed.pooling,
-        share=fed.pooling_share,
-        temperature=fed.pooling_temperature,
-        projections=projections,
-    )
-    if unused:
-        console.print(f"{weights}: entries without use: {', '.join(unused)}", markup=False)
+    localizer = open_published(weights, ground.corpus, fed, projections)
     embed = parameters.read(ground.embed, Embed)
     values = parameters.read(ground.evaluate, Evaluate)
     training_clips = read_clip_list(trained_on) if trained_on else []

@@ -1,12 +1,16 @@
 """Stage load: a published localizer as a run, in place of its training."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.params import Parameters, PublishedItem, Train
 from stages.paths import decoded_folder, run_folder
+from stages.summary import show_summary
+
+if TYPE_CHECKING:
+    from pipeline.localizer import Localizer
 
 
 def settings(parameters: Parameters, name: str) -> tuple[PublishedItem, Train]:
@@ -21,26 +25,41 @@ def load(
     """Take a published weight file for a run's. Example: [bold]avloc load ours[/bold]"""
     from pipeline.corpora.lists import read_clip_list
     from pipeline.localizer import save_localizer
-    from pipeline.progress import console
-    from pipeline.published import open_localizer
-    from pipeline.shards import atomic_file, read_json
+    from pipeline.shards import atomic_file
 
     item, values = settings(Parameters(), name)
-    localizer, unused = open_localizer(
-        Path(item.weights),
-        read_json(decoded_folder(item.corpus) / "settings.json"),
-        strides=values.network.strides,
-        side=values.input_side,
-        window_seconds=values.window_seconds,
-        pooling=values.pooling,
-        share=values.pooling_share,
-        temperature=values.pooling_temperature,
-        projections=(item.projections[0], item.projections[1]) if item.projections else None,
-    )
-    if unused:
-        console.print(f"{item.weights}: entries without use: {', '.join(unused)}", markup=False)
+    projections = (item.projections[0], item.projections[1]) if item.projections else None
+    localizer = open_published(Path(item.weights), item.corpus, values, projections)
     folder = run_folder(name)
+    clips = read_clip_list(Path(item.list))
     with atomic_file(folder / "training_clips.txt") as file:
-        clips = read_clip_list(Path(item.list))
         file.write("".join(f"{clip}\n" for clip in clips).encode())
     save_localizer(folder / "weights.safetensors", localizer)
+    learned = sum(weights.numel() for weights in localizer.parameters())
+    told = {"from": item.weights, "parameters": learned, "clips trained on": len(clips)}
+    show_summary(f"load {name}", told, folder)
+
+
+def open_published(
+    path: Path, corpus: str, fed: Train, projections: tuple[str, str] | None
+) -> "Localizer":
+    """The localizer in a weight file, fed with a decoded corpus as a training would be; tells on
+    the terminal what of the file has no use."""
+    from pipeline.progress import console
+    from pipeline.published import open_localizer
+    from pipeline.shards import read_json
+
+    localizer, unused = open_localizer(
+        path,
+        read_json(decoded_folder(corpus) / "settings.json"),
+        strides=fed.network.strides,
+        side=fed.input_side,
+        window_seconds=fed.window_seconds,
+        pooling=fed.pooling,
+        share=fed.pooling_share,
+        temperature=fed.pooling_temperature,
+        projections=projections,
+    )
+    if unused:
+        console.print(f"{path}: entries without use: {', '.join(unused)}", markup=False)
+    return localizer

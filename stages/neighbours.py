@@ -7,6 +7,7 @@ import typer
 
 from pipeline.params import Neighbours, Parameters, SearchItem
 from stages.paths import WORK, decoded_folder, embeddings_folder, neighbours_folder
+from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> tuple[SearchItem, Neighbours]:
@@ -51,5 +52,9 @@ def neighbours(name: Annotated[str, typer.Argument(help="A search of the active 
         folder,
         work=WORK / "neighbours" / name,
         index=values.index,
+        effort=values.effort,
     )
-    write_json(folder / "summary.json", {**summary, "listed": len(listed), **left_out})
+    summary |= {"listed": len(listed), **left_out}
+    write_json(folder / "summary.json", summary)
+    told = {key.replace("_", " "): value for key, value in summary.items() if value}
+    show_summary(f"neighbours {name}", {**told, "k": values.k, "index": values.index}, folder)

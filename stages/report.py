@@ -9,6 +9,7 @@ import typer
 
 from pipeline.params import EvaluationItem, Parameters, Study, Train
 from stages.paths import DATA, decoded_folder, results_folder, run_folder, toy_folder
+from stages.summary import show_summary
 
 if TYPE_CHECKING:
     from pipeline.report.clips import Clips
@@ -43,15 +44,14 @@ def report(
 
     Example: [bold]avloc report[/bold], then open data/report/index.html
     """
-    from pipeline.progress import console, track
+    from pipeline.progress import track
     from pipeline.report.comparison import comparison
-    from pipeline.report.curves import read_tsv
     from pipeline.report.health import corpora_health, leakage
     from pipeline.report.introduction import reading, run_table
     from pipeline.report.markup import element
     from pipeline.report.page import Section, page
     from pipeline.report.scores import training_charts
-    from pipeline.shards import atomic_file, read_json
+    from pipeline.shards import atomic_file, read_json, read_tsv
 
     own, studies, values = settings(Parameters(), study)
     title = next((name for name, entry in studies.items() if entry == own), study)
@@ -89,7 +89,8 @@ def report(
     text = page(f"avloc: study {title}", reading(everything), sections)
     with atomic_file(out) as file:
         file.write(text.encode())
-    console.print(f"{out}: {len(scored)} evaluations, {len(text) / 1e6:.1f} MB", markup=False)
+    counted = {"runs": len(runs), "evaluations": len(scored), "of other studies": len(others)}
+    show_summary(f"report of {title}", counted, out)
 
 
 def _runs(study: Study, values: dict[str, Train]) -> "dict[str, Run]":
@@ -144,13 +145,12 @@ def _benchmark(
     from pipeline.benchmarks import open_benchmark
     from pipeline.decoded import DecodedCorpus
     from pipeline.report.clips import Clips
-    from pipeline.report.curves import read_tsv
     from pipeline.report.gallery import gallery, retrieval_gallery
     from pipeline.report.markup import element
     from pipeline.report.page import Section
     from pipeline.report.runs import sample_counts
     from pipeline.report.scores import curve_charts, score_table
-    from pipeline.shards import map_npy, read_parquet
+    from pipeline.shards import map_npy, read_parquet, read_tsv
 
     ground = item.ground
     folder = results_folder(scored.name)

@@ -7,6 +7,7 @@ import typer
 
 from pipeline.params import Parameters, Toy, ToyItem
 from stages.paths import WORK, toy_folder
+from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> Toy:
@@ -19,8 +20,9 @@ def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")])
     from pipeline.toy.corpus import make_toy_corpus
 
     values = settings(Parameters(), name)
-    make_toy_corpus(
-        toy_folder(name),
+    folder = toy_folder(name)
+    made = make_toy_corpus(
+        folder,
         work=WORK / "toy" / name,
         seed=values.seed,
         clips={
@@ -34,3 +36,5 @@ def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")])
         seconds=values.seconds,
         workers=len(os.sched_getaffinity(0)),
     )
+    clips = {f"clips of {split}": count for split, count in made.items()}
+    show_summary(f"toy {name}", clips, folder)

@@ -15,6 +15,7 @@ import typer
 from pipeline.errors import InputError
 from pipeline.params import Parameters, RunItem, Train
 from stages.paths import WORK, decoded_folder, neighbours_folder, run_folder
+from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> tuple[RunItem, Train]:
@@ -46,7 +47,14 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
     from pipeline.decoded import DecodedCorpus
     from pipeline.localizer import Architecture, Usage
     from pipeline.progress import console
-    from pipeline.shards import atomic_file, map_npy, read_json, read_parquet, remove_partials
+    from pipeline.shards import (
+        atomic_file,
+        map_npy,
+        read_json,
+        read_parquet,
+        read_tsv,
+        remove_partials,
+    )
     from pipeline.spectrogram import window_steps
     from pipeline.training import Recipe
     from pipeline.training import train as train_localizer
@@ -115,3 +123,13 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
         work=WORK / "train" / name,
         workers=values.workers,
     )
+    if not console.quiet:
+        history = read_tsv(output / "history.tsv")
+        told = {
+            "clips": len(clips),
+            "epochs": values.epochs,
+            "batch": values.batch,
+            "loss of the first epoch": history["loss"][0],
+            "loss of the last epoch": history["loss"][-1],
+        }
+        show_summary(f"train {name}", told, output)

@@ -27,7 +27,7 @@ from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.report.clips import Clips
 from pipeline.report.comparison import comparison
-from pipeline.report.curves import Line, chart, read_tsv
+from pipeline.report.curves import Line, chart
 from pipeline.report.gallery import choose, gallery
 from pipeline.report.markup import Markup, element, render
 from pipeline.report.page import Section, page
@@ -383,7 +383,7 @@ def test_markup_escapes_by_default() -> None:
     assert element("br") == "<br>"
 
 
-def test_chart_draws_its_points(tmp_path: Path) -> None:
+def test_chart_draws_its_points() -> None:
     x = [n / 1000 for n in range(1001)]
     drawn = chart("T", [Line("a", x, x), Line("b", [0, 1], [float("nan"), 1])], "x", "y")
     first, second = re.findall(r'<polyline class="line s[01]" points="([^"]*)"', drawn)[:2]
@@ -393,12 +393,6 @@ def test_chart_draws_its_points(tmp_path: Path) -> None:
     assert len(second.split()) == 1  # NaN is not drawn
     with pytest.raises(ValueError, match="7 lines"):
         chart("T", [Line("a", [0], [0])] * 7, "x", "y")
-    path = tmp_path / "curve.tsv"
-    path.write_text("x\ty\n1\t2\n")
-    assert read_tsv(path) == {"x": [1.0], "y": [2.0]}
-    path.write_text("x\ty\n1\n")
-    with pytest.raises(InputError, match="expected a table of numbers"):
-        read_tsv(path)
 
 
 def test_mp3_keeps_the_sound() -> None:

@@ -9,7 +9,15 @@ import pytest
 
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.shards import ShardedArray, atomic_file, read_parquet, write_npy, write_parquet
+from pipeline.shards import (
+    ShardedArray,
+    atomic_file,
+    read_parquet,
+    read_tsv,
+    write_npy,
+    write_parquet,
+    write_tsv,
+)
 
 
 def test_sharded_array_reads_what_was_written(tmp_path: Path) -> None:
@@ -92,3 +100,12 @@ def test_decoded_corpus(tmp_path: Path) -> None:
         corpus.row("z")
     with pytest.raises(IndexError):
         corpus.spectrogram(0, 8, 3)
+
+
+def test_a_table_with_tabs_comes_back_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "curve.tsv"
+    write_tsv(path, pa.table({"x": [1.0, 0.125], "y": [2.0, float("inf")]}))
+    assert read_tsv(path) == {"x": [1.0, 0.125], "y": [2.0, float("inf")]}
+    path.write_text("x\ty\n1\n")
+    with pytest.raises(InputError, match="expected a table of numbers"):
+        read_tsv(path)

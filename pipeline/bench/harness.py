@@ -151,10 +151,13 @@ def _measure_alone(
     there.close()
     try:
         here.recv()  # it is ready
-        before = peak = _anonymous(process.pid) if watch else 0
+        before = peak = last = _anonymous(process.pid) if watch else 0
         here.send(None)
         while watch and not here.poll(_SAMPLING):
-            peak = max(peak, _anonymous(process.pid))
+            # Twice in a row, since pages shared with a process that ends meanwhile are counted both
+            # with it and with those that are left.
+            now = _anonymous(process.pid)
+            peak, last = max(peak, min(last, now)), now
         seconds, result = here.recv()
     except EOFError as error:
         process.join()

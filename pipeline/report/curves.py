@@ -4,13 +4,10 @@ Drawn here in some sixty lines instead of by matplotlib, whose SVG is a hundred 
 has one theme. Lines differ by dashes as well as by colour.
 """
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from pipeline.errors import InputError
 from pipeline.report.markup import Markup, element
 
 _WIDTH, _HEIGHT = 360, 220
@@ -32,23 +29,6 @@ class Line:
         """The finite points."""
         pairs = zip(self.x, self.y, strict=True)
         return [(x, y) for x, y in pairs if math.isfinite(x) and math.isfinite(y)]
-
-
-def read_tsv(path: Path) -> dict[str, list[float]]:
-    """The columns of a table of numbers with tabs and a head, the form of DVC's plots.
-
-    Raises `InputError` where it is missing or damaged.
-    """
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            head, *rows = csv.reader(file, delimiter="\t")
-        columns = zip(*rows, strict=True) if rows else [[]] * len(head)
-        return {
-            name: [float(value) for value in values]
-            for name, values in zip(head, columns, strict=True)
-        }
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected a table of numbers, found: {error}") from error
 
 
 def chart(
