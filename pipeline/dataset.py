@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.shards import read_ahead
 
 Batch: TypeAlias = dict[str, Tensor]
 
@@ -121,15 +122,16 @@ class TrainingSet(Dataset[Batch]):
         start = step % self.steps_per_epoch * self.batch + self.part * own
         clips = epoch.order[start : start + own]
         rows = self.rows[clips]
-        batch = {"frames": self._frames(rows), "sounds": self._sounds(rows)}
+        views = {"frames": self._frames(rows), "sounds": self._sounds(rows)}
         if self.multi_view:
-            batch["shifted_sounds"] = self._sounds(rows, epoch.shifts[clips])
+            views["shifted_sounds"] = self._sounds(rows, epoch.shifts[clips])
         if self.neighbours is not None:
             image = self.neighbours.image[clips, epoch.image_picks[clips]]
             audio = self.neighbours.audio[clips, epoch.audio_picks[clips]]
-            batch["conceptual_frames"] = self._frames(self.rows[image])
-            batch["conceptual_sounds"] = self._sounds(self.rows[audio])
-        return batch
+            views["conceptual_frames"] = self._frames(self.rows[image])
+            views["conceptual_sounds"] = self._sounds(self.rows[audio])
+        read_ahead(view for part in views.values() for view in part)
+        return {name: torch.from_numpy(np.stack(part)) for name, part in views.items()}
 
     def _epoch(self, number: int) -> _Epoch:
         if self._drawn is None or self._drawn[0] != number:
@@ -144,10 +146,10 @@ class TrainingSet(Dataset[Batch]):
             self._drawn = (number, epoch)
         return self._drawn[1]
 
-    def _frames(self, rows: np.ndarray) -> Tensor:
-        return torch.from_numpy(np.stack([self.corpus.frame(row) for row in rows]))
+    def _frames(self, rows: np.ndarray) -> list[np.ndarray]:
+        return [self.corpus.frame(row) for row in rows]
 
-    def _sounds(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> Tensor:
+    def _sounds(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> list[np.ndarray]:
         """Windows of the clips: the middle ones, or those at `shifts` (0 to 1) of the room."""
         windows = []
         for place, row in enumerate(rows):
@@ -156,7 +158,7 @@ class TrainingSet(Dataset[Batch]):
                 room = max(0, self.corpus.sound_length(row) - self.window_steps)
                 start = int(shifts[place] * (room + 1))
             windows.append(sound_window(self.corpus, row, self.window_steps, start))
-        return torch.from_numpy(np.stack(windows))
+        return windows
 
 
 def sound_window(

@@ -1,6 +1,10 @@
 """The on-disk form: round trips, one view a read, nothing half-written."""
 
+import ctypes
 import itertools
+import mmap
+import os
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +16,8 @@ from pipeline.errors import InputError
 from pipeline.shards import (
     ShardedArray,
     atomic_file,
+    map_npy,
+    read_ahead,
     read_parquet,
     read_tsv,
     write_npy,
@@ -109,3 +115,29 @@ def test_a_table_with_tabs_comes_back_as_it_was(tmp_path: Path) -> None:
     path.write_text("x\ty\n1\n")
     with pytest.raises(InputError, match="expected a table of numbers"):
         read_tsv(path)
+
+
+def in_memory(array: np.ndarray) -> list[bool]:
+    """Which pages of a mapped array could be read without the disk, without asking for them."""
+    first = array.ctypes.data // mmap.PAGESIZE * mmap.PAGESIZE
+    length = array.ctypes.data + array.nbytes - first
+    told = (ctypes.c_ubyte * -(-length // mmap.PAGESIZE))()
+    asked = ctypes.CDLL(None, use_errno=True).mincore
+    assert asked(ctypes.c_void_p(first), ctypes.c_size_t(length), told) == 0, ctypes.get_errno()
+    return [bool(page & 1) for page in told]
+
+
+def test_read_ahead_fetches_what_the_views_show_and_not_the_rest(tmp_path: Path) -> None:
+    write_npy(tmp_path / "frames.npy", np.zeros((64, 2**20), np.uint8))
+    os.sync()
+    with (tmp_path / "frames.npy").open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    frames = map_npy(tmp_path / "frames.npy")
+    if any(in_memory(frames[2:])):
+        pytest.skip("this file system keeps its files in memory")
+    read_ahead([frames[40:41][0], np.zeros(3), frames[:0]])
+    patience = time.monotonic() + 20
+    while not all(in_memory(frames[40])) and time.monotonic() < patience:
+        time.sleep(0.01)
+    assert all(in_memory(frames[40]))
+    assert not any(in_memory(frames[3])) and not any(in_memory(frames[45]))

@@ -2,10 +2,15 @@
 file and a WAV file opened for every view, PIL, SciPy's spectrogram, torchvision's SimCLR.
 
 Both run on one core and from the page cache. With augmentation on the device a loading process
-copies stored bytes and nothing else; with it on the CPU ours includes every view's arithmetic.
+copies stored bytes and nothing else; with it on the CPU ours includes every view's arithmetic. A
+corpus that is larger than the memory is the last row's: nothing of it is in memory, and the limit
+is reading as many bytes from front to back.
 """
 
+import os
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +24,7 @@ from torchvision import transforms
 from pipeline.augment import IMAGENET_DEVIATION, IMAGENET_MEAN, SOUND_DIVISOR
 from pipeline.bench import made
 from pipeline.bench.decode import plain_decode
-from pipeline.bench.harness import Row, compare, scaled
+from pipeline.bench.harness import Fact, Row, compare, scaled, timed_row
 from pipeline.dataset import Neighbours, TrainingSet
 from pipeline.decoded import DecodedCorpus
 from pipeline.localizer import Architecture, Localizer, Usage
@@ -30,6 +35,7 @@ from pipeline.training import Recipe, Stepper
 SIDE, STORED_SIDE = 224, 246
 SECONDS, WINDOW_SECONDS = 10.0, 3.0
 CLIPS, BATCH, K = 512, 32, 100
+UNCACHED_CLIPS, _READ_BATCHES = 6144, 16  # 4.3 GB, of which a turn reads a tenth
 
 
 def measure(
@@ -74,6 +80,49 @@ def measure(
                 bar=bar,
             )
     torch.set_num_threads(before)
+    yield _row_from_disk(folder / "from-disk", scaled(UNCACHED_CLIPS, size, BATCH), repeats)
+
+
+def _row_from_disk(folder: Path, clips: int, repeats: int) -> Row:
+    """Samples of a corpus that is on the disk alone."""
+    made.corpus(folder, clips, side=STORED_SIDE, steps=window_steps(SECONDS), bands=257)
+    os.sync()
+    shards = sorted((folder / "shards").iterdir())
+    first = training_set(DecodedCorpus(folder), batch=BATCH)[0]
+    sample = sum(part.nbytes for part in first.values()) / BATCH
+    batches = max(1, min(clips // BATCH, _READ_BATCHES))
+
+    def forget() -> None:
+        for shard in shards:
+            with shard.open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def ours() -> float:
+        forget()
+        samples = training_set(DecodedCorpus(folder), batch=BATCH)
+        started = time.perf_counter()
+        for step in range(batches):
+            samples[step]
+        return time.perf_counter() - started
+
+    def in_order() -> float:
+        forget()
+        left = round(sample * BATCH * batches)
+        started = time.perf_counter()
+        for shard in shards:
+            with shard.open("rb", buffering=0) as file:
+                while left > 0 and (piece := file.read(min(left, 2**20))):
+                    left -= len(piece)
+        return time.perf_counter() - started
+
+    turns = np.array([(ours(), in_order()) for _ in range(repeats)]) / (batches * BATCH)
+    row = timed_row(
+        f"load a sample, {clips} clips on the disk alone",
+        "as many bytes from front to back",
+        turns,
+    )
+    rate = Fact("MB/s", round(sample / row.ours / 1e6, 1))
+    return replace(row, facts=(Fact("MB a sample", round(sample / 1e6, 3)), rate))
 
 
 def training_set(
