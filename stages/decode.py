@@ -60,6 +60,10 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
             "bands": values.bands,
         },
     )
-    # What did not happen (most causes of a reject, usually) needs no row.
-    told = {key.replace("_", " "): value for key, value in health.items() if value}
+    # What did not happen (most causes of a reject, usually) needs no row, nor does every quantile.
+    told = {
+        key.replace("_", " "): value
+        for key, value in health.items()
+        if value and not key.endswith(("_min", "_p05", "_max"))
+    }
     show_summary(f"decode {name}", told, folder)

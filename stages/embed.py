@@ -58,4 +58,6 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
             gpus=int(device == "cuda"),
         ),
     )
-    show_summary(f"embed {name}", counts, embeddings_folder(name))
+    told = {"clips": counts["clips"]}
+    told |= {f"with {modality} features": counts[modality] for modality in ("image", "audio")}
+    show_summary(f"embed {name}", told, embeddings_folder(name))

@@ -120,10 +120,16 @@ def show_scores(name: str, metrics: dict[str, float]) -> None:
     baselines = list(dict.fromkeys(key.split(".", 1)[1] for key in metrics if "." in key))
     told = [key for key in metrics if "." not in key and not _DETAIL.search(key)]
     rows = [
-        [key, metrics[key], *(metrics.get(f"{key}.{name}") for name in baselines)] for key in told
+        [key, *map(_score, [metrics[key], *(metrics.get(f"{key}.{name}") for name in baselines)])]
+        for key in told
     ]
     note = f"{results_folder(name) / 'metrics.json'} has all {len(metrics)}"
     show_table(f"evaluate {name}", ["", "run", *baselines], rows, note)
+
+
+def _score(value: float | None) -> str:
+    """A count as it is, a score with two digits behind the point."""
+    return "" if value is None else str(value) if isinstance(value, int) else f"{value:.2f}"
 
 
 def _evaluate_file(

@@ -16,7 +16,7 @@ def show_summary(title: str, facts: Mapping[str, object], *outputs: Path) -> Non
 def show_table(
     title: str, header: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
 ) -> None:
-    """A table of anything, blank for None, under the title and how long the command has run."""
+    """A table of anything under the title and how long the command has run."""
     from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
@@ -39,8 +39,6 @@ def show_table(
 
 
 def _cell(value: object) -> str:
-    if value is None:
-        return ""
     if not isinstance(value, int | float):
         return str(value)
     return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
