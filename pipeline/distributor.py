@@ -9,8 +9,10 @@ safe because a finished piece is left as it is and a repeated one gives the same
 
 import logging
 import os
+import signal
 import socket
-from collections.abc import Callable, Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -50,8 +52,8 @@ def run_on_ray(
     `gpus` GPUs of a node and runs in the caller's current folder. `worker` and the tasks are
     pickled; modules are imported on the nodes, where the project has to be installed.
 
-    What a task raises is raised here as it was. Raises `InputError` where Ray is not installed or
-    the cluster cannot be reached.
+    What a task raises is raised here as it was. Raises `InputError` where Ray is not installed, the
+    cluster cannot be reached, no node of it could ever hold a task, or tasks are lost for good.
     """
     if not tasks:
         return
@@ -68,17 +70,23 @@ def run_on_ray(
     if own:
         if address:
             _knock(address)
+        on_term = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(
-                address=address,
+                # Else it would find, and then refuse, one that somebody started on this machine.
+                address=address or "local",
                 num_cpus=None if address else workers * cpus,
                 include_dashboard=None if address else False,
                 logging_level=logging.ERROR,
             )
-        except (ConnectionError, ValueError) as error:
+        except (ConnectionError, ValueError, RuntimeError) as error:
             reason = " ".join(str(error).split())
-            raise InputError(f"Ray at {address}: cannot be reached: {reason}") from error
+            raise InputError(f"Ray at {address}: cannot be used: {reason}") from error
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGTERM, on_term)  # Ray's own ends a stage without a word
     try:
+        _check_nodes(ray.nodes(), cpus, gpus)
         run: Any = ray.remote(num_cpus=cpus, num_gpus=gpus)(_run)
         shared = ray.put(worker)  # sent to a node once, however many tasks it gets
         folder = Path.cwd()
@@ -89,6 +97,9 @@ def run_on_ray(
                 yield ray.get(done[0])
             except ray.exceptions.RayTaskError as error:
                 raise error.cause from error
+            except ray.exceptions.RayError as error:
+                reason = " ".join(str(error).split())
+                raise InputError(f"Ray lost a task, again and again: {reason}") from error
     finally:
         if own:
             ray.shutdown()
@@ -103,6 +114,17 @@ def _knock(address: str) -> None:
         socket.create_connection((host, int(port)), _PATIENCE).close()
     except (OSError, OverflowError) as error:
         raise InputError(f"Ray at {address}: no cluster answers there: {error}") from error
+
+
+def _check_nodes(nodes: Sequence[Mapping[str, Any]], cpus: int, gpus: int) -> None:
+    """Raise `InputError` where no node could ever hold a task, which Ray would wait for."""
+    found = [node["Resources"] for node in nodes if node["Alive"]]
+    if not any(node.get("CPU", 0) >= cpus and node.get("GPU", 0) >= gpus for node in found):
+        have = ", ".join(f"{node.get('CPU', 0):g} and {node.get('GPU', 0):g}" for node in found)
+        raise InputError(
+            f"Ray: found nodes with the numbers of cores and GPUs {have or 'of none'}, expected "
+            f"one with {cpus} and {gpus}, which a task takes (`threads` in params.yaml)"
+        )
 
 
 def _run(worker: Callable[[T], R], task: T, folder: Path) -> R:

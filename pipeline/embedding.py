@@ -47,7 +47,8 @@ def embed_corpus(
     """
     if not len(corpus):
         raise InputError(f"{corpus.folder}: holds no clip, so there is nothing to embed")
-    parts = (batch, sound_frames, torch.device(device).type, image_encoder.side)
+    threads = torch.get_num_threads()  # sums in another order end in other bits
+    parts = (batch, sound_frames, torch.device(device).type, image_encoder.side, threads)
     weights = (*_weights(image_encoder), *_weights(audio_encoder))
     clips = (corpus.folder / "clips.parquet").read_bytes()  # holds a hash of every clip's content
     code = [Path(file).read_bytes() for file in (__file__, encoders.__file__)]

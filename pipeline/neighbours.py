@@ -112,6 +112,7 @@ def search_list(
         "without_picture_or_sound": len(present) - len(rows),
     }
     code = Path(__file__).read_bytes()
+    gpu = faiss.get_num_gpus() > 0 if gpu is None else gpu
     found: list[Blocks] = []
     for modality in ("image", "audio"):
         path = embeddings / f"{modality}.npy"
@@ -126,7 +127,9 @@ def search_list(
             query = querier(unit, k, index, effort, gpu)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
-        blocks = Blocks(work, fingerprint([unit, repr((k, index, effort)), code]))
+        versions = (faiss.__version__, torch.__version__, np.__version__)
+        values = (k, index, effort, gpu, torch.get_num_threads(), versions)
+        blocks = Blocks(work, fingerprint([unit, repr(values), code]))
         parts = row_blocks(len(unit))
         for part in track(parts, f"{modality} neighbours, blocks", len(parts)):
             blocks.make("found", part.start, partial(query, part))
@@ -231,7 +234,7 @@ def _index(unit: np.ndarray, k: int, index: Index, effort: int | None) -> faiss.
         flat.add(unit)
         return flat
     if index == "ivf":
-        lists = max(1, int(4 * n**0.5))
+        lists = min(n, int(4 * n**0.5))
         ivf = faiss.IndexIVFFlat(faiss.IndexFlatIP(d), d, lists, faiss.METRIC_INNER_PRODUCT)
         ivf.cp.min_points_per_centroid = 1  # a small corpus is no reason for a warning
         ivf.cp.max_points_per_centroid = (

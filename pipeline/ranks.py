@@ -29,13 +29,14 @@ def rank() -> int:
 class _Gather(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, local: Tensor) -> Tensor:
+        local = local.contiguous()
         parts = [torch.empty_like(local) for _ in range(count())]
-        dist.all_gather(parts, local.contiguous())
+        dist.all_gather(parts, local)
         return torch.cat(parts)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> Tensor:
-        total = gradients[0].contiguous()
+        total = gradients[0].clone(memory_format=torch.contiguous_format)
         dist.all_reduce(total)  # every rank's loss depends on this rank's entries
         return total.chunk(count())[rank()]
 
@@ -60,6 +61,15 @@ def gather(local: Tensor) -> Tensor:
     Gradients flow back to the rank that gave the entry, summed over the ranks' losses.
     """
     return _Gather.apply(local) if count() > 1 else local
+
+
+def everyones(value: Any) -> list[Any]:
+    """A small value of each rank, in their order; nobody goes on before all have come here."""
+    if count() == 1:
+        return [value]
+    values: list[Any] = [None] * count()
+    dist.all_gather_object(values, value)
+    return values
 
 
 def average(tensors: Iterable[Tensor]) -> None:
@@ -106,3 +116,11 @@ def synchronize_batch_norm(network: nn.Module) -> None:
     for module in network.modules():
         if type(module) is nn.BatchNorm2d:
             module.__class__ = SynchronizedBatchNorm
+
+
+def leave_uncompiled(network: nn.Module) -> None:
+    """Keep `torch.compile` out of what crosses ranks, in place: traced through, the gradient of a
+    sum over ranks is zero without a word (torch 2.11)."""
+    for module in network.modules():
+        if isinstance(module, SynchronizedBatchNorm):
+            module.forward = torch.compiler.disable(module.forward)  # type: ignore[method-assign]

@@ -20,6 +20,10 @@ import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
 
+# Of a longer piece the system fetches what the device's own read-ahead holds and forgets the rest;
+# few devices are set to less than this.
+_AHEAD = 128 * 1024
+
 
 @contextmanager
 def atomic_file(path: Path) -> Iterator[IO[bytes]]:
@@ -144,8 +148,9 @@ def read_ahead(views: Iterable[np.ndarray]) -> None:
             # The map begins at the page that holds the array's first byte.
             before = mapped.offset % mmap.ALLOCATIONGRANULARITY
             start = before + _address(view) - _address(mapped)
-            page = start // mmap.PAGESIZE * mmap.PAGESIZE
-            mapped.base.madvise(mmap.MADV_WILLNEED, page, start + view.nbytes - page)
+            end = start + view.nbytes
+            for page in range(start // mmap.PAGESIZE * mmap.PAGESIZE, end, _AHEAD):
+                mapped.base.madvise(mmap.MADV_WILLNEED, page, min(_AHEAD, end - page))
 
 
 def _address(array: np.ndarray) -> int:

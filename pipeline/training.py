@@ -51,7 +51,9 @@ class Recipe:
     `usage` is what the localizer is fed and how its s_L pools. `temperature` is tau.
     `simclr_strength` scales SimCLR's colour jitter, `simclr_area` is its crop's range of areas.
     `batch` counts the clips of a step over all devices. `threads` are the CPU's, part of the
-    recipe because sums in another order end in other bytes.
+    recipe because sums in another order end in other bytes. Over several ranks `sync_batch_norm`
+    normalises by the statistics of the whole batch, as one device would; without it each rank does
+    by those of its own part, and the running statistics are averaged at the end of every epoch.
     """
 
     architecture: Architecture = field(default_factory=Architecture)
@@ -148,6 +150,13 @@ class _Run:
         self.epochs_done = 0
         self.history: list[dict[str, float]] = []
         self._resume()
+        found = ranks.everyones((self.identity, self.epochs_done))
+        if len(set(found)) > 1:
+            epochs = ", ".join(str(epoch) for _, epoch in found)
+            raise InputError(
+                f"{self.checkpoint}: found by the ranks after the epochs {epochs} (0: not at all), "
+                f"expected the same for all of them, which have to see one folder"
+            )
 
     def finish(self, workers: int, epoch_done: Callable[[int], None] | None) -> Path:
         """Run the epochs that are left, write the results and take the checkpoint away."""
@@ -159,6 +168,8 @@ class _Run:
             sampler=range(first, len(self.clips)),
             num_workers=workers,
             pin_memory=self.device.type == "cuda",
+            # Forked, since a memory map is pickled with all its bytes.
+            multiprocessing_context="fork" if workers else None,
             worker_init_fn=_leave_ctrl_c_to_the_stage,
         )
         self._write_history()
@@ -236,7 +247,8 @@ class _Run:
         if not self.checkpoint.exists():
             return
         try:
-            saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+            # Not straight to the device, where Adam's counters would be waited for at every step.
+            saved = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
             found = " ".join(str(error).split())[:120]
             console.print(f"train: {self.checkpoint} is damaged, starting anew: {found}")
@@ -262,6 +274,7 @@ class Stepper:
         self.encode_frames: Callable[[Tensor], Tensor] = network.encode_frames
         self.encode_sounds: Callable[[Tensor], Tensor] = network.encode_sounds
         if recipe.compile:
+            ranks.leave_uncompiled(network)
             self.encode_frames = torch.compile(network.encode_frames)
             self.encode_sounds = torch.compile(network.encode_sounds)
 

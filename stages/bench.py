@@ -73,10 +73,10 @@ def bench(
                 measure(Path(folder), size=size, repeats=repeats, threads=threads, media=media)
             )
         screen.print(_table(chosen.value, rows[chosen.value]))
-    if json is not None:
-        measured = {name: [row.as_json() for row in found] for name, found in rows.items()}
-        setup = {"size": size, "repeats": repeats, "threads": threads}
-        write_json(json, {"machine": _machine(), **setup, "rows": measured})
+        if json is not None:  # after every part, so that a later one that fails costs itself alone
+            measured = {name: [row.as_json() for row in found] for name, found in rows.items()}
+            setup = {"size": size, "repeats": repeats, "threads": threads}
+            write_json(json, {"machine": _machine(), **setup, "rows": measured})
 
 
 def _table(part: str, rows: list[Any]) -> Any:

@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 from types import FrameType
+from typing import NoReturn
 
 import typer
 
 from pipeline.errors import InputError
+from pipeline.launch import is_launched, tell_launcher
 from stages import (
     bench,
     cache,
@@ -89,10 +91,9 @@ def main() -> None:
     try:
         app()
     except InputError as error:
-        typer.echo(f"error: {error}", err=True)
-        sys.exit(1)
+        _fail(str(error))
     except _Stopped as stop:
-        if os.environ.get("RANK", "0") == "0":  # one of the ranks speaks for all
+        if not is_launched() and os.environ.get("RANK", "0") == "0":  # one speaks for all
             name = signal.Signals(stop.signum).name
             typer.echo(f"stopped by {name}; the same command goes on from what is done", err=True)
         sys.exit(128 + stop.signum)
@@ -100,11 +101,15 @@ def main() -> None:
         if error.errno not in _MACHINE:
             raise
         place = error.filename or "the disk"
-        reason = os.strerror(error.errno)
-        typer.echo(
-            f"error: {place}: {reason}; the same command goes on from what is done", err=True
-        )
-        sys.exit(1)
+        _fail(f"{place}: {os.strerror(error.errno)}; the same command goes on from what is done")
+
+
+def _fail(message: str) -> NoReturn:
+    if is_launched():
+        tell_launcher(message)
+    else:
+        typer.echo(f"error: {message}", err=True)
+    sys.exit(1)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """Stage train: the localizer of one run, from scratch, on all GPUs that the process sees.
 
-Where there are several, the command replaces itself by torchrun with one rank for each, so that
-signals and the exit code are torchrun's own; CUDA_VISIBLE_DEVICES chooses among them. Started by
-torchrun already (for several machines, say) it is one of the ranks and starts nothing.
+Where there are several, the command starts one rank for each and waits for them;
+CUDA_VISIBLE_DEVICES chooses among them. Started by torchrun already (for several machines, say) it
+is one of the ranks and starts nothing.
 """
 
 import os
-import sys
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -45,6 +44,7 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
 
     from pipeline.dataset import Neighbours
     from pipeline.decoded import DecodedCorpus
+    from pipeline.launch import launch
     from pipeline.localizer import Architecture, Usage
     from pipeline.progress import console
     from pipeline.shards import (
@@ -64,11 +64,10 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
         remove_partials(run_folder(name), WORK / "train" / name)
     ranks = ranks_to_start(os.environ, torch.cuda.device_count(), values.batch)
     if ranks:
-        launch = ("torch.distributed.run", "--standalone", f"--nproc-per-node={ranks}")
-        again = ("--module", "stages.cli", "train", name)
-        os.execv(sys.executable, [sys.executable, "-m", *launch, *again])
-    if os.environ.get("RANK", "0") != "0":
-        console.quiet = True  # one of the ranks tells how far all are
+        launch(["-m", "stages.cli", "train", name], ranks)
+        return
+    first = os.environ.get("RANK", "0") == "0"
+    console.quiet = not first  # one of the ranks tells how far all are
     corpus = DecodedCorpus(decoded_folder(item.corpus))
     folder = neighbours_folder(item.search)
     clips = read_parquet(folder / "clips.parquet")
@@ -84,8 +83,9 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
         **sound,
     )
     output = run_folder(name)
-    with atomic_file(output / "training_clips.txt") as file:
-        file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())
+    if first:
+        with atomic_file(output / "training_clips.txt") as file:
+            file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())
     train_localizer(
         corpus,
         clips["row"].to_numpy(),
@@ -123,7 +123,7 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
         work=WORK / "train" / name,
         workers=values.workers,
     )
-    if not console.quiet:
+    if first:
         history = read_tsv(output / "history.tsv")
         told = {
             "clips": len(clips),

@@ -138,7 +138,9 @@ def test_decoding_is_measured(tmp_path: Path) -> None:
 def test_both_loaders_give_six_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load, "BATCH", 2)
     rows = measured(load.measure, tmp_path, 0.001)
-    assert [row.bar for row in rows] == [20.0, 3.0, 20.0, 3.0, None]
+    assert [row.bar for row in rows[:4]] == [20.0, 3.0, 20.0, 3.0]
+    for row in rows[4:]:  # where the file system has a disk behind it
+        assert "on the disk alone" in row.name and row.facts[0].value > 0
     views = load.PeersLoader(tmp_path / "256.jpg", tmp_path / "sound.wav").sample()
     assert [tuple(view.shape) for view in views] == [(3, 224, 224)] * 3 + [(1, 257, 299)] * 3
 

@@ -1,13 +1,16 @@
 """Neighbour search against brute force, with copies, ties and hostile input."""
 
 from pathlib import Path
+from typing import Any
 
 import faiss
 import numpy as np
 import pytest
+import torch
 from made_corpus import make_corpus
 
 from pipeline import neighbours
+from pipeline.blocks import fingerprint
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.neighbours import recall, search, search_list
@@ -109,6 +112,12 @@ def test_rows_for_which_an_index_finds_too_little_are_searched_exactly() -> None
     np.testing.assert_array_equal(ids, search(features, 400)[0])
 
 
+def test_an_index_of_a_handful_of_rows() -> None:
+    features = clustered(5)
+    for index in ("ivf", "hnsw"):
+        np.testing.assert_array_equal(search(features, 4, index=index)[0], search(features, 4)[0])
+
+
 def test_recall_counts_ties_as_found() -> None:
     ids = np.tile(np.array([[37, 38, 39]]), (30, 1))
     assert recall(np.ones((40, 8), np.float32), np.concatenate([ids, ids[:10] - 20])) == 1
@@ -191,6 +200,28 @@ def test_a_killed_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(calls) == 7  # three blocks a modality, one of them begun twice
     for path in (tmp_path / "whole").iterdir():
         assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
+
+
+def test_another_number_of_threads_does_not_take_up_finished_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corpus = embedded_corpus(tmp_path)
+    made: list[str] = []
+
+    def fingerprinted(parts: list[Any]) -> str:
+        made.append(fingerprint(parts))
+        return made[-1]
+
+    monkeypatch.setattr(neighbours, "fingerprint", fingerprinted)
+    before = torch.get_num_threads()
+    for threads in (1, 1, 2):
+        torch.set_num_threads(threads)
+        search_list(
+            corpus, tmp_path / "embeddings", corpus.clip_ids, 3, tmp_path / "out",
+            work=tmp_path / "work",
+        )  # fmt: skip
+    torch.set_num_threads(before)
+    assert made[:2] == made[2:4] and not set(made[4:]) & set(made[:4])
 
 
 def test_an_approximate_search_reports_its_recall(tmp_path: Path) -> None:

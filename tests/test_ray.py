@@ -4,6 +4,7 @@ import hashlib
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
@@ -83,7 +84,13 @@ def test_decoding_on_ray_gives_the_same_bytes_and_the_same_rejects(
     two_workers: None, sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the stages' paths are relative, and so are these
-    for where, distribute in (("here", None), ("ray", run_on_ray)):
+    sent: list[int] = []
+
+    def counted(worker: Any, tasks: list[Any]) -> Iterator[Any]:
+        sent.append(len(tasks))
+        return run_on_ray(worker, tasks)
+
+    for where, distribute in (("here", None), ("ray", counted), ("ray", counted)):
         summary = decode_corpus(
             sources, sources[0].picture.parent, Path(where) / "decoded", work=Path(where) / "work",
             side=16, seconds=1, max_seconds=4, sample_rate=16000, window=512, hop=320, bands=32,
@@ -91,6 +98,7 @@ def test_decoding_on_ray_gives_the_same_bytes_and_the_same_rejects(
             distribute=distribute,
         )  # fmt: skip
         assert (summary["rejects_worker_died"], summary["rejects_unreadable"]) == (1, 1)
+    assert sent == [2, 0]  # what is finished is left as it is
     assert content(tmp_path / "ray") == content(tmp_path / "here")
     rejects = read_parquet(tmp_path / "ray" / "decoded" / "rejects.parquet").to_pylist()
     assert {(reject["clip_id"], reject["cause"]) for reject in rejects} == {
@@ -179,6 +187,31 @@ def test_a_task_s_error_arrives_as_it_was(two_workers: None, error: Exception) -
     assert str(raised.value) == str(error)
 
 
+def test_a_task_that_no_node_can_hold_is_refused(two_workers: None) -> None:
+    with pytest.raises(InputError, match="cores and GPUs 2 and 0, expected one with 3 and 0"):
+        list(run_on_ray(str, [1], cpus=3))
+    with pytest.raises(InputError, match="expected one with 1 and 1"):
+        list(run_on_ray(str, [1], gpus=1))
+
+
+_OWN = """
+import signal
+from pipeline.distributor import run_on_ray
+signal.signal(signal.SIGTERM, ours := lambda *_: None)
+assert list(run_on_ray(str, [1, 2])) in (["1", "2"], ["2", "1"])
+assert signal.getsignal(signal.SIGTERM) is ours
+"""
+
+
+def test_a_ray_of_its_own_leaves_sigterm_to_the_command(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", _OWN], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
 def test_an_address_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
@@ -186,7 +219,7 @@ def test_an_address_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> Non
         address = f"127.0.0.1:{server.getsockname()[1]}"
     with pytest.raises(InputError, match=f"Ray at {address}: no cluster answers there: "):
         list(run_on_ray(str, [1], address=address))
-    with pytest.raises(InputError, match="Ray at nonsense: cannot be reached: "):
+    with pytest.raises(InputError, match="Ray at nonsense: cannot be used: "):
         list(run_on_ray(str, [1], address="nonsense"))
 
 

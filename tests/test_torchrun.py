@@ -1,6 +1,7 @@
 """Stage train on several devices: when it starts ranks, and that the command really does."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -38,36 +39,74 @@ main()
 """
 
 
-def test_the_command_replaces_itself_by_ranks(tmp_path: Path) -> None:
+def _project(folder: Path, **train: object) -> None:
+    """A project before its stage train: eight small clips and their neighbours."""
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     content["train"] |= {
         "network": {"blocks": [1], "channels": [4], "strides": [1], "projection_layers": 1},
         "input_side": 16, "window_seconds": 0.5, "k": 3, "epochs": 2, "batch": 4, "threads": 1,
+        **train,
     }  # fmt: skip
     content["active"]["runs"] = {"toy": {"corpus": "toy", "search": "toy", "train": "train"}}
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
     generator = np.random.default_rng(0)
     corpus = make_corpus(
-        tmp_path / "data/decoded/toy",
+        folder / "data/decoded/toy",
         generator.integers(0, 255, (8, 18, 18, 3)).astype(np.uint8),
         generator.normal(-9, 3, (8, 40, 64)),
     )
     form = {"side": 18, "sample_rate": 16000, "window": 1024, "hop": 512, "bands": 64}
     write_json(corpus.folder / "settings.json", form)
-    found = tmp_path / "data/neighbours/toy"
+    found = folder / "data/neighbours/toy"
     write_parquet(found / "clips.parquet", pa.table({"clip_id": corpus.clip_ids, "row": range(8)}))
     ids = (np.arange(8)[:, None] + np.arange(1, 4)) % 8
     for modality in ("image", "audio"):
         write_npy(found / f"{modality}_ids.npy", ids.astype(np.int32))
-    done = subprocess.run(
+
+
+def _start(folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
         [sys.executable, "-c", _COMMAND],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
+        stderr=subprocess.PIPE,
         text=True,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+
+
+def test_the_command_trains_on_a_rank_for_each_gpu(tmp_path: Path) -> None:
+    _project(tmp_path)
+    run = _start(tmp_path)
+    told = run.communicate()[1]
+    assert run.returncode == 0, told[-3000:]
     # The second rank is silent, so a line that each would write is there once.
-    assert done.stderr.count("train: epoch 2/2") == 1
+    assert told.count("train: epoch 2/2") == 1
     load_localizer(tmp_path / "data/runs/toy/weights.safetensors")
     assert len((tmp_path / "data/runs/toy/history.tsv").read_text().splitlines()) == 3
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_all_ranks_in_one_line(tmp_path: Path, signum: signal.Signals) -> None:
+    _project(tmp_path, epochs=10_000)
+    run = _start(tmp_path)
+    assert run.stderr is not None
+    lines = []
+    for line in run.stderr:
+        lines.append(line)
+        if "epoch 2/" in line:
+            break
+    run.send_signal(signum)
+    rest = run.stderr.read().splitlines()
+    assert run.wait() == 128 + signum
+    told = [line for line in rest if "train: epoch" not in line and not line.startswith("train: ")]
+    assert told == [f"stopped by {signum.name}; the same command goes on from what is done"]
+    assert (tmp_path / "data/work/train/toy/checkpoint.pt").exists()
+
+
+def test_what_ends_every_rank_is_told_once(tmp_path: Path) -> None:
+    _project(tmp_path, k=7)
+    run = _start(tmp_path)
+    told = run.communicate()[1].splitlines()
+    assert run.returncode == 1
+    assert len(told) == 1 and "k = 7" in told[0], told
+    assert told[0].startswith("error: rank ")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -162,6 +163,8 @@ def _one_step(corpus: DecodedCorpus, recipe: Recipe) -> tuple[torch.Tensor, dict
         epochs=1, seed=0, k=K, semantic=recipe.semantic, multi_view=recipe.multi_view,
     )  # fmt: skip
     network = Localizer(recipe.architecture, seed=1).train()
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    network = network.to(memory_format=layout)
     stepper = Stepper(network, recipe, torch.device("cpu"))
     losses = stepper.backward(*stepper.views(clips[0], 0))
     gradients = {name: p.grad for name, p in network.named_parameters()}
@@ -198,6 +201,19 @@ def test_the_switches_choose_views_and_alignment(
     assert int(buffers["audnet.bn1.num_batches_tracked"]) == views
     assert (float(losses[2]) > 0) == alignment
     assert (gradients["image_projection.0.weight"] is not None) == alignment
+
+
+@pytest.mark.parametrize("change", [{"compile": True}, {"channels_last": False}], ids=str)
+def test_how_a_step_is_computed_changes_nothing(
+    corpus: DecodedCorpus, monkeypatch: pytest.MonkeyPatch, change: dict[str, bool]
+) -> None:
+    # Without a C compiler; what is traced, and differentiated, is the same.
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    plain, other = _one_step(corpus, RECIPE), _one_step(corpus, replace(RECIPE, **change))
+    torch.testing.assert_close(other[0], plain[0], atol=1e-5, rtol=1e-5)
+    largest = max(float(gradient.abs().max()) for gradient in plain[1].values())
+    for name, gradient in plain[1].items():
+        assert float((other[1][name] - gradient).abs().max()) <= 1e-5 * largest, name
 
 
 @pytest.mark.parametrize("precision", ["bfloat16", "float16"])
@@ -280,17 +296,19 @@ def test_one_cycle_is_torch_s() -> None:
 
 
 _RANK = """
-import json, sys
+import functools, json, sys
 from dataclasses import replace
 from pathlib import Path
 import numpy as np, torch, torch.distributed as dist
 from pipeline import ranks
 from pipeline.dataset import Neighbours, TrainingSet
 from pipeline.decoded import DecodedCorpus
+from pipeline.errors import InputError
 from pipeline.localizer import Architecture, Localizer, Usage
 from pipeline.training import Recipe, Stepper, train
 
 torch.set_num_threads(1)
+torch.compile = functools.partial(torch.compile, backend="aot_eager")
 dist.init_process_group("gloo")
 settings = json.loads(Path(sys.argv[1]).read_text())
 settings["architecture"] = Architecture(**{
@@ -304,21 +322,45 @@ clips = TrainingSet(
     window_steps=recipe.usage.steps, batch=recipe.batch, epochs=1, seed=0, k=recipe.k,
     part=ranks.rank(), parts=ranks.count(),
 )
-for pooling, symmetric in (("mean", False), ("top", True), ("trimap", True)):
+changes = {
+    "mean": {}, "top": {"symmetric": True}, "trimap": {"symmetric": True},
+    "cached": {"cache_gradients": True}, "compiled": {"compile": True},
+}
+for name, change in changes.items():
     network = Localizer(recipe.architecture, seed=1).train()
     ranks.synchronize_batch_norm(network)
+    pooling = name if name in ("top", "trimap") else "mean"
     stepper = Stepper(network, replace(
-        recipe, usage=replace(recipe.usage, pooling=pooling), symmetric=symmetric),
-                      torch.device("cpu"))
+        recipe, usage=replace(recipe.usage, pooling=pooling), **change), torch.device("cpu"))
     losses = stepper.backward(*stepper.views(clips[0], 0))
     ranks.average([p.grad for p in network.parameters()])
     ranks.average([losses])
     found = {n: p.grad for n, p in network.named_parameters()}
     found |= {n: b for n, b in network.named_buffers()}
-    torch.save({"losses": losses, **found}, f"{sys.argv[4]}/{pooling}_{ranks.rank()}.pt")
+    torch.save({"losses": losses, **found}, f"{sys.argv[4]}/{name}_{ranks.rank()}.pt")
 output = Path(sys.argv[4])
 train(clips.corpus, clips.rows, clips.neighbours, replace(recipe, epochs=1, sync_batch_norm=True),
       output=output / "run", work=output / "work", device="cpu")
+
+# A folder of its own for each rank, so that one alone finds the checkpoint.
+class Killed(Exception):
+    pass
+
+def kill(epoch):
+    raise Killed
+
+def again(**more):
+    train(clips.corpus, clips.rows, clips.neighbours, replace(recipe, epochs=2),
+          output=output / "apart", work=output / f"work{ranks.rank()}", device="cpu", **more)
+
+try:
+    again(epoch_done=kill)
+except Killed:
+    pass
+try:
+    again()
+except InputError as error:
+    (output / f"refused_{ranks.rank()}").write_text(str(error))
 dist.destroy_process_group()
 """
 
@@ -339,17 +381,20 @@ def test_two_ranks_give_the_single_process_s_loss_and_gradients(
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    for pooling, symmetric in (("mean", False), ("top", True), ("trimap", True)):
-        recipe = replace(RECIPE, usage=replace(RECIPE.usage, pooling=pooling), symmetric=symmetric)
+    for name in ("mean", "top", "trimap", "cached", "compiled"):
+        pooling = name if name in ("top", "trimap") else "mean"
+        recipe = replace(
+            RECIPE, usage=replace(RECIPE.usage, pooling=pooling), symmetric=pooling != "mean"
+        )
         losses, gradients, buffers = _one_step(corpus, recipe)
         for rank in range(2):
-            found = torch.load(tmp_path / f"{pooling}_{rank}.pt", weights_only=True)
+            found = torch.load(tmp_path / f"{name}_{rank}.pt", weights_only=True)
             torch.testing.assert_close(found["losses"], losses, atol=1e-5, rtol=1e-6)
             for part in (gradients, buffers):
                 largest = max(float(expected.abs().max()) for expected in part.values())
-                for name, expected in part.items():
-                    apart = float((found[name] - expected).abs().max())
-                    assert apart <= 1e-5 * largest, name
+                for key, expected in part.items():
+                    apart = float((found[key] - expected).abs().max())
+                    assert apart <= 1e-5 * largest, (name, key)
     train(
         corpus, ROWS, _neighbours(), replace(RECIPE, epochs=1), output=tmp_path / "single",
         work=tmp_path / "work", device="cpu",
@@ -359,6 +404,9 @@ def test_two_ranks_give_the_single_process_s_loss_and_gradients(
         for folder in ("run", "single")
     )
     assert split == pytest.approx(single, rel=1e-3)
+    for rank in range(2):
+        told = (tmp_path / f"refused_{rank}").read_text()
+        assert "found by the ranks after the epochs 1, 0" in told
 
 
 @pytest.mark.parametrize(("view", "megabytes"), [("frames", 25), ("sounds", 39)])

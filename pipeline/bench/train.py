@@ -63,7 +63,14 @@ def measure(
     limit = _product_rate(device)
     with deterministic(device, threads):  # as a run trains
         for batch in batches:
-            yield _step_row(corpus, replace(recipe, batch=batch), device, repeats, threads, limit)
+            plain = replace(recipe, batch=batch)
+            try:
+                row = _step_row(corpus, plain, device, repeats, threads, limit)
+            except torch.OutOfMemoryError:  # a smaller card's; then as one would train on it
+                cached = replace(plain, cache_gradients=True)
+                row = _step_row(corpus, cached, device, repeats, threads, limit)
+                row = replace(row, name=f"{row.name}, cached gradients")
+            yield row
         recipe = replace(recipe, batch=batches[0])
         cached = replace(recipe, cache_gradients=True)
         yield _variant_row(corpus, cached, device, repeats, "cached")
@@ -85,7 +92,13 @@ def _step_row(
     workers = min(8, threads) if device.type == "cuda" else 0
     steps = max(2, 2 * _PREFETCHED * workers)
     loader = iter(
-        DataLoader(clips, batch_size=None, num_workers=workers, pin_memory=device.type == "cuda")
+        DataLoader(
+            clips,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=device.type == "cuda",
+            multiprocessing_context="fork" if workers else None,
+        )
     )
     stepper = _stepper(recipe, device)
     resident = {key: part.to(device) for key, part in clips[0].items()}
