@@ -3,8 +3,8 @@
 As in img2dataset, the work is cut into shards that know nothing of each other: `decode_shard` is a
 picklable call that gives the same files whoever makes it and however often, and only
 `run_in_processes` knows about processes; another engine distributes the same calls. Each shard has
-a process of its own, forked from a warm server in about 20 ms, so a clip that kills its decoder
-costs the work of its own shard only (that clip is tried once more, then rejected) and memory
+a process of its own, forked from a warm server in a tenth of a second, so a clip that kills its
+decoder costs the work of its own shard only (it is tried once more, then rejected) and memory
 cannot grow over a corpus.
 
 Finished shards stay in a work folder, named by a fingerprint of everything that makes their bytes:

@@ -2,7 +2,7 @@
 
 Exact search on a CPU is a blocked matrix product followed by one partition per row, and no FAISS:
 `IndexFlatIP.search` spends three quarters of its time on selecting 1,000 of 144,000 through a
-reservoir; this finds the same 3.3 times as fast. FAISS does what is not a plain product: exact
+reservoir; this finds the same 2.8 times as fast. FAISS does what is not a plain product: exact
 search on a GPU, and the approximate indices, which pay from several hundred thousand clips on (at
 100,000 and k = 1,000, probing 64 lists halves the time and finds 56 to 83 % of the neighbours).
 
@@ -48,7 +48,7 @@ def search(
 
     Returns ids, (n, k) int32, and cosine similarities, (n, k) float16, the most similar first and
     equally similar ones by id; so a smaller k is a prefix of a larger one. Above inputs and outputs
-    the memory is the normalised copy of the inputs and 256 MiB.
+    the memory is the normalised copy of the inputs and 256 MiB; an index holds another copy.
 
     `index` "ivf" and "hnsw" are approximate; `effort` is the number of lists probed or HNSW's
     candidates (a default that favours recall otherwise). `gpu` defaults to whether there is one.

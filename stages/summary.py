@@ -41,7 +41,7 @@ def show_table(
 def _cell(value: object) -> str:
     if not isinstance(value, int | float):
         return str(value)
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    return f"{value:,}" if isinstance(value, int) or value >= 1e4 else f"{value:.4g}"
 
 
 def _duration(seconds: float) -> str:
@@ -57,7 +57,7 @@ def _size(path: Path) -> str:
     files = path.rglob("*") if path.is_dir() else [path]
     size = float(sum(file.stat().st_size for file in files if file.is_file()))
     for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
+        if size < 999.5:  # what rounds to a thousand is one of the next unit
             return f"{size:.3g} {unit}"
         size /= 1000
     return f"{size:.3g} TB"

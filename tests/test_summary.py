@@ -35,6 +35,13 @@ def test_a_summary_names_what_was_made_and_its_size(tmp_path: Path, shown: io.St
     assert "1.2 MB" in text and "34 kB" in text
 
 
+def test_numbers_keep_their_digits(tmp_path: Path, shown: io.StringIO) -> None:
+    (tmp_path / "nearly.npy").write_bytes(bytes(999_700))
+    show_summary("x", {"large": 144_000.5, "small": 0.123456}, tmp_path / "nearly.npy")
+    text = shown.getvalue()
+    assert "144,000.5" in text and " 0.1235" in text and " 1 MB" in text
+
+
 def test_an_evaluation_shows_the_scores_of_a_paper_beside_the_baselines(
     shown: io.StringIO,
 ) -> None:
