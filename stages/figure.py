@@ -10,7 +10,7 @@ import typer
 
 from pipeline.errors import InputError
 from pipeline.params import Embed, EvaluationItem, Parameters
-from stages.paths import decoded_folder, results_folder, run_folder
+from stages.paths import check_outputs, decoded_folder, results_folder, run_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,6 +35,11 @@ class _Source:
     label: str
     name: str
     item: EvaluationItem | None
+
+    @property
+    def read(self) -> Path:
+        """The file or the folder that its maps come from."""
+        return results_folder(self.name) if self.item else Path(self.name)
 
 
 def figure(
@@ -79,11 +84,14 @@ def figure(
     """
     from pipeline.benchmarks import open_benchmark
     from pipeline.decoded import DecodedCorpus
+    from pipeline.report.answers import media_called
     from pipeline.report.rows import Row, draw_rows
     from pipeline.report.samples import choose_images, choose_samples, column
 
     if page is not None and kind != Kind.sounds:
         raise InputError(f"--page shows one frame under several sounds, not {kind.value}")
+    if not out.name:
+        raise InputError(f"--out {out}: expected a path with a name, as in folder/figure")
     parameters = Parameters()
     sources = [_source(parameters, text) for text in rows]
     shown = on or next((source.name for source in sources if source.item), None)
@@ -96,6 +104,10 @@ def figure(
     benchmark = open_benchmark(
         ground.benchmark, Path(ground.ground.annotations), corpus, Path(ground.ground.root)
     )
+    paths = [out.with_name(f"{out.name}.{ending}") for ending in ("pdf", "png")]
+    read = [parameters.path, corpus.folder, *(source.read for source in sources)]
+    read += media_called(page.name, corpus, Path(ground.ground.root)) if page else []
+    check_outputs([*paths, *([page] if page else [])], read)
     if not benchmark.wants_maps:
         raise InputError(f"benchmark {ground.benchmark}: scores no maps, so there are none to draw")
     if kind == Kind.sounds:
@@ -107,7 +119,6 @@ def figure(
     drawn = [Row(s.label, _maps(s, benchmark, places)) for s in sources]
     if kind == Kind.ogl:
         drawn = _with_objects(parameters, ground, drawn, benchmark, corpus, places)
-    paths = [out.with_name(f"{out.name}.{ending}") for ending in ("pdf", "png")]
     draw_rows(paths, columns, drawn)
     if page is not None:
         _write_page(page, parameters, ground, sources, drawn, benchmark, corpus, images)

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipeline.params import EvaluationItem, Parameters, Study, Train
-from stages.paths import DATA, decoded_folder, results_folder, run_folder, toy_folder
+from stages.paths import (
+    DATA,
+    check_outputs,
+    decoded_folder,
+    results_folder,
+    run_folder,
+    toy_folder,
+)
 from stages.summary import show_summary
 
 if TYPE_CHECKING:
@@ -53,7 +60,11 @@ def report(
     from pipeline.report.scores import training_charts
     from pipeline.shards import atomic_file, read_json, read_tsv
 
-    own, studies, values = settings(Parameters(), study)
+    parameters = Parameters()
+    check_outputs(
+        [out], [parameters.path, *(DATA / kind for kind in ("decoded", "results", "runs"))]
+    )
+    own, studies, values = settings(parameters, study)
     title = next((name for name, entry in studies.items() if entry == own), study)
     scored = _scored(own, values[""], None)
     others = [

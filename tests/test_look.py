@@ -115,8 +115,6 @@ def test_localize_draws_the_middle_and_the_film(
     before = sorted(path.name for path in project.iterdir())
     assert avloc("localize", str(mute), "--out", "no.png", "--video", "no.mp4") == 1
     assert capsys.readouterr().err == "error: mute.mp4: no sound: the file has no sound stream\n"
-    assert avloc("localize", clip, "--video", clip) == 1
-    assert "is the clip itself" in capsys.readouterr().err
     assert sorted(path.name for path in project.iterdir()) == before
 
 
@@ -137,6 +135,55 @@ def test_retrieve_a_clip_and_a_file(
     assert "picture of green.png" in capsys.readouterr().out
     assert avloc("retrieve", "nothing.wav") == 1
     assert "nothing.wav: expected a media file or a clip of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("localize own.mp4 --out own.mp4", "own.mp4: is read by this command"),
+        ("localize own.mp4 --video ./own.mp4", "own.mp4: is read by this command"),
+        ("localize --image p.png --audio own.mp4 --out p.png", "p.png: is read by this"),
+        ("localize --image p.png --audio own.mp4 --out own.mp4", "own.mp4: is read by this"),
+        ("localize own.mp4 --weights w.safetensors --out w.safetensors", "w.safetensors: is read"),
+        ("localize own.mp4 --out same --video ../{here}/same", "same: is named for two outputs"),
+        ("localize own.mp4 --out /proc/x/e.png", "/proc/x/e.png: cannot be written here: No such"),
+        ("localize own.mp4 --out p.png/e.png", "p.png/e.png: cannot be written here: "),
+        ("localize own.mp4 --out new/deep/e.png --video data", "data: found a folder, expected a"),
+        ("localize own.mp4 --out /dev/null", "/dev/null: found a device, expected a file"),
+        ("retrieve own.mp4 --page own.mp4", "own.mp4: is read by this command"),
+        ("retrieve own.mp4 --page data/decoded/toy/clips.parquet", "clips.parquet: is read by"),
+        ("retrieve own.mp4 --media clips --page clips/{clip}.mp4", "{clip}.mp4: is read by this"),
+        ("retrieve own.mp4 --page data", "data: found a folder"),
+        ("figure localization theirs.npz --on toy-scenes --out f.pdf --page x", "--page shows"),
+        ("figure sounds toy-scenes --out f --page f.png", "f.png: is named for two outputs"),
+        ("figure sounds toy-scenes --page params.yaml", "params.yaml: is read by this command"),
+        ("figure sounds toy-scenes --out .", "--out .: expected a path with a name"),
+        ("report --out params.yaml", "params.yaml: is read by this command"),
+        ("report --out data/decoded", "data/decoded: is read by this command"),
+        ("score retrieval theirs.npz --per-sample theirs.npz", "theirs.npz: is read by this"),
+        ("bench decode --media own.mp4 --json own.mp4", "own.mp4: is read by this command"),
+    ],
+)
+def test_no_output_takes_the_place_of_an_input(
+    arguments: str, said: str, project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("own.mp4", f"clips/{CLIPS[0]}.mp4"):
+        write_media(Path(name), seconds=0.4, sound=tones(0.4, 16000))
+    Image.new("RGB", (20, 20)).save("p.png")
+    Path("w.safetensors").write_bytes(Path("data/runs/toy/weights.safetensors").read_bytes())
+    np.savez("theirs.npz", maps=np.ones((1, 4, 4)), ids=np.array(CLIPS[:1]))
+
+    def files() -> dict[Path, bytes | None]:
+        found = project.rglob("*")
+        return {path: path.read_bytes() if path.is_file() else None for path in found}
+
+    before = files()
+    names = {"here": project.name, "clip": CLIPS[0]}
+    assert avloc(*arguments.format(**names).split()) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.err.startswith("error: ") and said.format(**names) in printed.err
+    assert files() == before
 
 
 def test_a_sound_comes_through_a_page(tmp_path: Path) -> None:

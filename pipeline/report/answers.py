@@ -77,6 +77,16 @@ def clip_card(
     return Card(title, text, picture, sound, own)
 
 
+def media_called(name: str, corpus: DecodedCorpus, media: Path | None) -> list[Path]:
+    """The files of a corpus' clips below `media` that are called `name`, which nothing else shall
+    be written to."""
+    if media is None:
+        return []
+    columns = (corpus.clips[key].to_pylist() for key in ("picture_path", "sound_path"))
+    named = {path for column in columns for path in column if path}
+    return [media / path for path in named if path.rpartition("/")[2] == name]
+
+
 def clip_sound(corpus: DecodedCorpus, clip_id: str, media: Path) -> str | None:
     """The player's data URI of a clip's sound, None where the media do not hold it."""
     path = corpus.clips["sound_path"][corpus.row(clip_id)].as_py()
