@@ -8,13 +8,14 @@ import pytest
 import torch
 from made_media import all_frames, tones, write_media
 from PIL import Image
+from torch.nn import functional
 
 from pipeline.errors import InputError
 from pipeline.localizer import Architecture, Localizer, Usage
 from pipeline.media import MediaError
 from pipeline.moving import INTERVAL, localize_moving, moving_windows
 from pipeline.playback import play_picture, play_sound
-from pipeline.report.film import draw_film
+from pipeline.report.film import Enlargement, draw_film
 from pipeline.spectrogram import log_spectrogram
 
 USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
@@ -102,6 +103,17 @@ def test_the_film_has_the_picture_the_map_and_the_sound(tmp_path: Path) -> None:
     assert heard.shape[1] == pytest.approx(22050, abs=2100)
     spectrum = np.abs(np.fft.rfft(heard[1, 4000:20000]))
     assert np.argmax(spectrum) * 22050 / 16000 == pytest.approx(500, abs=3)  # the right channel's
+
+
+@pytest.mark.parametrize("cells", [(14, 14), (7, 3), (1, 1)])
+def test_maps_are_enlarged_bilinearly(cells: tuple[int, int]) -> None:
+    heat = np.random.default_rng(0).random(cells, np.float32)
+    for height, width in ((96, 128), (8, 14), (2, 2)):
+        expected = functional.interpolate(
+            torch.from_numpy(heat)[None, None], (height, width), mode="bilinear"
+        )
+        found = Enlargement(cells, height, width)(heat)
+        np.testing.assert_allclose(found, expected[0, 0].numpy(), atol=1e-5)
 
 
 def test_a_still_picture_lasts_as_long_as_its_maps(tmp_path: Path) -> None:

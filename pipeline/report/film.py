@@ -95,10 +95,10 @@ class _Canvas:
         low, high = float(maps.min()), float(maps.max())
         scaled = (maps - low) / (high - low) if high > low else np.zeros_like(maps)
         self.maps = (255 * scaled).astype(np.float32)
-        rows, columns = maps.shape[1:]
-        self.sizes = [
-            (_bilinear(rows, size), _bilinear(columns, width))
-            for size, width in ((height, self.width), (height // 2, self.width // 2))
+        cells = maps.shape[1], maps.shape[2]
+        self.enlargements = [
+            Enlargement(cells, height, self.width),
+            Enlargement(cells, height // 2, self.width // 2),
         ]
         self.colours = _colour_tables(self.matrix)
 
@@ -118,8 +118,7 @@ class _Canvas:
         heat = self.maps[before] + (moment - before) * (self.maps[after] - self.maps[before])
         flat, area = drawn.reshape(-1), self.height * self.width
         cells = [
-            (rows @ heat @ columns.T).round().astype(np.uint8).reshape(-1)
-            for rows, columns in self.sizes
+            enlarge(heat).round().astype(np.uint8).reshape(-1) for enlarge in self.enlargements
         ]
         for plane, first, last in (
             (0, 0, area),
@@ -190,11 +189,33 @@ def _named(items: Iterator[T], path: Path) -> Iterator[T]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _bilinear(cells: int, pixels: int) -> np.ndarray:
-    """The weights of each cell in each pixel of bilinear resizing, (pixels, cells) float32."""
+class Enlargement:
+    """Bilinear enlargement of maps (h, w) to (height, width), float32.
+
+    Not a product of matrices: for one as small as this BLAS wakes all its threads, which then wait
+    for each other on the cores that the codecs need; that took half of a film's time.
+    """
+
+    def __init__(self, cells: tuple[int, int], height: int, width: int) -> None:
+        self.upper, self.lower, down = _between(cells[0], height)
+        self.left, self.right, self.across = _between(cells[1], width)
+        self.down = down[:, None]
+
+    def __call__(self, heat: np.ndarray) -> np.ndarray:
+        left = heat[:, self.left]
+        wide = left + self.across * (heat[:, self.right] - left)
+        upper, fine = wide[self.upper], wide[self.lower]
+        fine -= upper
+        fine *= self.down
+        fine += upper
+        return fine
+
+
+def _between(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each of `pixels`, the two cells that it lies between and how far it is from the first."""
     place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    distance = np.abs(place[:, None] - np.arange(cells))
-    return np.maximum(0, 1 - distance).astype(np.float32)
+    first = place.astype(np.intp)
+    return first, np.minimum(first + 1, cells - 1), (place - first).astype(np.float32)
 
 
 def _colour_tables(matrix: Colorspace) -> list[np.ndarray]:
