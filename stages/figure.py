@@ -37,9 +37,11 @@ class _Source:
     item: EvaluationItem | None
 
     @property
-    def read(self) -> Path:
-        """The file or the folder that its maps come from."""
-        return results_folder(self.name) if self.item else Path(self.name)
+    def read(self) -> list[Path]:
+        """The file or the folders that its maps come from."""
+        if self.item is None:
+            return [Path(self.name)]
+        return [results_folder(self.name), run_folder(self.item.run)]
 
 
 def figure(
@@ -87,6 +89,7 @@ def figure(
     from pipeline.report.answers import media_called
     from pipeline.report.rows import Row, draw_rows
     from pipeline.report.samples import choose_images, choose_samples, column
+    from pipeline.shards import atomic_file
 
     if page is not None and kind != Kind.sounds:
         raise InputError(f"--page shows one frame under several sounds, not {kind.value}")
@@ -105,7 +108,7 @@ def figure(
         ground.benchmark, Path(ground.ground.annotations), corpus, Path(ground.ground.root)
     )
     paths = [out.with_name(f"{out.name}.{ending}") for ending in ("pdf", "png")]
-    read = [parameters.path, corpus.folder, *(source.read for source in sources)]
+    read = [parameters.path, corpus.folder, *(place for s in sources for place in s.read)]
     read += media_called(page.name, corpus, Path(ground.ground.root)) if page else []
     check_outputs([*paths, *([page] if page else [])], read)
     if not benchmark.wants_maps:
@@ -119,9 +122,11 @@ def figure(
     drawn = [Row(s.label, _maps(s, benchmark, places)) for s in sources]
     if kind == Kind.ogl:
         drawn = _with_objects(parameters, ground, drawn, benchmark, corpus, places)
+    text = None if page is None else _page(ground, sources, drawn, benchmark, corpus, images)
     draw_rows(paths, columns, drawn)
-    if page is not None:
-        _write_page(page, parameters, ground, sources, drawn, benchmark, corpus, images)
+    if page is not None and text is not None:
+        with atomic_file(page) as file:
+            file.write(text.encode())
     typer.echo(", ".join(str(path) for path in [*paths, *([page] if page else [])]))
 
 
@@ -177,26 +182,25 @@ def _with_objects(
     return [*both, Row("object map", list(objects))]
 
 
-def _write_page(
-    page: Path,
-    parameters: Parameters,
+def _page(
     ground: EvaluationItem,
     sources: Sequence[_Source],
     rows: "Sequence[Row]",
     benchmark: "Benchmark",
     corpus: "DecodedCorpus",
     images: Sequence[Sequence[int]],
-) -> None:
-    """Maps move where the row's run has its weights here; else each sound has its one map."""
+) -> str:
+    """The page's text. Maps move where the row's run has its weights here; else, and under a made
+    sound, which nobody needs to hear, each sound has its one map."""
     from PIL import Image
 
+    from pipeline.benchmarks import NOISE, SILENCE
     from pipeline.localizer import load_localizer
     from pipeline.moving import INTERVAL, localize_stored
     from pipeline.report.answers import clip_sound
     from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
     from pipeline.report.players import picture_uri
     from pipeline.report.samples import sound_label
-    from pipeline.shards import atomic_file
 
     weights = [s.item and run_folder(s.item.run) / "weights.safetensors" for s in sources]
     localizers = [load_localizer(path) if path and path.is_file() else None for path in weights]
@@ -205,15 +209,17 @@ def _write_page(
         sounds = []
         for number, place in enumerate(image, start=first):
             pair = benchmark.samples[place].frame_clip, benchmark.samples[place].sound_clip
+            made = pair[1] in (SILENCE, NOISE)
             maps = [
-                row.maps[number][None] if known is None else localize_stored(known, corpus, *pair)
+                row.maps[number][None]
+                if known is None or made
+                else localize_stored(known, corpus, *pair)
                 for row, known in zip(rows, localizers, strict=True)
             ]
-            uri = clip_sound(corpus, pair[1], Path(ground.ground.root))
+            uri = None if made else clip_sound(corpus, pair[1], Path(ground.ground.root))
             sounds.append(SoundChoice(sound_label(benchmark, place), uri, maps))
         frame = corpus.frame(corpus.row(benchmark.samples[image[0]].frame_clip))
         uri = picture_uri(Image.fromarray(frame))
         scenes.append(InteractiveScene(uri, [row.label for row in rows], sounds))
         first += len(image)
-    with atomic_file(page) as file:
-        file.write(interactive_page(scenes, INTERVAL).encode())
+    return interactive_page(scenes, INTERVAL)

@@ -14,6 +14,7 @@ from made_corpus import make_corpus
 from made_media import tones, write_media
 from PIL import Image
 
+from pipeline.benchmarks import open_benchmark
 from pipeline.decoded import DecodedCorpus
 from pipeline.localizer import Architecture, Localizer, Usage, save_localizer
 from pipeline.media import read_sound
@@ -242,3 +243,35 @@ def test_one_frame_under_several_sounds(
     assert len(cells) == 7 * 16 and (cells.min(), cells.max()) == (0, 255)
     assert not re.search(r"""(src|href)=["']?(http|//)""", page)
     capsys.readouterr()
+
+
+def test_made_sounds_have_their_map_and_no_player(project: Path, avloc: Avloc) -> None:
+    annotations = Path("data/toys/toy/annotations")
+    boxes = [
+        {"file": clip, "class": "ab"[n % 2], "bbox": [[0, 0, 0.5, 1]]}
+        for n, clip in enumerate(CLIPS[:3])
+    ]
+    (annotations / "vggss.json").write_text(json.dumps(boxes))
+    corpus = DecodedCorpus(Path("data/decoded/toy"))
+    samples = open_benchmark("negatives", annotations, corpus).samples
+    details = Path("data/results/toy-negatives/details")
+    ids = [sample.sample_id for sample in samples]
+    write_parquet(details / "samples.parquet", pa.table({"sample_id": ids}))
+    maps = np.random.default_rng(0).random((len(ids), 4, 4), np.float32)
+    write_npy(details / "maps.npy", maps)
+    assert avloc("figure", "sounds", "toy-negatives", "--count", "1", "--page", "five.html") == 0
+    text = re.findall(r'id="scenes">(.*)</script>', Path("five.html").read_text())[0]
+    sounds = {sound["label"]: sound for sound in json.loads(text)[0]["sounds"]}
+    for name, moments in (("silence", 1), ("noise", 1), (CLIPS[0], 3)):
+        cells = base64.b64decode(sounds[name]["maps"][0]["cells"])
+        assert len(cells) == 16 * moments
+        assert (sounds[name]["uri"] is None) == (moments == 1)
+
+
+def test_a_page_that_cannot_be_made_leaves_no_figure(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("data/runs/toy/weights.safetensors").write_bytes(b"damaged")
+    assert avloc("figure", "sounds", "toy-scenes", "--out", "f", "--page", "five.html") == 1
+    assert "data/runs/toy/weights.safetensors: " in capsys.readouterr().err
+    assert not {"f.pdf", "f.png", "five.html"} & {path.name for path in project.iterdir()}
