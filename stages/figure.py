@@ -56,7 +56,8 @@ def figure(
         list[str],
         typer.Argument(
             metavar="[LABEL=]ROW...",
-            help="Evaluations of the active study, or FILE.npz as avloc score reads them.",
+            help="Evaluations of any study with their results here, or FILE.npz as avloc score "
+            "reads them.",
         ),
     ],
     out: Annotated[
@@ -102,7 +103,7 @@ def figure(
         raise InputError(
             "no row is an evaluation, so --on has to name one: whose samples are these?"
         )
-    ground = parameters.read(f"active.evaluations.{shown}", EvaluationItem)
+    ground = _evaluation(parameters, shown)
     corpus = DecodedCorpus(decoded_folder(ground.ground.corpus))
     benchmark = open_benchmark(
         ground.benchmark, Path(ground.ground.annotations), corpus, Path(ground.ground.root)
@@ -134,8 +135,28 @@ def _source(parameters: Parameters, text: str) -> _Source:
     label, _, name = text.rpartition("=")
     if name.endswith(".npz"):
         return _Source(label or Path(name).stem, name, None)
-    item = parameters.read(f"active.evaluations.{name}", EvaluationItem)
+    item = _evaluation(parameters, name)
+    details = results_folder(name) / "details"
+    if not details.is_dir():
+        raise InputError(
+            f"{details}: not found; `dvc repro` makes it where the study of {name} is the active "
+            "one"
+        )
     return _Source(label or item.run, name, item)
+
+
+def _evaluation(parameters: Parameters, name: str) -> EvaluationItem:
+    """The evaluation of the first study that has it, the active one before the others."""
+    studies = parameters.studies()
+    for study in studies:
+        if name in study.evaluations:
+            return study.evaluations[name]
+    known = dict.fromkeys(key for study in studies for key in study.evaluations)
+    here = [key for key in known if results_folder(key).is_dir()]
+    raise InputError(
+        f"{parameters.path}: no study has an evaluation {name!r}, expected FILE.npz or one with "
+        f"results in {results_folder(name).parent}: {', '.join(here) or 'there are none yet'}"
+    )
 
 
 def _maps(source: _Source, benchmark: "Benchmark", places: Sequence[int]) -> "list[np.ndarray]":

@@ -225,6 +225,44 @@ def test_figures_of_evaluations_and_of_files(
     assert {path.name for path in Path("out").iterdir()} == {"three.pdf", "three.png"}
 
 
+def test_rows_of_other_studies(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    scenes = content["active"]["evaluations"]["toy-scenes"]
+    content["studies"]["mine"] = {**content["active"], "evaluations": {"theirs": scenes}}
+    content["studies"]["mine"]["evaluations"]["unmade"] = scenes
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    Path("data/results/toy-scenes").rename("data/results/theirs")
+    assert avloc("figure", "localization", "theirs", "--count", "2", "--out", "f") == 0
+    assert capsys.readouterr().out == "f.pdf, f.png\n"
+    assert avloc("figure", "localization", "unmade") == 1
+    assert capsys.readouterr().err == (
+        "error: data/results/unmade/details: not found; `dvc repro` makes it where the study of "
+        "unmade is the active one\n"
+    )
+    for arguments in (["nobody"], ["theirs", "--on", "nobody"]):
+        assert avloc("figure", "localization", *arguments) == 1
+        assert capsys.readouterr().err == (
+            "error: params.yaml: no study has an evaluation 'nobody', expected FILE.npz or one "
+            "with results in data/results: theirs\n"
+        )
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e300])
+def test_maps_that_are_not_finite_are_not_drawn(
+    value: float, project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps = np.random.default_rng(1).random((3, 7, 7))
+    maps[1, 2, 3] = value
+    np.savez("theirs.npz", maps=maps, ids=np.array(CLIPS[:3]))
+    assert avloc("figure", "localization", "theirs.npz", "--on", "toy-scenes", "--out", "f") == 1
+    assert capsys.readouterr().err == (
+        f"error: theirs.npz: map of {CLIPS[1]}: found NaN or infinity, expected finite values\n"
+    )
+    assert not Path("f.png").exists()
+
+
 def test_one_frame_under_several_sounds(
     project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
 ) -> None:
