@@ -264,6 +264,25 @@ def test_results_of_other_samples(
     assert not (copy / "page.html").exists()
 
 
+def test_a_study_without_its_results_is_told_in_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    monkeypatch.chdir(copy)
+    (copy / "data/results/made-retrieval/metrics.json").unlink()
+    (copy / "data/runs/made/history.tsv").unlink()
+    with pytest.raises(InputError) as caught:
+        report("active", Path("page.html"))
+    assert str(caught.value) == (
+        "study active: not found: 2 of 4 files that its report is made of, "
+        "data/runs/made/history.tsv first; `dvc repro` makes them where it is the active one"
+    )
+    with pytest.raises(InputError, match=r"study studies\.ablations: not found: \d+ of"):
+        report("studies.ablations", Path("page.html"))
+    assert not (copy / "page.html").exists()
+
+
 def test_strange_names_stay_text(tmp_path: Path) -> None:
     clips = make_clips(tmp_path, [HOSTILE, "b", "c"], sounds=False)
     samples = [Sample(clip, clip, clip) for clip in (HOSTILE, "b", "c")]
