@@ -128,6 +128,18 @@ def test_a_still_picture_lasts_as_long_as_its_maps(tmp_path: Path) -> None:
     assert all_frames(tmp_path / "f.mp4")[0].shape == (40, 60, 3)
 
 
+def test_a_film_that_no_decoder_takes(tmp_path: Path) -> None:
+    sound = write_media(
+        tmp_path / "a.wav", size=None, sound=tones(0.5, 16000), audio_codec="pcm_s16le"
+    )
+    Image.new("RGB", (4000, 3)).save(tmp_path / "wide.png")
+    maps = np.zeros((5, 4, 4), np.float32)
+    film = tmp_path / "f.mp4"
+    with pytest.raises(InputError, match=r"wide\.png: 4000 x 3 pixels make a film of 85334 x 64, "):
+        draw_film(film, tmp_path / "wide.png", sound, maps, interval=0.1, frames=0, height=64)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.wav", "wide.png"}
+
+
 def test_a_clip_without_sound_or_picture_leaves_nothing(
     localizer: Localizer, tmp_path: Path
 ) -> None:
