@@ -58,6 +58,7 @@ def test_windows_are_those_around_each_moment() -> None:
     torch.testing.assert_close(windows[9], whole[start : start + 20])
     torch.testing.assert_close(windows[0], whole[:20])
     torch.testing.assert_close(windows[-1], whole[-20:])
+    torch.testing.assert_close(moving_windows(samples, 2.0, 3, USAGE, 8), windows[8:11])
     silent = moving_windows(samples[:16000], 2.0, 20, USAGE)[-1]
     assert float(silent.max()) == pytest.approx(np.log(1e-7), abs=1e-3)
 
@@ -103,6 +104,40 @@ def test_the_film_has_the_picture_the_map_and_the_sound(tmp_path: Path) -> None:
     assert heard.shape[1] == pytest.approx(22050, abs=2100)
     spectrum = np.abs(np.fft.rfft(heard[1, 4000:20000]))
     assert np.argmax(spectrum) * 22050 / 16000 == pytest.approx(500, abs=3)  # the right channel's
+
+
+@pytest.mark.parametrize("sound_seconds", [0.1, 1.0, 3.95, 4.0, 6.0])
+def test_maps_come_batch_by_batch_and_are_those_of_the_whole_clip(
+    sound_seconds: float,
+    localizer: Localizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clip = write_media(tmp_path / "clip.mp4", seconds=4.0)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, round(sound_seconds * 16000)))
+    sound = write_media(
+        tmp_path / "a.wav", size=None, sound=noise.astype(np.float32), audio_codec="pcm_s16le"
+    )
+    whole = localize_moving(localizer, clip, sound)  # 40 moments are in two batches
+
+    waiting: list[int] = [0]
+    frames, sounds = localizer.encode_frames, localizer.encode_sounds
+
+    def count_frames(batch: torch.Tensor) -> torch.Tensor:
+        waiting.append(waiting[-1] + len(batch))
+        return frames(batch)
+
+    def count_sounds(batch: torch.Tensor) -> torch.Tensor:
+        waiting.append(waiting[-1] - len(batch))
+        return sounds(batch)
+
+    monkeypatch.setattr(localizer, "encode_frames", count_frames)
+    monkeypatch.setattr(localizer, "encode_sounds", count_sounds)
+    monkeypatch.setattr("pipeline.moving._BATCH", 4)
+    parts = localize_moving(localizer, clip, sound)
+    assert max(waiting) <= 12 and waiting[-1] == 0
+    assert (parts.seconds, parts.frames) == (whole.seconds, whole.frames)
+    np.testing.assert_allclose(parts.maps, whole.maps, atol=1e-5)
 
 
 @pytest.mark.parametrize("cells", [(14, 14), (7, 3), (1, 1)])
