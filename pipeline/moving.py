@@ -5,6 +5,7 @@ window, the first or the last window is what the localizer hears. Frames go to t
 FFmpeg's scaler instead of Pillow's, six times as fast and different by a few levels.
 """
 
+import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -103,10 +104,15 @@ def _maps(localizer: Localizer, v: Tensor, heard: np.ndarray, seconds: float, fi
 
 @torch.inference_mode()
 def localize_stored(
-    localizer: Localizer, corpus: DecodedCorpus, frame_clip: str, sound_clip: str
+    localizer: Localizer,
+    corpus: DecodedCorpus,
+    frame_clip: str,
+    sound_clip: str,
+    longest: float = math.inf,
 ) -> np.ndarray:
     """The maps (T, h, w) float32 of one frame of a corpus under one of its sounds, every
-    `INTERVAL`. Raises `InputError` for a clip that the corpus lacks or that has no such part."""
+    `INTERVAL`; of a sound longer than `longest` s under its middle, as `read_sound` cuts it.
+    Raises `InputError` for a clip that the corpus lacks or that has no such part."""
     usage = localizer.usage
     picture, sound = corpus.row(frame_clip), corpus.row(sound_clip)
     for clip, present, part in (
@@ -115,8 +121,12 @@ def localize_stored(
     ):
         if not present:
             raise InputError(f"{corpus.folder}: clip {clip} has no {part}")
-    length = max(corpus.sound_length(sound), usage.steps)
-    whole = torch.from_numpy(sound_window(corpus, sound, length, 0).copy())
+    length = corpus.sound_length(sound)
+    if stored_seconds(corpus, sound_clip, usage) > longest:
+        samples = round(longest * usage.sample_rate)
+        length = spectrogram_length(samples, usage.window, usage.hop)
+    length = max(length, usage.steps)
+    whole = torch.from_numpy(sound_window(corpus, sound, length).copy())
     seconds = ((length - 1) * usage.hop + usage.window) / usage.sample_rate
     starts = _starts(0, max(1, round(seconds / INTERVAL)), length, usage)
     frame = torch.from_numpy(corpus.frame(picture).copy())[None]
@@ -126,6 +136,12 @@ def localize_stored(
         a = localizer.encode_sounds(spectrograms(_windows(whole, part, usage)))
         maps.append(localization_map(v.expand(len(a), -1, -1, -1), a))
     return torch.cat(maps).numpy()
+
+
+def stored_seconds(corpus: DecodedCorpus, clip_id: str, usage: Usage) -> float:
+    """How much of a clip's sound the corpus holds, up to one step more."""
+    steps = corpus.sound_length(corpus.row(clip_id))
+    return (steps * usage.hop + usage.window) / usage.sample_rate
 
 
 def moving_windows(

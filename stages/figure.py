@@ -217,10 +217,10 @@ def _page(
 
     from pipeline.benchmarks import NOISE, SILENCE
     from pipeline.localizer import load_localizer
-    from pipeline.moving import INTERVAL, localize_stored
+    from pipeline.moving import INTERVAL, localize_stored, stored_seconds
     from pipeline.report.answers import clip_sound
     from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
-    from pipeline.report.players import picture_uri
+    from pipeline.report.players import SECONDS, picture_uri
     from pipeline.report.samples import sound_label
 
     weights = [s.item and run_folder(s.item.run) / "weights.safetensors" for s in sources]
@@ -231,13 +231,16 @@ def _page(
         for number, place in enumerate(image, start=first):
             pair = benchmark.samples[place].frame_clip, benchmark.samples[place].sound_clip
             made = pair[1] in (SILENCE, NOISE)
+            # What is played and what is mapped must be one stretch: the corpus' or a player's.
+            usages = [known.usage for known in localizers if known and not made]
+            longest = min([SECONDS, *(stored_seconds(corpus, pair[1], use) for use in usages)])
             maps = [
                 row.maps[number][None]
                 if known is None or made
-                else localize_stored(known, corpus, *pair)
+                else localize_stored(known, corpus, *pair, longest)
                 for row, known in zip(rows, localizers, strict=True)
             ]
-            uri = None if made else clip_sound(corpus, pair[1], Path(ground.ground.root))
+            uri = None if made else clip_sound(corpus, pair[1], Path(ground.ground.root), longest)
             sounds.append(SoundChoice(sound_label(benchmark, place), uri, maps))
         frame = corpus.frame(corpus.row(benchmark.samples[image[0]].frame_clip))
         uri = picture_uri(Image.fromarray(frame))

@@ -18,6 +18,7 @@ from pipeline.benchmarks import open_benchmark
 from pipeline.decoded import DecodedCorpus
 from pipeline.localizer import Architecture, Localizer, Usage, save_localizer
 from pipeline.media import read_sound
+from pipeline.moving import INTERVAL, localize_stored
 from pipeline.prediction import Predictor
 from pipeline.ranking import best_clips
 from pipeline.report.players import sound_uri
@@ -33,11 +34,23 @@ def localizer() -> Localizer:
     return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=1, usage=USAGE).eval()
 
 
-def corpus_in(folder: Path) -> DecodedCorpus:
+def corpus_in(folder: Path, second: int = 40) -> DecodedCorpus:
     rng = np.random.default_rng(3)
     frames = rng.integers(0, 256, (6, 35, 35, 3), dtype=np.uint8)
-    sounds = [rng.normal(-8, 3, (length, 16)) for length in (20, 40, 60, 20, 31, 12)]
+    sounds = [rng.normal(-8, 3, (length, 16)) for length in (20, second, 60, 20, 31, 12)]
     return make_corpus(folder, frames, sounds, clip_ids=CLIPS)
+
+
+def store(folder: Path, second: int = 40) -> None:
+    """The corpus as stage decode leaves it; its second sound lasts `second` steps."""
+    corpus_in(folder, second)
+    table = read_parquet(folder / "clips.parquet")
+    names = pa.array([f"{clip}.mp4" for clip in CLIPS])
+    for column in ("picture_path", "sound_path"):
+        table = table.append_column(column, names)
+    write_parquet(folder / "clips.parquet", table)
+    form = {"side": 35, "sample_rate": 16000, "window": 512, "hop": 256, "bands": 16}
+    write_json(folder / "settings.json", form)
 
 
 @pytest.fixture
@@ -46,15 +59,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Localize
     monkeypatch.chdir(tmp_path)
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    folder = tmp_path / "data/decoded/toy"
-    corpus_in(folder)
-    table = read_parquet(folder / "clips.parquet")
-    names = pa.array([f"{clip}.mp4" for clip in CLIPS])
-    for column in ("picture_path", "sound_path"):
-        table = table.append_column(column, names)
-    write_parquet(folder / "clips.parquet", table)
-    form = {"side": 35, "sample_rate": 16000, "window": 512, "hop": 256, "bands": 16}
-    write_json(folder / "settings.json", form)
+    store(tmp_path / "data/decoded/toy")
     for clip in CLIPS[:2]:
         path = tmp_path / f"data/toys/toy/vggsound/{clip}.mp4"
         write_media(path, seconds=0.4, sound=tones(0.4, 16000))
@@ -313,3 +318,32 @@ def test_a_page_that_cannot_be_made_leaves_no_figure(
     assert avloc("figure", "sounds", "toy-scenes", "--out", "f", "--page", "five.html") == 1
     assert "data/runs/toy/weights.safetensors: " in capsys.readouterr().err
     assert not {"f.pdf", "f.png", "five.html"} & {path.name for path in project.iterdir()}
+
+
+@pytest.mark.parametrize(("stored", "shown"), [(40.0, 30.0), (10.0, 10.0)])
+def test_what_is_played_is_what_is_mapped(
+    stored: float, shown: float, project: Path, avloc: Avloc
+) -> None:
+    store(Path("data/decoded/toy"), second=round((stored * 16000 - 512) / 256) + 1)
+    clip = Path(f"data/toys/toy/vggsound/{CLIPS[1]}.mp4")
+    write_media(clip, seconds=40, rate=1, sound=tones(40, 16000))
+    arguments = ("sounds", "toy-scenes", "--sample", CLIPS[1], "--page", "five.html")
+    assert avloc("figure", *arguments) == 0
+    text = re.findall(r'id="scenes">(.*)</script>', Path("five.html").read_text())[0]
+    own = json.loads(text)[0]["sounds"][0]
+    moments = len(base64.b64decode(own["maps"][0]["cells"])) / 16
+    assert moments * INTERVAL == pytest.approx(shown, abs=0.11)
+    Path("own.mp3").write_bytes(base64.b64decode(own["uri"].split(",")[1]))
+    heard = read_sound(Path("own.mp3")).samples
+    assert len(heard) / 16000 == pytest.approx(shown, abs=0.2)
+
+
+def test_a_long_sound_is_mapped_around_its_middle(tmp_path: Path, localizer: Localizer) -> None:
+    corpus = corpus_in(tmp_path / "long", second=250)
+    whole = localize_stored(localizer, corpus, CLIPS[0], CLIPS[1])
+    middle = localize_stored(localizer, corpus, CLIPS[0], CLIPS[1], 2.0)
+    assert (len(whole), len(middle)) == (40, 20)
+    # 2.0 s are 124 of 250 steps, of which 63 come before.
+    frames = corpus.frame(0)[None]
+    cut = make_corpus(tmp_path / "cut", frames, [corpus.spectrogram(1, 63, 124)], 1, ["a"])
+    np.testing.assert_array_equal(middle, localize_stored(localizer, cut, "a", "a"))
