@@ -135,6 +135,7 @@ def test_retrieve_a_clip_and_a_file(
     assert len(shown) == 3 and page.count("<img ") == 4
     assert page.count("<audio ") == 1 + len({CLIPS[0], CLIPS[1]} & set(shown))
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert page.count("<main>") == page.count("</main>") == 1
 
     Image.new("RGB", (20, 20), (9, 99, 9)).save("green.png")
     assert avloc("retrieve", "green.png", "--similarity", "s_L", "--media", "nowhere") == 0
@@ -285,6 +286,7 @@ def test_one_frame_under_several_sounds(
     cells = np.frombuffer(base64.b64decode(own["cells"]), np.uint8)
     assert len(cells) == 7 * 16 and (cells.min(), cells.max()) == (0, 255)
     assert not re.search(r"""(src|href)=["']?(http|//)""", page)
+    assert 'element("legend", choices' in page  # names the group of its radio buttons
     capsys.readouterr()
 
 

@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,12 @@ def test_pictures_wait_and_have_names(made: str) -> None:
     content = base64.b64decode(str(players[0]["src"]).partition(",")[2])
     with av.open(io.BytesIO(content)) as container:
         assert container.streams.audio[0].codec_context.name.startswith("mp3")
+
+
+def test_headings_leave_no_level_out(made: str) -> None:
+    levels = [int(tag[1]) for tag, _ in Reader(made).elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1 and {2, 3, 4} <= set(levels)
+    assert all(below <= above + 1 for above, below in pairwise(levels))
 
 
 def test_every_benchmark_has_its_section(made: str) -> None:

@@ -30,10 +30,12 @@ _PAGE = """<!doctype html>
   p {{ margin: .2rem 0; overflow-wrap: anywhere; }}
   .own {{ outline: 3px solid #2a8; outline-offset: 5px; border-radius: 2px; }}
 </style>
+<main>
 <h1>{title}</h1>
 <ul>{query}</ul>
 <p>{note}</p>
 <ol>{answers}</ol>
+</main>
 </html>
 """
 
