@@ -5,6 +5,8 @@ window, the first or the last window is what the localizer hears. Frames go to t
 FFmpeg's scaler instead of Pillow's, six times as fast and different by a few levels.
 """
 
+import math
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from pipeline.localizer import Localizer, Usage, localization_map
 from pipeline.lookup import picture_of
 from pipeline.media import PICTURE_FILES, MediaError, read_sound
 from pipeline.playback import play_picture
-from pipeline.spectrogram import log_spectrogram, repeat_to
+from pipeline.spectrogram import log_spectrogram, repeat_to, spectrogram_length
 
 INTERVAL = 0.1  # s between maps
 _BATCH = 32
@@ -52,37 +54,65 @@ def localize_moving(localizer: Localizer, picture: Path, sound: Path) -> Moving:
     except MediaError as error:
         raise InputError(f"{sound}: {error}") from None
     localizer.eval()
-    shown, count = [], 0
     if picture.suffix.lower() in PICTURE_FILES:
-        seconds = len(heard) / usage.sample_rate
+        seconds, count = len(heard) / usage.sample_rate, 0
         still = torch.from_numpy(picture_of(picture, usage.side).frame.copy())[None]
         moments = max(1, round(seconds / INTERVAL))
         v = localizer.encode_frames(plain_view(still, usage.side))
-        shown = [v.expand(min(_BATCH, moments - i), -1, -1, -1) for i in range(0, moments, _BATCH)]
+        maps = []
+        for first in range(0, moments, _BATCH):
+            part = v.expand(min(_BATCH, moments - first), -1, -1, -1)
+            maps.append(_maps(localizer, part, heard, seconds, first))
     else:
         collector = _Moments(usage.side)
         try:
-            for batch in collector.batches(picture):
-                frames = torch.from_numpy(np.stack(batch))
-                shown.append(localizer.encode_frames(plain_view(frames, usage.side)))
+            maps = list(_played(localizer, collector.batches(picture), collector, heard))
         except MediaError as error:
             raise InputError(f"{picture}: {error}") from None
         seconds, count = collector.seconds, collector.frames
-    windows = moving_windows(heard, seconds, sum(len(v) for v in shown), usage)
-    maps, place = [], 0
-    for v in shown:
-        a = localizer.encode_sounds(spectrograms(windows[place : place + len(v)]))
-        maps.append(localization_map(v, a))
-        place += len(v)
     return Moving(torch.cat(maps).numpy(), seconds, count)
+
+
+def _played(
+    localizer: Localizer,
+    batches: Iterator[list[np.ndarray]],
+    collector: "_Moments",
+    heard: np.ndarray,
+) -> Iterator[Tensor]:
+    """The maps of each batch of pictures as soon as the sound around it is certain, so that no more
+    features are kept than a window is long."""
+    usage, first = localizer.usage, 0
+    waiting: deque[Tensor] = deque()
+    for batch in batches:
+        frames = torch.from_numpy(np.stack(batch))
+        waiting.append(localizer.encode_frames(plain_view(frames, usage.side)))
+        # Whether silence follows a sound that has ended is known when the picture goes on.
+        certain = collector.seconds - _DELAY - _window_seconds(usage)
+        while waiting and (first + len(waiting[0])) * INTERVAL < certain:
+            yield _maps(localizer, waiting[0], heard, collector.seconds, first)
+            first += len(waiting.popleft())
+    for v in waiting:
+        yield _maps(localizer, v, heard, collector.seconds, first)
+        first += len(v)
+
+
+def _maps(localizer: Localizer, v: Tensor, heard: np.ndarray, seconds: float, first: int) -> Tensor:
+    """The maps of the frames' features `v` at the moments from `first` on."""
+    windows = moving_windows(heard, seconds, len(v), localizer.usage, first)
+    return localization_map(v, localizer.encode_sounds(spectrograms(windows)))
 
 
 @torch.inference_mode()
 def localize_stored(
-    localizer: Localizer, corpus: DecodedCorpus, frame_clip: str, sound_clip: str
+    localizer: Localizer,
+    corpus: DecodedCorpus,
+    frame_clip: str,
+    sound_clip: str,
+    longest: float = math.inf,
 ) -> np.ndarray:
     """The maps (T, h, w) float32 of one frame of a corpus under one of its sounds, every
-    `INTERVAL`. Raises `InputError` for a clip that the corpus lacks or that has no such part."""
+    `INTERVAL`; of a sound longer than `longest` s under its middle, as `read_sound` cuts it.
+    Raises `InputError` for a clip that the corpus lacks or that has no such part."""
     usage = localizer.usage
     picture, sound = corpus.row(frame_clip), corpus.row(sound_clip)
     for clip, present, part in (
@@ -91,39 +121,73 @@ def localize_stored(
     ):
         if not present:
             raise InputError(f"{corpus.folder}: clip {clip} has no {part}")
-    length = max(corpus.sound_length(sound), usage.steps)
-    whole = torch.from_numpy(sound_window(corpus, sound, length, 0).copy())
+    length = corpus.sound_length(sound)
+    if stored_seconds(corpus, sound_clip, usage) > longest:
+        samples = round(longest * usage.sample_rate)
+        length = spectrogram_length(samples, usage.window, usage.hop)
+    length = max(length, usage.steps)
+    whole = torch.from_numpy(sound_window(corpus, sound, length).copy())
     seconds = ((length - 1) * usage.hop + usage.window) / usage.sample_rate
-    windows = _around_moments(whole, max(1, round(seconds / INTERVAL)), usage)
+    starts = _starts(0, max(1, round(seconds / INTERVAL)), length, usage)
     frame = torch.from_numpy(corpus.frame(picture).copy())[None]
     v = localizer.eval().encode_frames(plain_view(frame, usage.side))
-    a = torch.cat([localizer.encode_sounds(spectrograms(part)) for part in windows.split(_BATCH)])
-    return localization_map(v.expand(len(a), -1, -1, -1), a).numpy()
+    maps = []
+    for part in starts.split(_BATCH):
+        a = localizer.encode_sounds(spectrograms(_windows(whole, part, usage)))
+        maps.append(localization_map(v.expand(len(a), -1, -1, -1), a))
+    return torch.cat(maps).numpy()
 
 
-def moving_windows(samples: np.ndarray, seconds: float, moments: int, usage: Usage) -> Tensor:
-    """The log-spectrograms around each moment of a sound, (moments, steps, bands) float32.
+def stored_seconds(corpus: DecodedCorpus, clip_id: str, usage: Usage) -> float:
+    """How much of a clip's sound the corpus holds, up to one step more."""
+    steps = corpus.sound_length(corpus.row(clip_id))
+    return (steps * usage.hop + usage.window) / usage.sample_rate
+
+
+def moving_windows(
+    samples: np.ndarray, seconds: float, moments: int, usage: Usage, first: int = 0
+) -> Tensor:
+    """The log-spectrograms around `moments` moments of a sound from `first` on, (moments, steps,
+    bands) float32.
 
     `samples` (n,) float32 at the usage's rate; silence follows where they end before `seconds`.
     """
-    missing = round(seconds * usage.sample_rate) - len(samples)
-    if missing > _DELAY * usage.sample_rate:
-        samples = np.pad(samples, (0, missing))
-    whole = log_spectrogram(
-        repeat_to(torch.from_numpy(samples), usage.window + (usage.steps - 1) * usage.hop),
+    wanted = usage.window + (usage.steps - 1) * usage.hop
+    total = round(seconds * usage.sample_rate)
+    if total - len(samples) <= _DELAY * usage.sample_rate:
+        total = len(samples)
+    if total < wanted:
+        padded = np.pad(samples, (0, total - len(samples)))
+        samples, total = repeat_to(torch.from_numpy(padded), wanted).numpy(), wanted
+    length = spectrogram_length(total, usage.window, usage.hop)
+    starts = _starts(first, moments, length, usage)
+    begin, steps = int(starts[0]), int(starts[-1] - starts[0]) + usage.steps
+    needed = usage.window + (steps - 1) * usage.hop
+    stretch = samples[begin * usage.hop : begin * usage.hop + needed]
+    part = log_spectrogram(
+        torch.from_numpy(np.pad(stretch, (0, needed - len(stretch)))),
         sample_rate=usage.sample_rate,
         window=usage.window,
         hop=usage.hop,
         bands=usage.bands,
     ).T
-    return _around_moments(whole, moments, usage)
+    return _windows(part, starts - begin, usage)
 
 
-def _around_moments(whole: Tensor, moments: int, usage: Usage) -> Tensor:
-    """The windows of a log-spectrogram (n, bands), time first, around each moment."""
-    centres = (torch.arange(moments) + 0.5) * INTERVAL * usage.sample_rate / usage.hop
-    starts = (centres - usage.steps / 2).round().long().clamp(0, len(whole) - usage.steps)
+def _starts(first: int, moments: int, length: int, usage: Usage) -> Tensor:
+    """Where the windows around `moments` moments from `first` on begin in a log-spectrogram of
+    `length` steps."""
+    centres = (torch.arange(first, first + moments) + 0.5) * INTERVAL * usage.sample_rate
+    return (centres / usage.hop - usage.steps / 2).round().long().clamp(0, length - usage.steps)
+
+
+def _windows(whole: Tensor, starts: Tensor, usage: Usage) -> Tensor:
+    """The windows of a log-spectrogram (n, bands), time first, that begin at `starts`."""
     return whole.unfold(0, usage.steps, 1)[starts].transpose(1, 2)
+
+
+def _window_seconds(usage: Usage) -> float:
+    return ((usage.steps - 1) * usage.hop + usage.window) / usage.sample_rate
 
 
 class _Moments:

@@ -107,7 +107,7 @@ def read_tsv(path: Path) -> dict[str, list[float]]:
             for name, values in zip(head, columns, strict=True)
         }
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected a table of numbers, found: {error}") from error
+        raise _unreadable(path, "a table of numbers", error) from error
 
 
 def read_json(path: Path) -> Any:
@@ -115,7 +115,7 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: expected JSON, found: {error}") from error
+        raise _unreadable(path, "JSON", error) from error
 
 
 def read_parquet(path: Path) -> pa.Table:
@@ -123,7 +123,7 @@ def read_parquet(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
-        raise InputError(f"{path}: expected a Parquet table, found: {error}") from error
+        raise _unreadable(path, "a Parquet table", error) from error
 
 
 def map_npy(path: Path) -> np.ndarray:
@@ -131,7 +131,13 @@ def map_npy(path: Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputError(f"{path}: expected an npy array, found: {error}") from error
+        raise _unreadable(path, "an npy array", error) from error
+
+
+def _unreadable(path: Path, expected: str, error: Exception) -> InputError:
+    if isinstance(error, FileNotFoundError):
+        return InputError(f"{path}: not found, expected {expected}")
+    return InputError(f"{path}: expected {expected}, found: {error}")
 
 
 def read_ahead(views: Iterable[np.ndarray]) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import InputError
+from stages.paths import check_outputs
 
 
 class Part(StrEnum):
@@ -58,6 +59,8 @@ def bench(
 
     if media is not None and not media.is_file():
         raise InputError(f"{media}: not found, expected a clip with picture and sound")
+    if json is not None:
+        check_outputs([json], [media] if media else [])
     threads = threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)

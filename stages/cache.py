@@ -9,7 +9,9 @@ import typer
 from pipeline.errors import InputError
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="What of DVC's cache is damaged."
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="What of DVC's cache is damaged.\n\nExample: [bold]avloc cache check[/bold]",
 )
 
 

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 _NARROWEST = 110  # columns of the terminal; the table's numbers do not wrap
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode="rich", help="What of a run's data is in place."
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    help="What of a run's data is in place.\n\n"
+    "Example: [bold]avloc corpus check vggsound-144k[/bold]",
 )
 
 

@@ -10,7 +10,7 @@ import typer
 
 from pipeline.errors import InputError
 from pipeline.params import Embed, EvaluationItem, Parameters
-from stages.paths import decoded_folder, results_folder, run_folder
+from stages.paths import check_outputs, decoded_folder, results_folder, run_folder
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +36,13 @@ class _Source:
     name: str
     item: EvaluationItem | None
 
+    @property
+    def read(self) -> list[Path]:
+        """The file or the folders that its maps come from."""
+        if self.item is None:
+            return [Path(self.name)]
+        return [results_folder(self.name), run_folder(self.item.run)]
+
 
 def figure(
     kind: Annotated[
@@ -49,7 +56,8 @@ def figure(
         list[str],
         typer.Argument(
             metavar="[LABEL=]ROW...",
-            help="Evaluations of the active study, or FILE.npz as avloc score reads them.",
+            help="Evaluations of any study with their results here, or FILE.npz as avloc score "
+            "reads them.",
         ),
     ],
     out: Annotated[
@@ -79,11 +87,15 @@ def figure(
     """
     from pipeline.benchmarks import open_benchmark
     from pipeline.decoded import DecodedCorpus
+    from pipeline.report.answers import media_called
     from pipeline.report.rows import Row, draw_rows
     from pipeline.report.samples import choose_images, choose_samples, column
+    from pipeline.shards import atomic_file
 
     if page is not None and kind != Kind.sounds:
         raise InputError(f"--page shows one frame under several sounds, not {kind.value}")
+    if not out.name:
+        raise InputError(f"--out {out}: expected a path with a name, as in folder/figure")
     parameters = Parameters()
     sources = [_source(parameters, text) for text in rows]
     shown = on or next((source.name for source in sources if source.item), None)
@@ -91,11 +103,15 @@ def figure(
         raise InputError(
             "no row is an evaluation, so --on has to name one: whose samples are these?"
         )
-    ground = parameters.read(f"active.evaluations.{shown}", EvaluationItem)
+    ground = _evaluation(parameters, shown)
     corpus = DecodedCorpus(decoded_folder(ground.ground.corpus))
     benchmark = open_benchmark(
         ground.benchmark, Path(ground.ground.annotations), corpus, Path(ground.ground.root)
     )
+    paths = [out.with_name(f"{out.name}.{ending}") for ending in ("pdf", "png")]
+    read = [parameters.path, corpus.folder, *(place for s in sources for place in s.read)]
+    read += media_called(page.name, corpus, Path(ground.ground.root)) if page else []
+    check_outputs([*paths, *([page] if page else [])], read)
     if not benchmark.wants_maps:
         raise InputError(f"benchmark {ground.benchmark}: scores no maps, so there are none to draw")
     if kind == Kind.sounds:
@@ -107,10 +123,11 @@ def figure(
     drawn = [Row(s.label, _maps(s, benchmark, places)) for s in sources]
     if kind == Kind.ogl:
         drawn = _with_objects(parameters, ground, drawn, benchmark, corpus, places)
-    paths = [out.with_name(f"{out.name}.{ending}") for ending in ("pdf", "png")]
+    text = None if page is None else _page(ground, sources, drawn, benchmark, corpus, images)
     draw_rows(paths, columns, drawn)
-    if page is not None:
-        _write_page(page, parameters, ground, sources, drawn, benchmark, corpus, images)
+    if page is not None and text is not None:
+        with atomic_file(page) as file:
+            file.write(text.encode())
     typer.echo(", ".join(str(path) for path in [*paths, *([page] if page else [])]))
 
 
@@ -118,8 +135,28 @@ def _source(parameters: Parameters, text: str) -> _Source:
     label, _, name = text.rpartition("=")
     if name.endswith(".npz"):
         return _Source(label or Path(name).stem, name, None)
-    item = parameters.read(f"active.evaluations.{name}", EvaluationItem)
+    item = _evaluation(parameters, name)
+    details = results_folder(name) / "details"
+    if not details.is_dir():
+        raise InputError(
+            f"{details}: not found; `dvc repro` makes it where the study of {name} is the active "
+            "one"
+        )
     return _Source(label or item.run, name, item)
+
+
+def _evaluation(parameters: Parameters, name: str) -> EvaluationItem:
+    """The evaluation of the first study that has it, the active one before the others."""
+    studies = parameters.studies()
+    for study in studies:
+        if name in study.evaluations:
+            return study.evaluations[name]
+    known = dict.fromkeys(key for study in studies for key in study.evaluations)
+    here = [key for key in known if results_folder(key).is_dir()]
+    raise InputError(
+        f"{parameters.path}: no study has an evaluation {name!r}, expected FILE.npz or one with "
+        f"results in {results_folder(name).parent}: {', '.join(here) or 'there are none yet'}"
+    )
 
 
 def _maps(source: _Source, benchmark: "Benchmark", places: Sequence[int]) -> "list[np.ndarray]":
@@ -166,26 +203,25 @@ def _with_objects(
     return [*both, Row("object map", list(objects))]
 
 
-def _write_page(
-    page: Path,
-    parameters: Parameters,
+def _page(
     ground: EvaluationItem,
     sources: Sequence[_Source],
     rows: "Sequence[Row]",
     benchmark: "Benchmark",
     corpus: "DecodedCorpus",
     images: Sequence[Sequence[int]],
-) -> None:
-    """Maps move where the row's run has its weights here; else each sound has its one map."""
+) -> str:
+    """The page's text. Maps move where the row's run has its weights here; else, and under a made
+    sound, which nobody needs to hear, each sound has its one map."""
     from PIL import Image
 
+    from pipeline.benchmarks import NOISE, SILENCE
     from pipeline.localizer import load_localizer
-    from pipeline.moving import INTERVAL, localize_stored
+    from pipeline.moving import INTERVAL, localize_stored, stored_seconds
     from pipeline.report.answers import clip_sound
     from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
-    from pipeline.report.players import picture_uri
+    from pipeline.report.players import SECONDS, picture_uri
     from pipeline.report.samples import sound_label
-    from pipeline.shards import atomic_file
 
     weights = [s.item and run_folder(s.item.run) / "weights.safetensors" for s in sources]
     localizers = [load_localizer(path) if path and path.is_file() else None for path in weights]
@@ -194,15 +230,20 @@ def _write_page(
         sounds = []
         for number, place in enumerate(image, start=first):
             pair = benchmark.samples[place].frame_clip, benchmark.samples[place].sound_clip
+            made = pair[1] in (SILENCE, NOISE)
+            # What is played and what is mapped must be one stretch: the corpus' or a player's.
+            usages = [known.usage for known in localizers if known and not made]
+            longest = min([SECONDS, *(stored_seconds(corpus, pair[1], use) for use in usages)])
             maps = [
-                row.maps[number][None] if known is None else localize_stored(known, corpus, *pair)
+                row.maps[number][None]
+                if known is None or made
+                else localize_stored(known, corpus, *pair, longest)
                 for row, known in zip(rows, localizers, strict=True)
             ]
-            uri = clip_sound(corpus, pair[1], Path(ground.ground.root))
+            uri = None if made else clip_sound(corpus, pair[1], Path(ground.ground.root), longest)
             sounds.append(SoundChoice(sound_label(benchmark, place), uri, maps))
         frame = corpus.frame(corpus.row(benchmark.samples[image[0]].frame_clip))
         uri = picture_uri(Image.fromarray(frame))
         scenes.append(InteractiveScene(uri, [row.label for row in rows], sounds))
         first += len(image)
-    with atomic_file(page) as file:
-        file.write(interactive_page(scenes, INTERVAL).encode())
+    return interactive_page(scenes, INTERVAL)

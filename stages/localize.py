@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import InputError
-from stages.paths import run_folder
+from stages.paths import check_outputs, run_folder
 
 _SIDE = 720  # pixels of the longer side of the still picture
 
@@ -47,11 +47,11 @@ def localize(
     picture, sound = image or video, audio or video
     if picture is None or sound is None:
         raise InputError("localize: expected VIDEO, or both --image and --audio")
-    localizer = load_localizer(weights or run_folder(run) / "weights.safetensors")
+    asked = weights or run_folder(run) / "weights.safetensors"
+    check_outputs([out, *([film] if film else [])], [picture, sound, asked])
+    localizer = load_localizer(asked)
     found = localize_media(localizer, picture, sound)
     if film is not None:
-        if film.resolve() in (picture.resolve(), sound.resolve()):
-            raise InputError(f"{film}: is the clip itself, expected another file for the video")
         moving = localize_moving(localizer, picture, sound)
         draw_film(
             film,

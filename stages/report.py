@@ -7,8 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.errors import InputError
 from pipeline.params import EvaluationItem, Parameters, Study, Train
-from stages.paths import DATA, decoded_folder, results_folder, run_folder, toy_folder
+from stages.paths import (
+    DATA,
+    check_outputs,
+    decoded_folder,
+    results_folder,
+    run_folder,
+    toy_folder,
+)
 from stages.summary import show_summary
 
 if TYPE_CHECKING:
@@ -53,7 +61,12 @@ def report(
     from pipeline.report.scores import training_charts
     from pipeline.shards import atomic_file, read_json, read_tsv
 
-    own, studies, values = settings(Parameters(), study)
+    parameters = Parameters()
+    check_outputs(
+        [out], [parameters.path, *(DATA / kind for kind in ("decoded", "results", "runs"))]
+    )
+    own, studies, values = settings(parameters, study)
+    _check_made(own, study)
     title = next((name for name, entry in studies.items() if entry == own), study)
     scored = _scored(own, values[""], None)
     others = [
@@ -91,6 +104,19 @@ def report(
         file.write(text.encode())
     counted = {"runs": len(runs), "evaluations": len(scored), "of other studies": len(others)}
     show_summary(f"report of {title}", counted, out)
+
+
+def _check_made(study: Study, key: str) -> None:
+    """Raise `InputError` unless every stage before this one has run for the study."""
+    needed = [decoded_folder(corpus) / "summary.json" for corpus in study.corpora]
+    needed += [run_folder(run) / "history.tsv" for run in study.runs]
+    needed += [results_folder(name) / "metrics.json" for name in study.evaluations]
+    missing = [path for path in needed if not path.is_file()]
+    if missing:
+        raise InputError(
+            f"study {key}: not found: {len(missing)} of {len(needed)} files that its report is "
+            f"made of, {missing[0]} first; `dvc repro` makes them where it is the active one"
+        )
 
 
 def _runs(study: Study, values: dict[str, Train]) -> "dict[str, Run]":

@@ -8,7 +8,7 @@ import typer
 
 from pipeline.errors import InputError
 from pipeline.params import Parameters
-from stages.paths import decoded_folder, run_folder
+from stages.paths import check_outputs, decoded_folder, run_folder
 
 
 class By(StrEnum):
@@ -72,12 +72,17 @@ def retrieve(
     from pipeline.progress import console, track
     from pipeline.published import check_form
     from pipeline.ranking import best_clips
-    from pipeline.report.answers import answers_page, clip_card, file_card
+    from pipeline.report.answers import answers_page, clip_card, file_card, media_called
     from pipeline.shards import atomic_file, read_json
 
     path = weights or run_folder(run) / "weights.safetensors"
-    localizer = load_localizer(path)
     searched = DecodedCorpus(decoded_folder(corpus))
+    root = None
+    if page is not None:
+        root = media if media is not None else _root(corpus)
+        read = [Path(query), path, searched.folder, *([among] if among else [])]
+        check_outputs([page], [*read, *media_called(page.name, searched, root)])
+    localizer = load_localizer(path)
     check_form(str(path), localizer.usage, read_json(searched.folder / "settings.json"))
     file, own = Path(query), query if query in searched else None
     if own is None and not file.is_file():
@@ -116,7 +121,6 @@ def retrieve(
     Console(width=None if Console().is_terminal else 200).print(table)
     if page is None:
         return
-    root = media if media is not None else _root(corpus)
     if root is None or not root.is_dir():
         console.print(f"retrieve: no media in {root}, so no players; --media names the folder")
         root = None

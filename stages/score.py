@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from stages.paths import check_outputs
+
 
 class Kind(StrEnum):
     """What is to be scored."""
@@ -46,5 +48,7 @@ def score(
     """
     from pipeline.benchmarks.scoring import score_file
 
+    if per_sample is not None:
+        check_outputs([per_sample], [file])
     metrics = score_file(kind.value, file, benchmark, annotations, resize, per_sample)
     typer.echo(json.dumps(metrics, indent=2))

@@ -14,9 +14,11 @@ from made_corpus import make_corpus
 from made_media import tones, write_media
 from PIL import Image
 
+from pipeline.benchmarks import open_benchmark
 from pipeline.decoded import DecodedCorpus
 from pipeline.localizer import Architecture, Localizer, Usage, save_localizer
 from pipeline.media import read_sound
+from pipeline.moving import INTERVAL, localize_stored
 from pipeline.prediction import Predictor
 from pipeline.ranking import best_clips
 from pipeline.report.players import sound_uri
@@ -32,11 +34,23 @@ def localizer() -> Localizer:
     return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=1, usage=USAGE).eval()
 
 
-def corpus_in(folder: Path) -> DecodedCorpus:
+def corpus_in(folder: Path, second: int = 40) -> DecodedCorpus:
     rng = np.random.default_rng(3)
     frames = rng.integers(0, 256, (6, 35, 35, 3), dtype=np.uint8)
-    sounds = [rng.normal(-8, 3, (length, 16)) for length in (20, 40, 60, 20, 31, 12)]
+    sounds = [rng.normal(-8, 3, (length, 16)) for length in (20, second, 60, 20, 31, 12)]
     return make_corpus(folder, frames, sounds, clip_ids=CLIPS)
+
+
+def store(folder: Path, second: int = 40) -> None:
+    """The corpus as stage decode leaves it; its second sound lasts `second` steps."""
+    corpus_in(folder, second)
+    table = read_parquet(folder / "clips.parquet")
+    names = pa.array([f"{clip}.mp4" for clip in CLIPS])
+    for column in ("picture_path", "sound_path"):
+        table = table.append_column(column, names)
+    write_parquet(folder / "clips.parquet", table)
+    form = {"side": 35, "sample_rate": 16000, "window": 512, "hop": 256, "bands": 16}
+    write_json(folder / "settings.json", form)
 
 
 @pytest.fixture
@@ -45,15 +59,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Localize
     monkeypatch.chdir(tmp_path)
     content = yaml.safe_load((ROOT / "params.yaml").read_text())
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    folder = tmp_path / "data/decoded/toy"
-    corpus_in(folder)
-    table = read_parquet(folder / "clips.parquet")
-    names = pa.array([f"{clip}.mp4" for clip in CLIPS])
-    for column in ("picture_path", "sound_path"):
-        table = table.append_column(column, names)
-    write_parquet(folder / "clips.parquet", table)
-    form = {"side": 35, "sample_rate": 16000, "window": 512, "hop": 256, "bands": 16}
-    write_json(folder / "settings.json", form)
+    store(tmp_path / "data/decoded/toy")
     for clip in CLIPS[:2]:
         path = tmp_path / f"data/toys/toy/vggsound/{clip}.mp4"
         write_media(path, seconds=0.4, sound=tones(0.4, 16000))
@@ -115,8 +121,6 @@ def test_localize_draws_the_middle_and_the_film(
     before = sorted(path.name for path in project.iterdir())
     assert avloc("localize", str(mute), "--out", "no.png", "--video", "no.mp4") == 1
     assert capsys.readouterr().err == "error: mute.mp4: no sound: the file has no sound stream\n"
-    assert avloc("localize", clip, "--video", clip) == 1
-    assert "is the clip itself" in capsys.readouterr().err
     assert sorted(path.name for path in project.iterdir()) == before
 
 
@@ -131,12 +135,62 @@ def test_retrieve_a_clip_and_a_file(
     assert len(shown) == 3 and page.count("<img ") == 4
     assert page.count("<audio ") == 1 + len({CLIPS[0], CLIPS[1]} & set(shown))
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert page.count("<main>") == page.count("</main>") == 1
 
     Image.new("RGB", (20, 20), (9, 99, 9)).save("green.png")
     assert avloc("retrieve", "green.png", "--similarity", "s_L", "--media", "nowhere") == 0
     assert "picture of green.png" in capsys.readouterr().out
     assert avloc("retrieve", "nothing.wav") == 1
     assert "nothing.wav: expected a media file or a clip of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("localize own.mp4 --out own.mp4", "own.mp4: is read by this command"),
+        ("localize own.mp4 --video ./own.mp4", "own.mp4: is read by this command"),
+        ("localize --image p.png --audio own.mp4 --out p.png", "p.png: is read by this"),
+        ("localize --image p.png --audio own.mp4 --out own.mp4", "own.mp4: is read by this"),
+        ("localize own.mp4 --weights w.safetensors --out w.safetensors", "w.safetensors: is read"),
+        ("localize own.mp4 --out same --video ../{here}/same", "same: is named for two outputs"),
+        ("localize own.mp4 --out /proc/x/e.png", "/proc/x/e.png: cannot be written here: No such"),
+        ("localize own.mp4 --out p.png/e.png", "p.png/e.png: cannot be written here: "),
+        ("localize own.mp4 --out new/deep/e.png --video data", "data: found a folder, expected a"),
+        ("localize own.mp4 --out /dev/null", "/dev/null: found a device, expected a file"),
+        ("retrieve own.mp4 --page own.mp4", "own.mp4: is read by this command"),
+        ("retrieve own.mp4 --page data/decoded/toy/clips.parquet", "clips.parquet: is read by"),
+        ("retrieve own.mp4 --media clips --page clips/{clip}.mp4", "{clip}.mp4: is read by this"),
+        ("retrieve own.mp4 --page data", "data: found a folder"),
+        ("figure localization theirs.npz --on toy-scenes --out f.pdf --page x", "--page shows"),
+        ("figure sounds toy-scenes --out f --page f.png", "f.png: is named for two outputs"),
+        ("figure sounds toy-scenes --page params.yaml", "params.yaml: is read by this command"),
+        ("figure sounds toy-scenes --out .", "--out .: expected a path with a name"),
+        ("report --out params.yaml", "params.yaml: is read by this command"),
+        ("report --out data/decoded", "data/decoded: is read by this command"),
+        ("score retrieval theirs.npz --per-sample theirs.npz", "theirs.npz: is read by this"),
+        ("bench decode --media own.mp4 --json own.mp4", "own.mp4: is read by this command"),
+    ],
+)
+def test_no_output_takes_the_place_of_an_input(
+    arguments: str, said: str, project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("own.mp4", f"clips/{CLIPS[0]}.mp4"):
+        write_media(Path(name), seconds=0.4, sound=tones(0.4, 16000))
+    Image.new("RGB", (20, 20)).save("p.png")
+    Path("w.safetensors").write_bytes(Path("data/runs/toy/weights.safetensors").read_bytes())
+    np.savez("theirs.npz", maps=np.ones((1, 4, 4)), ids=np.array(CLIPS[:1]))
+
+    def files() -> dict[Path, bytes | None]:
+        found = project.rglob("*")
+        return {path: path.read_bytes() if path.is_file() else None for path in found}
+
+    before = files()
+    names = {"here": project.name, "clip": CLIPS[0]}
+    assert avloc(*arguments.format(**names).split()) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.err.startswith("error: ") and said.format(**names) in printed.err
+    assert files() == before
 
 
 def test_a_sound_comes_through_a_page(tmp_path: Path) -> None:
@@ -177,6 +231,44 @@ def test_figures_of_evaluations_and_of_files(
     assert {path.name for path in Path("out").iterdir()} == {"three.pdf", "three.png"}
 
 
+def test_rows_of_other_studies(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    scenes = content["active"]["evaluations"]["toy-scenes"]
+    content["studies"]["mine"] = {**content["active"], "evaluations": {"theirs": scenes}}
+    content["studies"]["mine"]["evaluations"]["unmade"] = scenes
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    Path("data/results/toy-scenes").rename("data/results/theirs")
+    assert avloc("figure", "localization", "theirs", "--count", "2", "--out", "f") == 0
+    assert capsys.readouterr().out == "f.pdf, f.png\n"
+    assert avloc("figure", "localization", "unmade") == 1
+    assert capsys.readouterr().err == (
+        "error: data/results/unmade/details: not found; `dvc repro` makes it where the study of "
+        "unmade is the active one\n"
+    )
+    for arguments in (["nobody"], ["theirs", "--on", "nobody"]):
+        assert avloc("figure", "localization", *arguments) == 1
+        assert capsys.readouterr().err == (
+            "error: params.yaml: no study has an evaluation 'nobody', expected FILE.npz or one "
+            "with results in data/results: theirs\n"
+        )
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e300])
+def test_maps_that_are_not_finite_are_not_drawn(
+    value: float, project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps = np.random.default_rng(1).random((3, 7, 7))
+    maps[1, 2, 3] = value
+    np.savez("theirs.npz", maps=maps, ids=np.array(CLIPS[:3]))
+    assert avloc("figure", "localization", "theirs.npz", "--on", "toy-scenes", "--out", "f") == 1
+    assert capsys.readouterr().err == (
+        f"error: theirs.npz: map of {CLIPS[1]}: found NaN or infinity, expected finite values\n"
+    )
+    assert not Path("f.png").exists()
+
+
 def test_one_frame_under_several_sounds(
     project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -194,4 +286,66 @@ def test_one_frame_under_several_sounds(
     cells = np.frombuffer(base64.b64decode(own["cells"]), np.uint8)
     assert len(cells) == 7 * 16 and (cells.min(), cells.max()) == (0, 255)
     assert not re.search(r"""(src|href)=["']?(http|//)""", page)
+    assert 'element("legend", choices' in page  # names the group of its radio buttons
     capsys.readouterr()
+
+
+def test_made_sounds_have_their_map_and_no_player(project: Path, avloc: Avloc) -> None:
+    annotations = Path("data/toys/toy/annotations")
+    boxes = [
+        {"file": clip, "class": "ab"[n % 2], "bbox": [[0, 0, 0.5, 1]]}
+        for n, clip in enumerate(CLIPS[:3])
+    ]
+    (annotations / "vggss.json").write_text(json.dumps(boxes))
+    corpus = DecodedCorpus(Path("data/decoded/toy"))
+    samples = open_benchmark("negatives", annotations, corpus).samples
+    details = Path("data/results/toy-negatives/details")
+    ids = [sample.sample_id for sample in samples]
+    write_parquet(details / "samples.parquet", pa.table({"sample_id": ids}))
+    maps = np.random.default_rng(0).random((len(ids), 4, 4), np.float32)
+    write_npy(details / "maps.npy", maps)
+    assert avloc("figure", "sounds", "toy-negatives", "--count", "1", "--page", "five.html") == 0
+    text = re.findall(r'id="scenes">(.*)</script>', Path("five.html").read_text())[0]
+    sounds = {sound["label"]: sound for sound in json.loads(text)[0]["sounds"]}
+    for name, moments in (("silence", 1), ("noise", 1), (CLIPS[0], 3)):
+        cells = base64.b64decode(sounds[name]["maps"][0]["cells"])
+        assert len(cells) == 16 * moments
+        assert (sounds[name]["uri"] is None) == (moments == 1)
+
+
+def test_a_page_that_cannot_be_made_leaves_no_figure(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("data/runs/toy/weights.safetensors").write_bytes(b"damaged")
+    assert avloc("figure", "sounds", "toy-scenes", "--out", "f", "--page", "five.html") == 1
+    assert "data/runs/toy/weights.safetensors: " in capsys.readouterr().err
+    assert not {"f.pdf", "f.png", "five.html"} & {path.name for path in project.iterdir()}
+
+
+@pytest.mark.parametrize(("stored", "shown"), [(40.0, 30.0), (10.0, 10.0)])
+def test_what_is_played_is_what_is_mapped(
+    stored: float, shown: float, project: Path, avloc: Avloc
+) -> None:
+    store(Path("data/decoded/toy"), second=round((stored * 16000 - 512) / 256) + 1)
+    clip = Path(f"data/toys/toy/vggsound/{CLIPS[1]}.mp4")
+    write_media(clip, seconds=40, rate=1, sound=tones(40, 16000))
+    arguments = ("sounds", "toy-scenes", "--sample", CLIPS[1], "--page", "five.html")
+    assert avloc("figure", *arguments) == 0
+    text = re.findall(r'id="scenes">(.*)</script>', Path("five.html").read_text())[0]
+    own = json.loads(text)[0]["sounds"][0]
+    moments = len(base64.b64decode(own["maps"][0]["cells"])) / 16
+    assert moments * INTERVAL == pytest.approx(shown, abs=0.11)
+    Path("own.mp3").write_bytes(base64.b64decode(own["uri"].split(",")[1]))
+    heard = read_sound(Path("own.mp3")).samples
+    assert len(heard) / 16000 == pytest.approx(shown, abs=0.2)
+
+
+def test_a_long_sound_is_mapped_around_its_middle(tmp_path: Path, localizer: Localizer) -> None:
+    corpus = corpus_in(tmp_path / "long", second=250)
+    whole = localize_stored(localizer, corpus, CLIPS[0], CLIPS[1])
+    middle = localize_stored(localizer, corpus, CLIPS[0], CLIPS[1], 2.0)
+    assert (len(whole), len(middle)) == (40, 20)
+    # 2.0 s are 124 of 250 steps, of which 63 come before.
+    frames = corpus.frame(0)[None]
+    cut = make_corpus(tmp_path / "cut", frames, [corpus.spectrogram(1, 63, 124)], 1, ["a"])
+    np.testing.assert_array_equal(middle, localize_stored(localizer, cut, "a", "a"))

@@ -8,13 +8,14 @@ import pytest
 import torch
 from made_media import all_frames, tones, write_media
 from PIL import Image
+from torch.nn import functional
 
 from pipeline.errors import InputError
 from pipeline.localizer import Architecture, Localizer, Usage
 from pipeline.media import MediaError
 from pipeline.moving import INTERVAL, localize_moving, moving_windows
 from pipeline.playback import play_picture, play_sound
-from pipeline.report.film import draw_film
+from pipeline.report.film import Enlargement, draw_film
 from pipeline.spectrogram import log_spectrogram
 
 USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
@@ -57,6 +58,7 @@ def test_windows_are_those_around_each_moment() -> None:
     torch.testing.assert_close(windows[9], whole[start : start + 20])
     torch.testing.assert_close(windows[0], whole[:20])
     torch.testing.assert_close(windows[-1], whole[-20:])
+    torch.testing.assert_close(moving_windows(samples, 2.0, 3, USAGE, 8), windows[8:11])
     silent = moving_windows(samples[:16000], 2.0, 20, USAGE)[-1]
     assert float(silent.max()) == pytest.approx(np.log(1e-7), abs=1e-3)
 
@@ -104,6 +106,51 @@ def test_the_film_has_the_picture_the_map_and_the_sound(tmp_path: Path) -> None:
     assert np.argmax(spectrum) * 22050 / 16000 == pytest.approx(500, abs=3)  # the right channel's
 
 
+@pytest.mark.parametrize("sound_seconds", [0.1, 1.0, 3.95, 4.0, 6.0])
+def test_maps_come_batch_by_batch_and_are_those_of_the_whole_clip(
+    sound_seconds: float,
+    localizer: Localizer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clip = write_media(tmp_path / "clip.mp4", seconds=4.0)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, round(sound_seconds * 16000)))
+    sound = write_media(
+        tmp_path / "a.wav", size=None, sound=noise.astype(np.float32), audio_codec="pcm_s16le"
+    )
+    whole = localize_moving(localizer, clip, sound)  # 40 moments are in two batches
+
+    waiting: list[int] = [0]
+    frames, sounds = localizer.encode_frames, localizer.encode_sounds
+
+    def count_frames(batch: torch.Tensor) -> torch.Tensor:
+        waiting.append(waiting[-1] + len(batch))
+        return frames(batch)
+
+    def count_sounds(batch: torch.Tensor) -> torch.Tensor:
+        waiting.append(waiting[-1] - len(batch))
+        return sounds(batch)
+
+    monkeypatch.setattr(localizer, "encode_frames", count_frames)
+    monkeypatch.setattr(localizer, "encode_sounds", count_sounds)
+    monkeypatch.setattr("pipeline.moving._BATCH", 4)
+    parts = localize_moving(localizer, clip, sound)
+    assert max(waiting) <= 12 and waiting[-1] == 0
+    assert (parts.seconds, parts.frames) == (whole.seconds, whole.frames)
+    np.testing.assert_allclose(parts.maps, whole.maps, atol=1e-5)
+
+
+@pytest.mark.parametrize("cells", [(14, 14), (7, 3), (1, 1)])
+def test_maps_are_enlarged_bilinearly(cells: tuple[int, int]) -> None:
+    heat = np.random.default_rng(0).random(cells, np.float32)
+    for height, width in ((96, 128), (8, 14), (2, 2)):
+        expected = functional.interpolate(
+            torch.from_numpy(heat)[None, None], (height, width), mode="bilinear"
+        )
+        found = Enlargement(cells, height, width)(heat)
+        np.testing.assert_allclose(found, expected[0, 0].numpy(), atol=1e-5)
+
+
 def test_a_still_picture_lasts_as_long_as_its_maps(tmp_path: Path) -> None:
     sound = write_media(
         tmp_path / "a.wav", size=None, sound=tones(0.5, 16000), audio_codec="pcm_s16le"
@@ -114,6 +161,18 @@ def test_a_still_picture_lasts_as_long_as_its_maps(tmp_path: Path) -> None:
         tmp_path / "f.mp4", tmp_path / "p.png", sound, maps, interval=0.1, frames=0, height=40
     )
     assert all_frames(tmp_path / "f.mp4")[0].shape == (40, 60, 3)
+
+
+def test_a_film_that_no_decoder_takes(tmp_path: Path) -> None:
+    sound = write_media(
+        tmp_path / "a.wav", size=None, sound=tones(0.5, 16000), audio_codec="pcm_s16le"
+    )
+    Image.new("RGB", (4000, 3)).save(tmp_path / "wide.png")
+    maps = np.zeros((5, 4, 4), np.float32)
+    film = tmp_path / "f.mp4"
+    with pytest.raises(InputError, match=r"wide\.png: 4000 x 3 pixels make a film of 85334 x 64, "):
+        draw_film(film, tmp_path / "wide.png", sound, maps, interval=0.1, frames=0, height=64)
+    assert {path.name for path in tmp_path.iterdir()} == {"a.wav", "wide.png"}
 
 
 def test_a_clip_without_sound_or_picture_leaves_nothing(

@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +204,12 @@ def test_pictures_wait_and_have_names(made: str) -> None:
         assert container.streams.audio[0].codec_context.name.startswith("mp3")
 
 
+def test_headings_leave_no_level_out(made: str) -> None:
+    levels = [int(tag[1]) for tag, _ in Reader(made).elements if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1 and {2, 3, 4} <= set(levels)
+    assert all(below <= above + 1 for above, below in pairwise(levels))
+
+
 def test_every_benchmark_has_its_section(made: str) -> None:
     sections = {section.get("id") for section in Reader(made).of("section")}
     tables = {f"table-{number}" for number in range(1, 10)}
@@ -220,7 +228,9 @@ def test_numbers_are_those_of_the_files(project: Path, made: str) -> None:
                 assert any(row[0] == key and row[1] in shown for row in rows), key
     vggss = json.loads((project / "data/results/made-vggss/metrics.json").read_text())
     ours = [row for row in rows if row[0].startswith("ours avloc, made")]
-    conditions = "trained on made.txt, seed 42vggss: 12 of 12 samples, leaked clips: 3"
+    conditions = (
+        "trained on made.txt, seed 42k 20, pooling topvggss: 12 of 12 samples, leaked clips: 3"
+    )
     assert [f"{vggss['cIoU']:.2f}", f"{vggss['AUC']:.2f}"] == ours[0][1:3]
     assert conditions in ours[0][0]
     assert [f"{vggss['cIoU_ogl']:.2f}", f"{vggss['AUC_ogl']:.2f}"] == ours[1][1:3]
@@ -258,6 +268,25 @@ def test_results_of_other_samples(
     (copy / "params.yaml").write_text(content)
     with pytest.raises(InputError, match="holds 12 samples, expected the benchmark's own 11"):
         report("active", Path("page.html"))
+    assert not (copy / "page.html").exists()
+
+
+def test_a_study_without_its_results_is_told_in_one_line(
+    project: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(project, copy)
+    monkeypatch.chdir(copy)
+    (copy / "data/results/made-retrieval/metrics.json").unlink()
+    (copy / "data/runs/made/history.tsv").unlink()
+    with pytest.raises(InputError) as caught:
+        report("active", Path("page.html"))
+    assert str(caught.value) == (
+        "study active: not found: 2 of 4 files that its report is made of, "
+        "data/runs/made/history.tsv first; `dvc repro` makes them where it is the active one"
+    )
+    with pytest.raises(InputError, match=r"study studies\.ablations: not found: \d+ of"):
+        report("studies.ablations", Path("page.html"))
     assert not (copy / "page.html").exists()
 
 
@@ -358,6 +387,28 @@ def test_seeds_share_a_row_and_stand_by_their_ablation() -> None:
     assert heads[:2] == ["paper (A)", "ours avloc, A"] and heads[-1] == "ours avloc, H-1"
     ks = [row[1] for row in tables[8][1:]]
     assert ks == ["10", "30", "30", "100", "500", "1000"]
+
+
+def test_rows_tell_what_is_off_and_with_which_k_and_pooling() -> None:
+    scored = [_scored("A-1", "vggss", cIoU=30.0, cIoU_ogl=31.0), _scored("B-1", "vggss", cIoU=7.0)]
+    scored += [_scored("H-1", "vggss", cIoU=8.0)]
+    other = replace(scored[0].run, name="top", alike="top", k=100, pooling="top")
+    scored.append(replace(scored[0], name="top", run=other))
+    settings = {
+        "A-1": "k 30, pooling mean",
+        "B-1": "k 30, pooling mean; off: feature alignment",
+        "H-1": "pooling mean; off: semantic, multi-view, feature alignment",
+        "top": "k 100, pooling top",
+    }
+    found: set[tuple[int, str]] = set()
+    for number, table in enumerate(comparison(scored), start=1):
+        for row in Reader(table).rows:
+            for name, told in settings.items():
+                if row[0].startswith(f"ours avloc, {name}"):
+                    assert told in row[0] and ("off: " in told) == ("off: " in row[0])
+                    found.add((number, name))
+    assert {(1, name) for name in settings} <= found
+    assert {(8, name) for name in settings} <= found and {(9, "A-1"), (9, "top")} <= found
 
 
 def test_other_studies_fill_the_tables(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ import itertools
 import mmap
 import os
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.shards import (
     atomic_file,
     map_npy,
     read_ahead,
+    read_json,
     read_parquet,
     read_tsv,
     write_npy,
@@ -77,6 +79,23 @@ def test_damaged_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "c.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputError, match=r"c\.parquet: expected a Parquet table"):
         read_parquet(tmp_path / "c.parquet")
+
+
+@pytest.mark.parametrize(
+    ("read", "expected"),
+    [
+        (read_json, "JSON"),
+        (read_parquet, "a Parquet table"),
+        (map_npy, "an npy array"),
+        (read_tsv, "a table of numbers"),
+    ],
+)
+def test_missing_files_are_not_found(
+    read: Callable[[Path], object], expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError) as caught:
+        read(tmp_path / "file")
+    assert str(caught.value) == f"{tmp_path / 'file'}: not found, expected {expected}"
 
 
 def test_decoded_corpus(tmp_path: Path) -> None:

@@ -31,7 +31,16 @@ def leaves(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
     return [leaf for name, sub in command.commands.items() for leaf in leaves(sub, (*words, name))]
 
 
+def groups(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    """The words of every group of commands but the whole."""
+    if not hasattr(command, "commands"):
+        return []
+    below = [g for name, sub in command.commands.items() for g in groups(sub, (*words, name))]
+    return [*([words] if words else []), *below]
+
+
 COMMANDS = leaves(get_command(cli.app))
+GROUPS = groups(get_command(cli.app))
 
 
 @pytest.fixture
@@ -62,7 +71,7 @@ def test_help_names_every_command(avloc: Avloc, capsys: pytest.CaptureFixture[st
     assert set(STAGES) <= first
 
 
-@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("words", [*COMMANDS, *GROUPS], ids=" ".join)
 def test_help_of_a_command_has_an_example(
     words: tuple[str, ...],
     avloc: Avloc,

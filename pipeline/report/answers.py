@@ -10,7 +10,7 @@ from PIL import Image
 from pipeline.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.media import MediaError, read_picture
-from pipeline.report.players import picture_uri, sound_uri
+from pipeline.report.players import SECONDS, picture_uri, sound_uri
 
 _SIDE = 320  # pixels of a picture that comes from the media themselves
 
@@ -30,10 +30,12 @@ _PAGE = """<!doctype html>
   p {{ margin: .2rem 0; overflow-wrap: anywhere; }}
   .own {{ outline: 3px solid #2a8; outline-offset: 5px; border-radius: 2px; }}
 </style>
+<main>
 <h1>{title}</h1>
 <ul>{query}</ul>
 <p>{note}</p>
 <ol>{answers}</ol>
+</main>
 </html>
 """
 
@@ -77,10 +79,23 @@ def clip_card(
     return Card(title, text, picture, sound, own)
 
 
-def clip_sound(corpus: DecodedCorpus, clip_id: str, media: Path) -> str | None:
-    """The player's data URI of a clip's sound, None where the media do not hold it."""
+def media_called(name: str, corpus: DecodedCorpus, media: Path | None) -> list[Path]:
+    """The files of a corpus' clips below `media` that are called `name`, which nothing else shall
+    be written to."""
+    if media is None:
+        return []
+    columns = (corpus.clips[key].to_pylist() for key in ("picture_path", "sound_path"))
+    named = {path for column in columns for path in column if path}
+    return [media / path for path in named if path.rpartition("/")[2] == name]
+
+
+def clip_sound(
+    corpus: DecodedCorpus, clip_id: str, media: Path, longest: float = SECONDS
+) -> str | None:
+    """The player's data URI of a clip's sound, None where the media do not hold it; of one longer
+    than `longest` s of its middle."""
     path = corpus.clips["sound_path"][corpus.row(clip_id)].as_py()
-    return _sound(media / path) if path else None
+    return _sound(media / path, longest) if path else None
 
 
 def _picture(path: Path) -> str | None:
@@ -92,9 +107,9 @@ def _picture(path: Path) -> str | None:
     return picture_uri(Image.fromarray(found.frame).resize((_SIDE, height)))
 
 
-def _sound(path: Path) -> str | None:
+def _sound(path: Path, longest: float = SECONDS) -> str | None:
     try:
-        return sound_uri(path)
+        return sound_uri(path, longest)
     except MediaError:
         return None
 

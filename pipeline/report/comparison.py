@@ -57,7 +57,7 @@ def _our_rows(
     for group in ours:
         cells = [group.cell(column.benchmark, f"{column.metric}{suffix}") for column in columns]
         if any(cells):
-            conditions = [] if suffix else group.conditions()
+            conditions = group.settings() if suffix else group.conditions()
             from_scratch = "no" if group.runs[0].switches else ""  # of a published file who knows
             values = [*_scores(cells), *_words([from_scratch])]
             rows.append(_row(_name(group, word, conditions), values, mine=True))

@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 _CLOCK = Fraction(1, 90000)
 _SHORTEST = 1 / 61  # s; of more than 60 frames a second some are left out
+_LARGEST = 8192  # pixels of a side; what decoders take
 _OPACITY = 0.55  # as on a still picture
 _SOUND_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # of AAC
 
@@ -47,7 +48,8 @@ def draw_film(
     `maps` (T, h, w) float32 are raw; map i belongs to the moment (i + 0.5) x `interval` s, and
     between moments they are blended. `frames` is the number of the picture's frames; for a picture
     file one frame is written for each map. `height` is that of the film in pixels, even.
-    The file appears when it is whole. Raises `InputError` naming a file that cannot be decoded.
+    The file appears when it is whole. Raises `InputError` naming a file that cannot be decoded, or
+    the picture where the film would be too large.
     """
     still = picture.suffix.lower() in PICTURE_FILES
     shown = _still(picture, len(maps), interval) if still else play_picture(picture)
@@ -61,7 +63,13 @@ def draw_film(
         last, end = -1.0, 0.0
         for end, frame in track(_named(shown, picture), "draw", total):
             if canvas is None or heard is None:
-                canvas = _Canvas(container, frame, maps, height)
+                size = 2 * max(1, round(height * frame.width / frame.height / 2)), height
+                if max(size) > _LARGEST:
+                    raise InputError(
+                        f"{picture}: {frame.width} x {frame.height} pixels make a film of "
+                        f"{size[0]} x {size[1]}, expected at most {_LARGEST} a side"
+                    )
+                canvas = _Canvas(container, frame, maps, size)
                 heard = _Sound(container, _named(play_sound(sound), sound))
             if end - last >= _SHORTEST:
                 canvas.write(frame, end, end / interval - 0.5)
@@ -76,11 +84,14 @@ class _Canvas:
     """The video stream and the tables by which maps are drawn on its frames."""
 
     def __init__(
-        self, container: OutputContainer, first: av.VideoFrame, maps: np.ndarray, height: int
+        self,
+        container: OutputContainer,
+        first: av.VideoFrame,
+        maps: np.ndarray,
+        size: tuple[int, int],
     ) -> None:
         self.container = container
-        self.height = height
-        self.width = 2 * max(1, round(height * first.width / first.height / 2))
+        self.width, self.height = size
         # What does not say how its colours are coded is taken as players take it, by its size.
         fine = first.height >= 720 and first.colorspace == 2
         self.matrix = Colorspace.ITU709 if first.colorspace == 1 or fine else Colorspace.ITU601
@@ -95,10 +106,10 @@ class _Canvas:
         low, high = float(maps.min()), float(maps.max())
         scaled = (maps - low) / (high - low) if high > low else np.zeros_like(maps)
         self.maps = (255 * scaled).astype(np.float32)
-        rows, columns = maps.shape[1:]
-        self.sizes = [
-            (_bilinear(rows, size), _bilinear(columns, width))
-            for size, width in ((height, self.width), (height // 2, self.width // 2))
+        cells = maps.shape[1], maps.shape[2]
+        self.enlargements = [
+            Enlargement(cells, self.height, self.width),
+            Enlargement(cells, self.height // 2, self.width // 2),
         ]
         self.colours = _colour_tables(self.matrix)
 
@@ -118,8 +129,7 @@ class _Canvas:
         heat = self.maps[before] + (moment - before) * (self.maps[after] - self.maps[before])
         flat, area = drawn.reshape(-1), self.height * self.width
         cells = [
-            (rows @ heat @ columns.T).round().astype(np.uint8).reshape(-1)
-            for rows, columns in self.sizes
+            enlarge(heat).round().astype(np.uint8).reshape(-1) for enlarge in self.enlargements
         ]
         for plane, first, last in (
             (0, 0, area),
@@ -190,11 +200,33 @@ def _named(items: Iterator[T], path: Path) -> Iterator[T]:
         raise InputError(f"{path}: {error}") from None
 
 
-def _bilinear(cells: int, pixels: int) -> np.ndarray:
-    """The weights of each cell in each pixel of bilinear resizing, (pixels, cells) float32."""
+class Enlargement:
+    """Bilinear enlargement of maps (h, w) to (height, width), float32.
+
+    Not a product of matrices: for one as small as this BLAS wakes all its threads, which then wait
+    for each other on the cores that the codecs need; that took half of a film's time.
+    """
+
+    def __init__(self, cells: tuple[int, int], height: int, width: int) -> None:
+        self.upper, self.lower, down = _between(cells[0], height)
+        self.left, self.right, self.across = _between(cells[1], width)
+        self.down = down[:, None]
+
+    def __call__(self, heat: np.ndarray) -> np.ndarray:
+        left = heat[:, self.left]
+        wide = left + self.across * (heat[:, self.right] - left)
+        upper, fine = wide[self.upper], wide[self.lower]
+        fine -= upper
+        fine *= self.down
+        fine += upper
+        return fine
+
+
+def _between(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of each of `pixels`, the two cells that it lies between and how far it is from the first."""
     place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    distance = np.abs(place[:, None] - np.arange(cells))
-    return np.maximum(0, 1 - distance).astype(np.float32)
+    first = place.astype(np.intp)
+    return first, np.minimum(first + 1, cells - 1), (place - first).astype(np.float32)
 
 
 def _colour_tables(matrix: Colorspace) -> list[np.ndarray]:

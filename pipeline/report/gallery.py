@@ -106,7 +106,7 @@ def retrieval_gallery(
         ranks = rows[f"rank_{direction}"].to_pylist()
         answers = rows[f"answers_{direction}"].to_pylist()
         order = sorted(range(len(ranks)), key=lambda n: (ranks[n], n))
-        parts.append(element("h4", title))
+        parts.append(element("h3", title))
         for kind, chosen in choose(order, _ROWS).items():
             for place in chosen:
                 parts.append(
@@ -145,7 +145,7 @@ def _answers(
     label = f"{kind}: {verdict}"
     return element(
         "div",
-        element("h5", label),
+        element("h4", label),
         head,
         element("ol", items, tabindex=0, aria_label=f"answers to {query}"),
         class_=f"answers {direction}",
@@ -154,7 +154,7 @@ def _answers(
 
 def _strip(title: str, cases: Sequence[Markup]) -> Markup:
     frame = element("div", cases, class_="cases", role="group", aria_label=title, tabindex=0)
-    return render([element("h4", title.capitalize()), frame])
+    return render([element("h3", title.capitalize()), frame])
 
 
 def _check(benchmark: Benchmark, rows: pa.Table, *columns: str) -> None:

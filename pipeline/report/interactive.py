@@ -26,6 +26,7 @@ _PAGE = """<!doctype html>
   figure { margin: 0; flex: 0 1 20rem; }
   canvas { width: 100%; border-radius: 4px; display: block; }
   fieldset { border: 0; padding: 0; margin: 1rem 0; }
+  legend { padding: 0; font-weight: 600; }
   .sound { display: flex; flex-wrap: wrap; align-items: center; gap: .3rem 1rem; }
   .sound label { min-width: 12rem; }
   audio { height: 2.2rem; max-width: 100%; }
@@ -76,6 +77,7 @@ scenes.forEach((scene, number) => {
   });
   const frame = new Image();
   const choices = element("fieldset", section);
+  element("legend", choices, {textContent: `Sounds of frame ${number + 1}`});
   let shown = 0;
   const show = (place, time) => {
     shown = place;

@@ -3,9 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.report.markup import Markup, element, table
-from pipeline.report.runs import Run, Scored
-
-_SWITCHES = ("semantic", "multi-view", "feature alignment")
+from pipeline.report.runs import SWITCHES, Run, Scored
 
 
 def reading(scored: Sequence[Scored]) -> list[str]:
@@ -16,8 +14,9 @@ def reading(scored: Sequence[Scored]) -> list[str]:
         "listen to.",
         "Rows marked paper are printed in Senocak et al., Sound Source Localization is All about "
         "Cross-Modal Alignment (ICCV 2023), those marked ours were made here. Scores are in per "
-        "cent. Below each run of ours: its training list and seeds, how many samples of the "
-        "official list were scored, and how many clips of the benchmark it was trained on.",
+        "cent. Below each run of ours: its training list and seeds, its k, its pooling and what of "
+        "the method is off, how many samples of the official list were scored, and how many clips "
+        "of the benchmark it was trained on.",
     ]
     if any(item.made for item in scored):
         lines.append(
@@ -29,7 +28,7 @@ def reading(scored: Sequence[Scored]) -> list[str]:
 
 def run_table(runs: Sequence[Run], clips: Mapping[str, int]) -> Markup:
     """The runs with the values that tell them apart; `clips` says how many each was trained on."""
-    names = ["run", "trained on", "clips", "seed", "epochs", "batch", "k", "pooling", *_SWITCHES]
+    names = ["run", "trained on", "clips", "seed", "epochs", "batch", "k", "pooling", *SWITCHES]
     rows = []
     for run in runs:
         values = (run.seed, run.epochs, run.batch, run.k, run.pooling)

@@ -37,8 +37,8 @@ nav ul { display: flex; gap: 1.1rem; max-width: 76rem; margin: 0 auto; padding: 
 h1 { font-size: 1.7rem; line-height: 1.2; margin: 1.5rem 0 .5rem; }
 h2 { margin: 2.5rem 0 .5rem; padding-bottom: .2rem; border-bottom: 1px solid var(--rule); }
 h3 { margin: 2rem 0 .3rem; }
-h4 { margin: 1.2rem 0 .4rem; }
-h5 { margin: 1rem 0 .3rem; font-size: .95rem; font-weight: 600; }
+h4 { margin: 1rem 0 .3rem; font-size: .95rem; font-weight: 600; }
+.benchmark h3 { margin: 1.2rem 0 .4rem; font-size: 1rem; }
 .scroll { overflow-x: auto; max-width: 100%; margin: .5rem 0 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92rem; }
 caption { text-align: left; color: var(--faint); padding-bottom: .4rem; }
@@ -88,7 +88,7 @@ audio { display: block; width: 100%; height: 2.4rem; margin: .4rem 0; }
 .case figcaption span { display: block; }
 .clip { color: var(--faint); font-size: .8rem; overflow-wrap: anywhere; }
 .answers { display: grid; grid-template-columns: 13rem 1fr; gap: .2rem 1rem; align-items: start; }
-.answers h5 { grid-column: 1 / -1; }
+.answers h4 { grid-column: 1 / -1; }
 .i2a .query img { width: 6rem; }
 .query span { display: block; }
 .answers ol { display: flex; gap: .6rem; margin: 0; padding: .2rem; list-style: none;

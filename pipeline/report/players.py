@@ -14,7 +14,7 @@ from PIL import Image
 from pipeline.media import read_sound
 
 _RATE = 16000
-_SECONDS = 30.0  # of a longer sound the middle is kept
+SECONDS = 30.0  # of a longer sound the middle is kept
 _BITS = 48000  # a second
 
 
@@ -25,9 +25,10 @@ def picture_uri(picture: Image.Image) -> str:
     return data_uri("image/jpeg", buffer.getvalue())
 
 
-def sound_uri(path: Path) -> str:
-    """The sound of a media file, mono at 16 kHz, as an MP3 data URI. Raises `MediaError`."""
-    return samples_uri(read_sound(path, sample_rate=_RATE, max_seconds=_SECONDS).samples)
+def sound_uri(path: Path, longest: float = SECONDS) -> str:
+    """The sound of a media file, mono at 16 kHz, as an MP3 data URI; of one longer than `longest` s
+    its middle. Raises `MediaError`."""
+    return samples_uri(read_sound(path, sample_rate=_RATE, max_seconds=longest).samples)
 
 
 def samples_uri(samples: np.ndarray) -> str:

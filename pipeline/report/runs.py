@@ -13,6 +13,8 @@ BASELINES = {
     "bound": "the true box (bound)",
 }
 
+SWITCHES = ("semantic", "multi-view", "feature alignment")
+
 
 @dataclass(frozen=True)
 class Run:
@@ -29,7 +31,7 @@ class Run:
     batch: int | None = None
     pooling: str | None = None
     k: int | None = None
-    switches: tuple[bool, bool, bool] | None = None  # semantic, multi-view, feature alignment
+    switches: tuple[bool, bool, bool] | None = None  # which of `SWITCHES` are on
 
 
 @dataclass(frozen=True)
@@ -81,12 +83,26 @@ class Group:
         mean = f"{fmean(values):.2f}"
         return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
 
+    def settings(self) -> list[str]:
+        """In one line what tells the paper's method, its ablations and its variants apart; none for
+        a published file, which does not say."""
+        run = self.runs[0]
+        if run.switches is None:
+            return []
+        words = [f"pooling {run.pooling}"]
+        if run.switches[0]:  # without semantic positives no neighbour is looked at
+            words.insert(0, f"k {run.k}")
+        off = [name for name, on in zip(SWITCHES, run.switches, strict=True) if not on]
+        return [", ".join(words) + (f"; off: {', '.join(off)}" if off else "")]
+
     def conditions(self) -> list[str]:
-        """Under what its scores were made, a line for the runs and one for each benchmark."""
+        """Under what its scores were made: a line for the runs, one for their settings and one for
+        each benchmark."""
         first = self.runs[0]
         seeds = sorted(run.seed for run in self.runs if run.seed is not None)
         seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
         lines = [f"trained on {first.trained_on}" + (f", {seed}" if seeds else ", published file")]
+        lines += self.settings()
         for benchmark in dict.fromkeys(scored.benchmark for scored in self.scored):
             shown = [scored for scored in self.scored if scored.benchmark == benchmark]
             counts = {sample_counts(scored.metrics) for scored in shown}

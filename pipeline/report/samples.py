@@ -81,7 +81,8 @@ def maps_of(
 ) -> list[np.ndarray]:
     """The maps of samples from anyone's `maps` (N, h, w), whose samples `ids` names.
 
-    `source` names them in the `InputError` that a missing sample raises.
+    `source` names them in the `InputError` that a missing sample raises, or one whose map holds
+    values that are not finite.
     """
     known = {sample.sample_id for sample in benchmark.samples}
     rows = {sample_id_of(text, known): row for row, text in enumerate(ids)}
@@ -90,7 +91,13 @@ def maps_of(
         sample_id = benchmark.samples[place].sample_id
         if sample_id not in rows:
             raise InputError(f"{source}: holds no map of sample {sample_id}")
-        found.append(np.asarray(maps[rows[sample_id]], dtype=np.float32))
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+            heat = np.asarray(maps[rows[sample_id]]).astype(np.float32)
+        if not np.isfinite(heat).all():
+            raise InputError(
+                f"{source}: map of {sample_id}: found NaN or infinity, expected finite values"
+            )
+        found.append(heat)
     return found
 
 
