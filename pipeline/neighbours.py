@@ -10,6 +10,7 @@ Similarities are compared in steps of 2^-20, a few times the noise of a float32 
 vectors, and equal ones are ordered by id: copies come out in one order, not in the arithmetic's.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -50,8 +51,9 @@ def search(
     equally similar ones by id; so a smaller k is a prefix of a larger one. Above inputs and outputs
     the memory is the normalised copy of the inputs and 256 MiB; an index holds another copy.
 
-    `index` "ivf" and "hnsw" are approximate; `effort` is the number of lists probed or HNSW's
-    candidates (a default that favours recall otherwise). `gpu` defaults to whether there is one.
+    `index` "ivf" and "hnsw" are approximate; `effort` is the number of lists probed (by default the
+    square root of how many there are) or HNSW's candidates (by default 2k). `gpu` defaults to
+    whether there is one.
     Raises `InputError` where k is not 1 to n - 1, or where a row holds NaN or has no length.
     """
     unit = _unit(features)
@@ -240,7 +242,9 @@ def _index(unit: np.ndarray, k: int, index: Index, effort: int | None) -> faiss.
         ivf.cp.max_points_per_centroid = (
             64  # a quarter of FAISS's own: training is most of the time
         )
-        ivf.nprobe = min(effort or max(8, lists // 16), lists)
+        # A fixed share of the lists would stay quadratic, and a candidate costs FAISS here as much
+        # as sixteen cost a matrix product.
+        ivf.nprobe = min(effort or max(8, math.isqrt(lists)), lists)
         ivf.train(unit)
         ivf.add(unit)
         return ivf
