@@ -162,16 +162,7 @@ class _Run:
         """Run the epochs that are left, write the results and take the checkpoint away."""
         steps = self.clips.steps_per_epoch
         first = self.epochs_done * steps
-        loader = DataLoader(
-            self.clips,
-            batch_size=None,
-            sampler=range(first, len(self.clips)),
-            num_workers=workers,
-            pin_memory=self.device.type == "cuda",
-            # Forked, since a memory map is pickled with all its bytes.
-            multiprocessing_context="fork" if workers else None,
-            worker_init_fn=_leave_ctrl_c_to_the_stage,
-        )
+        loader = load_batches(self.clips, first, workers, self.device)
         self._write_history()
         side = self.recipe.usage.side
         size = " x ".join(str(n) for n in self.network.map_size(side, side))
@@ -403,6 +394,22 @@ def learning_rate(schedule: str, peak: float, step: int, steps: int) -> float:
         return peak + (low - peak) / 2 * (1 + math.cos(math.pi * step / turn))
     passed = (step - turn) / (steps - 1 - turn)
     return end + (peak - end) / 2 * (1 + math.cos(math.pi * passed))
+
+
+def load_batches(
+    clips: TrainingSet, first: int, workers: int, device: torch.device
+) -> DataLoader[Batch]:
+    """The batches from step `first` on, in order, by so many loading processes (0: this one)."""
+    return DataLoader(
+        clips,
+        batch_size=None,
+        sampler=range(first, len(clips)),
+        num_workers=workers,
+        pin_memory=device.type == "cuda",
+        # Forked, since a memory map is pickled with all its bytes.
+        multiprocessing_context="fork" if workers else None,
+        worker_init_fn=_leave_ctrl_c_to_the_stage,
+    )
 
 
 def write_history(path: Path, rows: Sequence[Mapping[str, float]]) -> None:

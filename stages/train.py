@@ -67,7 +67,8 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
         launch(["-m", "stages.cli", "train", name], ranks)
         return
     first = os.environ.get("RANK", "0") == "0"
-    console.quiet = not first  # one of the ranks tells how far all are
+    if not first:
+        console.quiet = True  # one of the ranks tells how far all are
     corpus = DecodedCorpus(decoded_folder(item.corpus))
     folder = neighbours_folder(item.search)
     clips = read_parquet(folder / "clips.parquet")

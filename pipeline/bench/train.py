@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.bench import made
@@ -31,7 +30,7 @@ from pipeline.dataset import Batch
 from pipeline.decoded import DecodedCorpus
 from pipeline.localizer import Localizer, Usage
 from pipeline.spectrogram import window_steps
-from pipeline.training import Recipe, Stepper, deterministic
+from pipeline.training import Recipe, Stepper, deterministic, load_batches
 
 SIDE, SECONDS = 224, 10.0
 GPU_BATCHES, CPU_BATCHES = (128, 512), (4,)
@@ -91,15 +90,7 @@ def _step_row(
     clips = training_set(corpus, batch=recipe.batch, epochs=100_000, steps=recipe.usage.steps)
     workers = min(8, threads) if device.type == "cuda" else 0
     steps = max(2, 2 * _PREFETCHED * workers)
-    loader = iter(
-        DataLoader(
-            clips,
-            batch_size=None,
-            num_workers=workers,
-            pin_memory=device.type == "cuda",
-            multiprocessing_context="fork" if workers else None,
-        )
-    )
+    loader = iter(load_batches(clips, 0, workers, device))
     stepper = _stepper(recipe, device)
     resident = {key: part.to(device) for key, part in clips[0].items()}
 
