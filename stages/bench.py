@@ -53,9 +53,9 @@ def bench(
     import torch
     from rich.console import Console
 
-    from pipeline.bench.harness import Row
-    from pipeline.progress import console
-    from pipeline.shards import write_json
+    from pipeline.base.files import write_json
+    from pipeline.execution.progress import console
+    from pipeline.speed.harness import Row
 
     if media is not None and not media.is_file():
         raise InputError(f"{media}: not found, expected a clip with picture and sound")
@@ -71,7 +71,7 @@ def bench(
     for chosen in parts:
         with tempfile.TemporaryDirectory() as folder, console.status(f"measuring {chosen.value}"):
             measure: Callable[..., Iterator[Row]]
-            measure = import_module(f"pipeline.bench.{chosen.value}").measure
+            measure = import_module(f"pipeline.speed.{chosen.value}").measure
             rows[chosen.value] = list(
                 measure(Path(folder), size=size, repeats=repeats, threads=threads, media=media)
             )

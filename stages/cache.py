@@ -38,7 +38,7 @@ def check(
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
 
-    from pipeline.cache import check_cache, remove_damaged
+    from pipeline.execution.dvc_cache import check_cache, remove_damaged
 
     root = Path()
     try:

@@ -13,7 +13,7 @@ from typing import NoReturn
 import typer
 
 from pipeline.errors import InputError
-from pipeline.launch import is_launched, tell_launcher
+from pipeline.execution.launch import is_launched, tell_launcher
 from stages import (
     bench,
     cache,

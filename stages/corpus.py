@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.params import Embed, EvaluationItem, Neighbours, Parameters, Study
 from pipeline.errors import InputError
-from pipeline.params import Embed, EvaluationItem, Neighbours, Parameters, Study
 from stages.paths import decoded_folder, encoders_folder, toy_folder
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ class _Data:
 
     def on_disk(self, corpus: str) -> frozenset[str] | None:
         """The clips of a corpus, None where it is absent."""
-        from pipeline.readiness import clips_on_disk, collect
+        from pipeline.corpora.ready import clips_on_disk, collect
 
         if corpus not in self.clips:
             item = self.study.corpora[corpus]
@@ -129,14 +129,14 @@ class _Data:
 
     def rejects(self, corpus: str) -> dict[str, str] | None:
         """What decoding refused, None where it has not run."""
-        from pipeline.readiness import rejected_clips
+        from pipeline.corpora.ready import rejected_clips
 
         return rejected_clips(decoded_folder(corpus))
 
     def training_list(self, path: str) -> list[str]:
         """The clips of a list, none where it is absent."""
         from pipeline.corpora.lists import read_clip_list
-        from pipeline.readiness import collect
+        from pipeline.corpora.ready import collect
 
         if self._unmade(path):
             return []
@@ -144,7 +144,7 @@ class _Data:
 
     def benchmark(self, item: EvaluationItem) -> tuple[int, list[str]] | None:
         """The official number of samples of a benchmark and its clips, None where it is absent."""
-        from pipeline.readiness import benchmark_clips, check_ground_truth, collect
+        from pipeline.corpora.ready import benchmark_clips, check_ground_truth, collect
 
         ground = item.ground
         annotations, root = Path(ground.annotations), Path(ground.root)
@@ -164,16 +164,16 @@ class _Data:
         """Look for the published VGGSound network."""
         path = Path(folder) / "H.pth.tar"
         if not path.is_file():
-            from pipeline.encoders import audio_encoder
-            from pipeline.readiness import collect
+            from pipeline.corpora.ready import collect
+            from pipeline.encoders.load import audio_encoder
 
             collect(partial(audio_encoder, path), self.absent)
 
     def image_encoder(self, folder: str, model: str) -> None:
         """Fetch an ImageNet network whose file is not in place: a machine off the network shall not
         find out after days of decoding."""
-        from pipeline.encoders import load_image_encoder
-        from pipeline.readiness import collect
+        from pipeline.corpora.ready import collect
+        from pipeline.encoders.load import load_image_encoder
 
         if not any(Path(folder).glob("image.*")):
             collect(partial(load_image_encoder, Path(folder), model, side=224), self.absent)
@@ -188,7 +188,7 @@ class _Data:
 
     def imports(self) -> None:
         """Look for what DVC itself asks for in the folders of annotations."""
-        from pipeline.readiness import absent_imports
+        from pipeline.corpora.ready import absent_imports
 
         searches, items = self.study.searches.values(), self.study.evaluations.values()
         folders = [s.annotations for s in searches] + [i.ground.annotations for i in items]

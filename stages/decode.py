@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.params import CorpusItem, Decode, Execution, Parameters
+from pipeline.base.params import CorpusItem, Decode, Execution, Parameters
+from pipeline.execution.summary import show_summary
 from stages.paths import WORK, decoded_folder
-from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> tuple[CorpusItem, Decode]:
@@ -19,10 +19,10 @@ def settings(parameters: Parameters, name: str) -> tuple[CorpusItem, Decode]:
 
 def decode(name: Annotated[str, typer.Argument(help="A corpus of the active study.")]) -> None:
     """Decode a corpus to shards on all cores or on Ray. Example: [bold]avloc decode toy[/bold]"""
+    from pipeline.base.files import remove_partials, write_json
     from pipeline.corpora import find_sources
-    from pipeline.decode import decode_corpus
-    from pipeline.distributor import distribution
-    from pipeline.shards import remove_partials, write_json
+    from pipeline.decode.corpus import decode_corpus
+    from pipeline.execution.ray import distribution
 
     parameters = Parameters()
     item, values = settings(parameters, name)

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.params import Embed, EmbeddingItem, Execution, Parameters
+from pipeline.base.params import Embed, EmbeddingItem, Execution, Parameters
+from pipeline.execution.summary import show_summary
 from stages.paths import WORK, decoded_folder, embeddings_folder
-from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> tuple[EmbeddingItem, Embed]:
@@ -21,12 +21,12 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     """Extract off-the-shelf features, image and sound. Example: [bold]avloc embed toy[/bold]"""
     import torch
 
-    from pipeline.decoded import DecodedCorpus
-    from pipeline.distributor import distribution
-    from pipeline.embedding import embed_corpus
-    from pipeline.encoders import load_encoders
-    from pipeline.shards import read_json, remove_partials
-    from pipeline.spectrogram import window_steps
+    from pipeline.base.files import read_json, remove_partials
+    from pipeline.clips.decoded import DecodedCorpus
+    from pipeline.clips.spectrogram import window_steps
+    from pipeline.encoders.embedding import embed_corpus
+    from pipeline.encoders.load import load_encoders
+    from pipeline.execution.ray import distribution
 
     parameters = Parameters()
     item, values = settings(parameters, name)

@@ -4,9 +4,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.params import Encoders, Parameters, ToyItem
+from pipeline.base.params import Encoders, Parameters, ToyItem
+from pipeline.execution.summary import show_summary
 from stages.paths import WORK, decoded_folder, encoders_folder, toy_folder
-from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> Encoders:
@@ -20,11 +20,11 @@ def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study
 
     import numpy as np
 
+    from pipeline.base.files import remove_partials, write_json
+    from pipeline.clips.decoded import DecodedCorpus
     from pipeline.corpora.lists import read_labelled
-    from pipeline.decoded import DecodedCorpus
-    from pipeline.shards import remove_partials, write_json
+    from pipeline.networks.weights import save_torch
     from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
-    from pipeline.weights import save_torch
 
     values = settings(Parameters(), name)
     corpus = DecodedCorpus(decoded_folder(name))

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.params import Embed, Evaluate, EvaluationItem, Ground, Parameters, Train
 from pipeline.errors import InputError
-from pipeline.params import Embed, Evaluate, EvaluationItem, Ground, Parameters, Train
+from pipeline.execution.summary import show_table
 from stages.load import open_published
 from stages.paths import decoded_folder, results_folder, run_folder
-from stages.summary import show_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
     from pipeline.benchmarks import Benchmark
-    from pipeline.decoded import DecodedCorpus
-    from pipeline.evaluation import Evaluation
-    from pipeline.localizer import Localizer
+    from pipeline.clips.decoded import DecodedCorpus
+    from pipeline.evaluate.evaluation import Evaluation
+    from pipeline.methods.localizer import Localizer
 
 # Variants of a score, of which there are several times as many.
 _DETAIL = re.compile("_ogl|_single|_i2a|R@5|R@10|AUC_adaptive")
@@ -77,12 +77,7 @@ def evaluate(
 
 
 def _evaluate_run(parameters: Parameters, name: str) -> None:
-    from pipeline.benchmarks.scenes import ScenesBenchmark
-    from pipeline.corpora.lists import read_clip_list
-    from pipeline.localizer import load_localizer
-    from pipeline.published import check_form
-    from pipeline.report.scenes import draw_benchmark_scenes
-    from pipeline.shards import (
+    from pipeline.base.files import (
         read_json,
         remove_partials,
         write_json,
@@ -90,6 +85,11 @@ def _evaluate_run(parameters: Parameters, name: str) -> None:
         write_parquet,
         write_tsv,
     )
+    from pipeline.benchmarks.sets.scenes import ScenesBenchmark
+    from pipeline.corpora.lists import read_clip_list
+    from pipeline.methods.localizer import load_localizer
+    from pipeline.predict.published import check_form
+    from pipeline.report.scenes import draw_benchmark_scenes
 
     item, embed, values = settings(parameters, name)
     run = run_folder(item.run)
@@ -165,11 +165,11 @@ def _scored(
     import torch
 
     from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
-    from pipeline.decoded import DecodedCorpus
-    from pipeline.encoders import load_image_encoder
-    from pipeline.evaluation import evaluate as evaluate_benchmark
-    from pipeline.localizer import Localizer
-    from pipeline.prediction import Predictor, made_sounds
+    from pipeline.clips.decoded import DecodedCorpus
+    from pipeline.encoders.load import load_image_encoder
+    from pipeline.evaluate.evaluation import evaluate as evaluate_benchmark
+    from pipeline.methods.localizer import Localizer
+    from pipeline.predict.predictor import Predictor, made_sounds
 
     torch.set_num_threads(values.threads)
     corpus = DecodedCorpus(decoded_folder(ground.corpus))

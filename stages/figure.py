@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.params import Embed, EvaluationItem, Parameters
 from pipeline.errors import InputError
-from pipeline.params import Embed, EvaluationItem, Parameters
 from stages.paths import check_outputs, decoded_folder, results_folder, run_folder
 
 if TYPE_CHECKING:
     import numpy as np
 
     from pipeline.benchmarks import Benchmark
-    from pipeline.decoded import DecodedCorpus
+    from pipeline.clips.decoded import DecodedCorpus
     from pipeline.report.rows import Row
 
 
@@ -85,12 +85,12 @@ def figure(
     Examples: [bold]avloc figure localization ours=toy-vggss theirs=maps.npz --out figure-3[/bold],
     [bold]avloc figure sounds toy-scenes --count 3 --page figure-5.html[/bold]
     """
+    from pipeline.base.files import atomic_file
     from pipeline.benchmarks import open_benchmark
-    from pipeline.decoded import DecodedCorpus
+    from pipeline.clips.decoded import DecodedCorpus
     from pipeline.report.answers import media_called
     from pipeline.report.rows import Row, draw_rows
     from pipeline.report.samples import choose_images, choose_samples, column
-    from pipeline.shards import atomic_file
 
     if page is not None and kind != Kind.sounds:
         raise InputError(f"--page shows one frame under several sounds, not {kind.value}")
@@ -160,9 +160,9 @@ def _evaluation(parameters: Parameters, name: str) -> EvaluationItem:
 
 
 def _maps(source: _Source, benchmark: "Benchmark", places: Sequence[int]) -> "list[np.ndarray]":
-    from pipeline.benchmarks.scoring import read_maps
+    from pipeline.base.files import map_npy, read_parquet
+    from pipeline.benchmarks.maps_file import read_maps
     from pipeline.report.samples import maps_of
-    from pipeline.shards import map_npy, read_parquet
 
     if source.item is None:
         ids, maps = read_maps(Path(source.name))
@@ -184,8 +184,8 @@ def _with_objects(
     import numpy as np
     import torch
 
-    from pipeline.benchmarks.heatmaps import object_guided, resize_maps
-    from pipeline.encoders import load_image_encoder
+    from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
+    from pipeline.encoders.load import load_image_encoder
     from pipeline.report.rows import Row
 
     embed = parameters.read(ground.ground.embed, Embed)
@@ -216,8 +216,8 @@ def _page(
     from PIL import Image
 
     from pipeline.benchmarks import NOISE, SILENCE
-    from pipeline.localizer import load_localizer
-    from pipeline.moving import INTERVAL, localize_stored, stored_seconds
+    from pipeline.methods.localizer import load_localizer
+    from pipeline.predict.moving import INTERVAL, localize_stored, stored_seconds
     from pipeline.report.answers import clip_sound
     from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
     from pipeline.report.players import SECONDS, picture_uri

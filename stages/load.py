@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.params import Parameters, PublishedItem, Train
+from pipeline.base.params import Parameters, PublishedItem, Train
+from pipeline.execution.summary import show_summary
 from stages.paths import decoded_folder, run_folder
-from stages.summary import show_summary
 
 if TYPE_CHECKING:
-    from pipeline.localizer import Localizer
+    from pipeline.methods.localizer import Localizer
 
 
 def settings(parameters: Parameters, name: str) -> tuple[PublishedItem, Train]:
@@ -23,9 +23,9 @@ def load(
     name: Annotated[str, typer.Argument(help="A published localizer of the active study.")],
 ) -> None:
     """Take a published weight file for a run's. Example: [bold]avloc load ours[/bold]"""
+    from pipeline.base.files import atomic_file
     from pipeline.corpora.lists import read_clip_list
-    from pipeline.localizer import save_localizer
-    from pipeline.shards import atomic_file
+    from pipeline.methods.localizer import save_localizer
 
     item, values = settings(Parameters(), name)
     projections = (item.projections[0], item.projections[1]) if item.projections else None
@@ -45,9 +45,9 @@ def open_published(
 ) -> "Localizer":
     """The localizer in a weight file, fed with a decoded corpus as a training would be; tells on
     the terminal what of the file has no use."""
-    from pipeline.progress import console
-    from pipeline.published import open_localizer
-    from pipeline.shards import read_json
+    from pipeline.base.files import read_json
+    from pipeline.execution.progress import console
+    from pipeline.predict.published import open_localizer
 
     localizer, unused = open_localizer(
         path,

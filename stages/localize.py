@@ -37,12 +37,12 @@ def localize(
     Examples: [bold]avloc localize clip.mp4 --out map.png --video moving.mp4[/bold],
     [bold]avloc localize --image street.jpg --audio dog.wav --weights ours.pth.tar[/bold]
     """
-    from pipeline.localizer import load_localizer
-    from pipeline.lookup import describe, localize_media, picture_of
-    from pipeline.moving import INTERVAL, localize_moving
+    from pipeline.base.files import atomic_file
+    from pipeline.methods.localizer import load_localizer
+    from pipeline.predict.media import describe, localize_media, picture_of
+    from pipeline.predict.moving import INTERVAL, localize_moving
     from pipeline.report.figures import overlay
     from pipeline.report.film import draw_film
-    from pipeline.shards import atomic_file
 
     picture, sound = image or video, audio or video
     if picture is None or sound is None:

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.params import Neighbours, Parameters, SearchItem
+from pipeline.base.params import Neighbours, Parameters, SearchItem
+from pipeline.execution.summary import show_summary
 from stages.paths import WORK, decoded_folder, embeddings_folder, neighbours_folder
-from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> tuple[SearchItem, Neighbours]:
@@ -21,12 +21,12 @@ def neighbours(name: Annotated[str, typer.Argument(help="A search of the active 
     import faiss
     import torch
 
+    from pipeline.base.files import remove_partials, write_json
+    from pipeline.clips.decoded import DecodedCorpus
     from pipeline.corpora.check import read_test_clips
     from pipeline.corpora.lists import read_clip_list
-    from pipeline.decoded import DecodedCorpus
-    from pipeline.neighbours import search_list
-    from pipeline.shards import remove_partials, write_json
-    from pipeline.training_list import choose_clips
+    from pipeline.neighbours.search import search_list
+    from pipeline.neighbours.training_list import choose_clips
 
     item, values = settings(Parameters(), name)
     torch.set_num_threads(values.threads)

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipeline.base.params import EvaluationItem, Parameters, Study, Train
 from pipeline.errors import InputError
-from pipeline.params import EvaluationItem, Parameters, Study, Train
+from pipeline.execution.summary import show_summary
 from stages.paths import (
     DATA,
     check_outputs,
@@ -17,7 +18,6 @@ from stages.paths import (
     run_folder,
     toy_folder,
 )
-from stages.summary import show_summary
 
 if TYPE_CHECKING:
     from pipeline.report.clips import Clips
@@ -52,14 +52,14 @@ def report(
 
     Example: [bold]avloc report[/bold], then open data/report/index.html
     """
-    from pipeline.progress import track
+    from pipeline.base.files import atomic_file, read_json, read_tsv
+    from pipeline.execution.progress import track
     from pipeline.report.comparison import comparison
     from pipeline.report.health import corpora_health, leakage
     from pipeline.report.introduction import reading, run_table
     from pipeline.report.markup import element
     from pipeline.report.page import Section, page
     from pipeline.report.scores import training_charts
-    from pipeline.shards import atomic_file, read_json, read_tsv
 
     parameters = Parameters()
     check_outputs(
@@ -149,8 +149,8 @@ def _runs(study: Study, values: dict[str, Train]) -> "dict[str, Run]":
 
 def _scored(study: Study, values: dict[str, Train], name: str | None) -> "list[Scored]":
     """The scores of a study; of another one than the report's (`name`) those that are there."""
+    from pipeline.base.files import read_json
     from pipeline.report.runs import Scored
-    from pipeline.shards import read_json
 
     runs = _runs(study, values)
     found = []
@@ -168,15 +168,15 @@ def _benchmark(
     scored: "Scored", item: EvaluationItem, opened: "dict[tuple[str, str], Clips]"
 ) -> "Section":
     """The section of one evaluation."""
+    from pipeline.base.files import map_npy, read_parquet, read_tsv
     from pipeline.benchmarks import open_benchmark
-    from pipeline.decoded import DecodedCorpus
+    from pipeline.clips.decoded import DecodedCorpus
     from pipeline.report.clips import Clips
     from pipeline.report.gallery import gallery, retrieval_gallery
     from pipeline.report.markup import element
     from pipeline.report.page import Section
     from pipeline.report.runs import sample_counts
     from pipeline.report.scores import curve_charts, score_table
-    from pipeline.shards import map_npy, read_parquet, read_tsv
 
     ground = item.ground
     folder = results_folder(scored.name)

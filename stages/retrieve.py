@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
+from pipeline.base.params import Parameters
 from pipeline.errors import InputError
-from pipeline.params import Parameters
 from stages.paths import check_outputs, decoded_folder, run_folder
 
 
@@ -63,17 +63,17 @@ def retrieve(
     from rich.console import Console
     from rich.table import Table
 
+    from pipeline.base.files import atomic_file, read_json
+    from pipeline.clips.decoded import DecodedCorpus
     from pipeline.corpora.lists import read_clip_list
-    from pipeline.dataset import sound_window
-    from pipeline.decoded import DecodedCorpus
-    from pipeline.localizer import load_localizer
-    from pipeline.lookup import middle_window, picture_of
-    from pipeline.media import PICTURE_FILES
-    from pipeline.progress import console, track
-    from pipeline.published import check_form
-    from pipeline.ranking import best_clips
+    from pipeline.execution.progress import console, track
+    from pipeline.media.container import PICTURE_FILES
+    from pipeline.methods.localizer import load_localizer
+    from pipeline.predict.media import middle_window, picture_of
+    from pipeline.predict.published import check_form
+    from pipeline.predict.ranking import best_clips
     from pipeline.report.answers import answers_page, clip_card, file_card, media_called
-    from pipeline.shards import atomic_file, read_json
+    from pipeline.train.batches import sound_window
 
     path = weights or run_folder(run) / "weights.safetensors"
     searched = DecodedCorpus(decoded_folder(corpus))

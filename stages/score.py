@@ -46,7 +46,7 @@ def score(
     Example: [bold]avloc score localization maps.npz --benchmark vggss --annotations
     data/annotations[/bold]
     """
-    from pipeline.benchmarks.scoring import score_file
+    from pipeline.benchmarks.maps_file import score_file
 
     if per_sample is not None:
         check_outputs([per_sample], [file])

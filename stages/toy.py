@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from pipeline.params import Parameters, Toy, ToyItem
+from pipeline.base.params import Parameters, Toy, ToyItem
+from pipeline.execution.summary import show_summary
 from stages.paths import WORK, toy_folder
-from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> Toy:

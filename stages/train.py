@@ -11,10 +11,10 @@ from typing import Annotated
 
 import typer
 
+from pipeline.base.params import Parameters, RunItem, Train
 from pipeline.errors import InputError
-from pipeline.params import Parameters, RunItem, Train
+from pipeline.execution.summary import show_summary
 from stages.paths import WORK, decoded_folder, neighbours_folder, run_folder
-from stages.summary import show_summary
 
 
 def settings(parameters: Parameters, name: str) -> tuple[RunItem, Train]:
@@ -42,12 +42,7 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
     """Train a run's localizer, or go on after a kill. Example: [bold]avloc train toy[/bold]"""
     import torch
 
-    from pipeline.dataset import Neighbours
-    from pipeline.decoded import DecodedCorpus
-    from pipeline.launch import launch
-    from pipeline.localizer import Architecture, Usage
-    from pipeline.progress import console
-    from pipeline.shards import (
+    from pipeline.base.files import (
         atomic_file,
         map_npy,
         read_json,
@@ -55,9 +50,14 @@ def train(name: Annotated[str, typer.Argument(help="A run of the active study.")
         read_tsv,
         remove_partials,
     )
-    from pipeline.spectrogram import window_steps
-    from pipeline.training import Recipe
-    from pipeline.training import train as train_localizer
+    from pipeline.clips.decoded import DecodedCorpus
+    from pipeline.clips.spectrogram import window_steps
+    from pipeline.execution.launch import launch
+    from pipeline.execution.progress import console
+    from pipeline.methods.localizer import Architecture, Usage
+    from pipeline.train.batches import Neighbours
+    from pipeline.train.loop import Recipe
+    from pipeline.train.loop import train as train_localizer
 
     item, values = settings(Parameters(), name)
     if "WORLD_SIZE" not in os.environ:  # else another rank may be writing

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.decoded import DecodedCorpus
-from pipeline.shards import write_npy, write_parquet
+from pipeline.base.files import write_npy, write_parquet
+from pipeline.clips.decoded import DecodedCorpus
 
 
 def make_corpus(

@@ -8,7 +8,6 @@ of one contract is that a family that needs unusual pairs has to spell them out 
 from collections.abc import Callable
 from pathlib import Path
 
-from pipeline.benchmarks.avsbench import open_avsbench
 from pipeline.benchmarks.contract import (
     NOISE,
     SILENCE,
@@ -18,13 +17,14 @@ from pipeline.benchmarks.contract import (
     Sample,
     Scores,
 )
-from pipeline.benchmarks.extended import open_extended
-from pipeline.benchmarks.flickr import open_flickr
-from pipeline.benchmarks.is3 import open_is3
-from pipeline.benchmarks.scenes import open_scenes
-from pipeline.benchmarks.vggss import open_vggss
-from pipeline.benchmarks.vggss_negatives import open_negatives
-from pipeline.benchmarks.vggss_retrieval import open_retrieval
+from pipeline.benchmarks.sets.avsbench import open_avsbench
+from pipeline.benchmarks.sets.extended import open_extended
+from pipeline.benchmarks.sets.flickr import open_flickr
+from pipeline.benchmarks.sets.is3 import open_is3
+from pipeline.benchmarks.sets.scenes import open_scenes
+from pipeline.benchmarks.sets.vggss import open_vggss
+from pipeline.benchmarks.sets.vggss_negatives import open_negatives
+from pipeline.benchmarks.sets.vggss_retrieval import open_retrieval
 from pipeline.errors import InputError
 
 __all__ = [

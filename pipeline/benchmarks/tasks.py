@@ -22,15 +22,15 @@ from pipeline.benchmarks.contract import (
     counted,
     sample_columns,
 )
-from pipeline.benchmarks.detection import (
+from pipeline.benchmarks.metrics.detection import (
     confidences,
     detection_metrics,
     object_guided_score_maps,
     precision_recall_table,
     score_maps,
 )
-from pipeline.benchmarks.heatmaps import CHUNK, min_max, object_guided, resize_maps
-from pipeline.benchmarks.localization import (
+from pipeline.benchmarks.metrics.heatmaps import CHUNK, min_max, object_guided, resize_maps
+from pipeline.benchmarks.metrics.localization import (
     IOU_COLUMNS,
     area_under_success,
     localization_metrics,
@@ -40,9 +40,9 @@ from pipeline.benchmarks.localization import (
     success_table,
     weakest_of_group,
 )
-from pipeline.benchmarks.rasters import Truth
-from pipeline.benchmarks.retrieval import DIRECTIONS, best_answers, retrieval_metrics
-from pipeline.benchmarks.segmentation import (
+from pipeline.benchmarks.metrics.rasters import Truth
+from pipeline.benchmarks.metrics.retrieval import DIRECTIONS, best_answers, retrieval_metrics
+from pipeline.benchmarks.metrics.segmentation import (
     THRESHOLDS,
     above_median,
     best_mean_f,

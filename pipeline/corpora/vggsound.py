@@ -28,7 +28,7 @@ from pipeline.corpora.names import (
     is_vggsound_name,
 )
 from pipeline.corpora.source import Source, collect_sources, walk_files
-from pipeline.progress import console
+from pipeline.execution.progress import console
 
 _NUMBERED_FRAME = re.compile(r"image_?[0-9]+", re.IGNORECASE)
 _MIDDLE_FRAME = re.compile(r"image_?0*50", re.IGNORECASE)

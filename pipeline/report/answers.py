@@ -7,9 +7,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from pipeline.decoded import DecodedCorpus
+from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.media import MediaError, read_picture
+from pipeline.media.container import MediaError, read_picture
 from pipeline.report.players import SECONDS, picture_uri, sound_uri
 
 _SIDE = 320  # pixels of a picture that comes from the media themselves

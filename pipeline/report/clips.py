@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image
 
 from pipeline.benchmarks import NOISE, SILENCE
-from pipeline.decoded import DecodedCorpus
-from pipeline.media import MediaError, read_sound
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.media.container import MediaError, read_sound
 from pipeline.report.figures import outline, overlay
 from pipeline.report.markup import Markup, element
 from pipeline.report.players import data_uri, encode_mp3

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib import colormaps
 from PIL import Image, ImageDraw, ImageFont
 
-from pipeline.shards import atomic_file
+from pipeline.base.files import atomic_file
 
 _CELL = 168  # pixels of one picture of the sheet
 _GAP = 6

@@ -24,11 +24,11 @@ from av.video.stream import VideoStream
 from matplotlib import colormaps
 from PIL import Image, ImageOps
 
+from pipeline.base.files import atomic_file
 from pipeline.errors import InputError
-from pipeline.media import PICTURE_FILES, MediaError
-from pipeline.playback import play_picture, play_sound
-from pipeline.progress import track
-from pipeline.shards import atomic_file
+from pipeline.execution.progress import track
+from pipeline.media.container import PICTURE_FILES, MediaError
+from pipeline.media.playback import play_picture, play_sound
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ import av
 import numpy as np
 from PIL import Image
 
-from pipeline.media import read_sound
+from pipeline.media.container import read_sound
 
 _RATE = 16000
 SECONDS = 30.0  # of a longer sound the middle is kept

@@ -13,8 +13,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from pipeline.base.files import atomic_file
 from pipeline.report.figures import outline, overlay
-from pipeline.shards import atomic_file
 
 _CELL = 224  # pixels of an embedded picture
 _INCHES = 1.05  # its side on paper

@@ -10,10 +10,10 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark
-from pipeline.benchmarks.scenes import ScenesBenchmark
-from pipeline.benchmarks.scoring import sample_id_of
+from pipeline.benchmarks.maps_file import sample_id_of
+from pipeline.benchmarks.sets.scenes import ScenesBenchmark
 from pipeline.benchmarks.tasks import LocalizationBenchmark
-from pipeline.decoded import DecodedCorpus
+from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.report.rows import Column
 

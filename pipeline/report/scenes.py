@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.benchmarks.scenes import ScenesBenchmark
-from pipeline.decoded import DecodedCorpus
+from pipeline.benchmarks.sets.scenes import ScenesBenchmark
+from pipeline.clips.decoded import DecodedCorpus
 from pipeline.report.figures import Scene, draw_scenes
 
 

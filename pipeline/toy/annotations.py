@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from pipeline.shards import write_json
+from pipeline.base.files import write_json
 from pipeline.toy.classes import CLASSES
 from pipeline.toy.samples import AVSBENCH_FRAMES, SampleTruth, avsbench_category
 

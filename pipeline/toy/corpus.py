@@ -20,10 +20,11 @@ import numpy as np
 import PIL
 import scipy
 
-from pipeline.blocks import fingerprint
+from pipeline.base.pieces import fingerprint
 from pipeline.errors import InputError
-from pipeline.progress import console, track
-from pipeline.toy import annotations, classes, parts, samples, scenes, sounds, videos
+from pipeline.execution.progress import console, track
+from pipeline.media.container import writing as videos
+from pipeline.toy import annotations, classes, parts, samples, scenes, sounds
 from pipeline.toy.classes import CLASSES
 from pipeline.toy.parts import Part, join_parts, make_part, plan_text
 from pipeline.toy.samples import SamplePlan, SampleTruth

@@ -19,12 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline import encoders
-from pipeline.blocks import fingerprint
-from pipeline.encoders import AudioEncoder, ImageEncoder
+from pipeline.base.files import atomic_file
+from pipeline.base.pieces import fingerprint
+from pipeline.encoders import load as encoders
+from pipeline.encoders.load import AudioEncoder, ImageEncoder
 from pipeline.errors import InputError
-from pipeline.progress import console, track
-from pipeline.shards import atomic_file
+from pipeline.execution.progress import console, track
 
 BLOCKS = (1, 1, 1, 1)
 CHANNELS = (16, 32, 64, 96)

@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
 
+from pipeline.base.files import read_json, write_json
 from pipeline.errors import InputError
-from pipeline.shards import read_json, write_json
 from pipeline.toy.samples import ObjectTruth, SamplePlan, SampleTruth, make_sample
 
 

@@ -11,10 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.media.writing import write_picture, write_video, write_wav
 from pipeline.toy.classes import CLASSES
 from pipeline.toy.scenes import Scene, draw_scene, mask_box, render, visible_masks
 from pipeline.toy.sounds import SAMPLE_RATE, coloured_noise, make_sound, normalised
-from pipeline.toy.videos import write_picture, write_video, write_wav
 
 _FRAMES_PER_SECOND = 5
 AVSBENCH_FRAMES = 5  # one a second over a sound of five seconds

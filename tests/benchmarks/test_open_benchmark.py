@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from pipeline.benchmarks import BENCHMARKS, NOISE, SILENCE, Predictions, open_benchmark
-from pipeline.benchmarks.baselines import true_maps
-from pipeline.benchmarks.rasters import fraction_boxes
+from pipeline.benchmarks.metrics.baselines import true_maps
+from pipeline.benchmarks.metrics.rasters import fraction_boxes
 from pipeline.errors import InputError
 
 CLIPS = ["-aaaaaaaaaa_000001", "bbbb_bbbbbb_000030", "ccccccccccc_000120", "ddddddddddd_000000"]

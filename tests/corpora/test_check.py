@@ -11,9 +11,9 @@ from pipeline.benchmarks import BENCHMARKS
 from pipeline.corpora.check import ClipList, Row, check, leaked, read_test_clips
 from pipeline.corpora.ground_truth import read_vggss
 from pipeline.corpora.lists import read_clip_list, read_pairs
+from pipeline.corpora.ready import benchmark_clips
 from pipeline.errors import InputError
-from pipeline.readiness import benchmark_clips
-from pipeline.training_list import choose_clips
+from pipeline.neighbours.training_list import choose_clips
 
 PROJECT = Path(__file__).parents[2]
 ANNOTATIONS = PROJECT / ".." / "shared" / "annotations"

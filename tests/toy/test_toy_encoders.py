@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.encoders import load_encoders
+from pipeline.encoders.load import load_encoders
 from pipeline.errors import InputError
+from pipeline.networks.weights import save_torch
 from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
-from pipeline.weights import save_torch
 
 CLASSES = 3
 LABELS = np.arange(120) % CLASSES

@@ -21,11 +21,16 @@ def main() -> None:
     import timm
     import torch
 
-    from pipeline import decode, embedding, evaluation, neighbours, training, training_list
     from pipeline.benchmarks import open_benchmark
     from pipeline.corpora import check
+    from pipeline.decode import corpus as decode
+    from pipeline.encoders import embedding
+    from pipeline.evaluate import evaluation
+    from pipeline.neighbours import search as neighbours
+    from pipeline.neighbours import training_list
     from pipeline.report import scenes
     from pipeline.toy import corpus, encoders
+    from pipeline.train import loop as training
     from stages import cli
 
     loaded = (faiss, timm, torch, decode, embedding, evaluation, neighbours, training)

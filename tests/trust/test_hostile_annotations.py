@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from outcomes import Outcomes
 
-from pipeline.benchmarks.rasters import consensus_boxes, fraction_boxes
+from pipeline.benchmarks.metrics.rasters import consensus_boxes, fraction_boxes
 from pipeline.corpora.ground_truth import (
     read_flickr_boxes,
     read_is3,

@@ -13,10 +13,10 @@ from made_media import tones, write_media
 from outcomes import Outcomes
 from PIL import Image
 
+from pipeline.base.files import map_npy, read_parquet
 from pipeline.corpora.source import Source
-from pipeline.decode import Settings, ShardTask, decode_shard
-from pipeline.media import CAUSES
-from pipeline.shards import map_npy, read_parquet
+from pipeline.decode.corpus import Settings, ShardTask, decode_shard
+from pipeline.media.container import CAUSES
 
 pytestmark = pytest.mark.trust
 

@@ -10,7 +10,7 @@ import yaml
 from outcomes import Outcomes
 from stage_project import ROOT
 
-from pipeline.params import (
+from pipeline.base.params import (
     CorpusItem,
     Decode,
     Embed,

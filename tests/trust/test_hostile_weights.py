@@ -13,9 +13,15 @@ import torch
 from outcomes import Outcomes
 from torch import Tensor
 
-from pipeline.encoders import AudioEncoder, audio_encoder, image_encoder
-from pipeline.localizer import Architecture, Localizer, Usage, load_localizer, save_localizer
-from pipeline.weights import read_metadata, read_state, save_safetensors, save_torch
+from pipeline.encoders.load import AudioEncoder, audio_encoder, image_encoder
+from pipeline.methods.localizer import (
+    Architecture,
+    Localizer,
+    Usage,
+    load_localizer,
+    save_localizer,
+)
+from pipeline.networks.weights import read_metadata, read_state, save_safetensors, save_torch
 
 pytestmark = pytest.mark.trust
 

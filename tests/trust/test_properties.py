@@ -11,21 +11,21 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from stage_project import FULL
 
-from pipeline.benchmarks.detection import (
+from pipeline.base.files import ShardedArray, map_npy, write_npy
+from pipeline.benchmarks.metrics.detection import (
     area_under_curve,
     exact_curve,
     precision_recall,
     published_average_precision,
     published_max_f1,
 )
-from pipeline.benchmarks.localization import intersection_over_union, overlaps
-from pipeline.benchmarks.rasters import consensus_boxes, fraction_boxes, pixel_boxes
-from pipeline.benchmarks.retrieval import class_ranks, partner_ranks
-from pipeline.benchmarks.segmentation import THRESHOLDS, f_scores, mask_iou
+from pipeline.benchmarks.metrics.localization import intersection_over_union, overlaps
+from pipeline.benchmarks.metrics.rasters import consensus_boxes, fraction_boxes, pixel_boxes
+from pipeline.benchmarks.metrics.retrieval import class_ranks, partner_ranks
+from pipeline.benchmarks.metrics.segmentation import THRESHOLDS, f_scores, mask_iou
 from pipeline.corpora.lists import read_clip_list
 from pipeline.corpora.names import canonical_clip_id, clip_id_of, clip_id_of_path, plain_clip_id
 from pipeline.errors import InputError
-from pipeline.shards import ShardedArray, map_npy, write_npy
 
 pytestmark = pytest.mark.trust
 FOLDER = tempfile.TemporaryDirectory()  # goes with the process

@@ -1,0 +1,1 @@
+"""The on-disk form of everything, resumable pieces of work, params.yaml as typed values."""

@@ -1,0 +1,1 @@
+"""Any corpus to shards of frames and spectrograms."""

@@ -1,0 +1,1 @@
+"""Off-the-shelf encoders and their features of a corpus."""

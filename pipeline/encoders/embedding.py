@@ -1,0 +1,172 @@
+"""Features of a decoded corpus: one row a clip, one npy file a modality.
+
+Clips are taken in blocks of 1,024 in the corpus' order, and within a block in batches of one sound
+length, so what is computed together depends on the corpus and the batch size alone, and with it
+every bit of the result. A corpus of one length, the usual case, loses nothing by this; one where
+every length differs is embedded clip by clip.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from pipeline.base.pieces import Blocks, fingerprint
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.encoders import load as encoders
+from pipeline.encoders.load import AudioEncoder, ImageEncoder
+from pipeline.errors import InputError
+from pipeline.execution.progress import track
+
+_BLOCK = 1024
+
+
+def embed_corpus(
+    corpus: DecodedCorpus,
+    image_encoder: ImageEncoder,
+    audio_encoder: AudioEncoder,
+    folder: Path,
+    *,
+    work: Path,
+    batch: int = 64,
+    sound_frames: int | None = None,
+    device: str = "cpu",
+    distribute: Callable[..., Iterable[None]] | None = None,
+) -> dict[str, int]:
+    """Write `folder/image.npy` and `folder/audio.npy`, float32 (clips of the corpus, D).
+
+    A clip without the modality has a row of NaN. `sound_frames` time steps of every sound are used:
+    the middle of a longer one, a shorter one repeated; all of each sound by default. Finished
+    blocks wait in `work` until both files are written. `distribute(function, tasks)` calls a
+    function for every task, in any order and on any machines that see these folders, in place of
+    this process; machines of one kind give the same bytes. Returns the number of clips and of those
+    with each modality. Raises `InputError` where the corpus is empty or a feature is not finite.
+    """
+    if not len(corpus):
+        raise InputError(f"{corpus.folder}: holds no clip, so there is nothing to embed")
+    threads = torch.get_num_threads()  # sums in another order end in other bits
+    parts = (batch, sound_frames, torch.device(device).type, image_encoder.side, threads)
+    weights = (*_weights(image_encoder), *_weights(audio_encoder))
+    clips = (corpus.folder / "clips.parquet").read_bytes()  # holds a hash of every clip's content
+    code = [Path(file).read_bytes() for file in (__file__, encoders.__file__)]
+    blocks = Blocks(work, fingerprint([clips, torch.__version__, repr(parts), *weights, *code]))
+    starts = range(0, len(corpus), _BLOCK)
+    make = partial(_make_blocks, blocks, image_encoder, audio_encoder, batch, device, sound_frames)
+    made: Iterable[None] = (
+        (make(corpus, start) for start in starts)
+        if distribute is None
+        else distribute(
+            partial(_make_elsewhere, make, corpus.folder, torch.get_num_threads()), starts
+        )
+    )
+    for _ in track(made, f"embedding, blocks of {_BLOCK} clips", len(starts)):
+        pass
+    for modality in ("image", "audio"):
+        blocks.join(modality, starts, folder / f"{modality}.npy")
+    blocks.discard()
+    return {
+        "clips": len(corpus),
+        "image": sum(corpus.has_frame(row) for row in range(len(corpus))),
+        "audio": sum(corpus.has_sound(row) for row in range(len(corpus))),
+    }
+
+
+def _make_blocks(
+    blocks: Blocks,
+    image_encoder: ImageEncoder,
+    audio_encoder: AudioEncoder,
+    batch: int,
+    device: str,
+    sound_frames: int | None,
+    corpus: DecodedCorpus,
+    start: int,
+) -> None:
+    """The blocks of both modalities that begin at clip `start`, unless they are there."""
+    rows = range(start, min(start + _BLOCK, len(corpus)))
+    frames = partial(embed_frames, corpus, image_encoder, rows, batch, device)
+    blocks.make("image", start, frames)
+    sounds = partial(embed_sounds, corpus, audio_encoder, rows, batch, device, sound_frames)
+    blocks.make("audio", start, sounds)
+
+
+def _make_elsewhere(
+    make: Callable[[DecodedCorpus, int], None], folder: Path, threads: int, start: int
+) -> None:
+    """The same where another engine sent it: the corpus is opened there, since memory maps do not
+    travel, and sums are split over as many threads, since their order makes the last bits."""
+    torch.set_num_threads(threads)
+    make(DecodedCorpus(folder), start)
+
+
+def embed_frames(
+    corpus: DecodedCorpus, encoder: ImageEncoder, rows: Sequence[int], batch: int, device: str
+) -> np.ndarray:
+    """Features of the clips at `rows`, float32 (rows, D), NaN where a clip has no picture."""
+    present = [place for place, row in enumerate(rows) if corpus.has_frame(row)]
+    groups = [present[first : first + batch] for first in range(0, len(present), batch)]
+    return _embed(corpus, encoder, rows, groups, corpus.frame, device)
+
+
+def embed_sounds(
+    corpus: DecodedCorpus,
+    encoder: AudioEncoder,
+    rows: Sequence[int],
+    batch: int,
+    device: str,
+    sound_frames: int | None = None,
+) -> np.ndarray:
+    """Features of the clips at `rows`, float32 (rows, D), NaN where a clip has no sound."""
+    lengths: dict[int, list[int]] = {}
+    for place, row in enumerate(rows):
+        if corpus.has_sound(row):
+            lengths.setdefault(sound_frames or corpus.sound_length(row), []).append(place)
+    groups = [
+        places[first : first + batch]
+        for _, places in sorted(lengths.items())
+        for first in range(0, len(places), batch)
+    ]
+    return _embed(
+        corpus, encoder, rows, groups, lambda row: _sound(corpus, row, sound_frames), device
+    )
+
+
+def _sound(corpus: DecodedCorpus, row: int, length: int | None) -> np.ndarray:
+    """A clip's log-spectrogram with `length` time steps: its middle, or repeated if shorter."""
+    if length is None or corpus.sound_length(row) == length:
+        return corpus.spectrogram(row)
+    if corpus.sound_length(row) > length:
+        return corpus.middle_window(row, length)
+    return np.resize(corpus.spectrogram(row), (length, corpus.spectrogram(row).shape[1]))
+
+
+def _embed(
+    corpus: DecodedCorpus,
+    encoder: ImageEncoder | AudioEncoder,
+    rows: Sequence[int],
+    groups: Sequence[Sequence[int]],
+    load: Callable[[int], np.ndarray],
+    device: str,
+) -> np.ndarray:
+    """One row of features for each of `rows`; each of `groups` (places in `rows`) is one batch."""
+    encoder = encoder.to(device).eval()
+    features = np.full((len(rows), encoder.features), np.nan, np.float32)
+    for places in groups:
+        inputs = torch.from_numpy(np.stack([load(rows[place]) for place in places]))
+        with torch.inference_mode():
+            outputs = encoder(inputs.to(device)).cpu().numpy()
+        finite = np.isfinite(outputs).all(axis=1)
+        if not finite.all():
+            clip = corpus.clip_ids[rows[places[int(np.argmin(finite))]]]
+            raise InputError(f"{corpus.folder}: {clip}: its features are not finite")
+        features[np.asarray(places)] = outputs
+    return features
+
+
+def _weights(encoder: nn.Module) -> Iterator[str | np.ndarray]:
+    """Everything that tells an encoder from another: names, shapes and values of its entries."""
+    for key, tensor in encoder.state_dict().items():
+        yield f"{key} {tuple(tensor.shape)}"
+        yield np.atleast_1d(tensor.detach().cpu().contiguous().numpy())

@@ -1,0 +1,1 @@
+"""A method on a benchmark, beside the baselines."""

@@ -1,0 +1,156 @@
+"""A localizer on a benchmark: every pair through the network, the baselines on the same samples.
+
+What is scored leaves the network here as arrays; how it is scored is the benchmark's business. The
+baselines go through the very same `score`, so a trivial map and a trained one cannot be treated
+differently; the price is that the metrics are computed six times.
+"""
+
+import math
+import os
+import tempfile
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pipeline.benchmarks import Benchmark, Predictions, Scores
+from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.encoders.load import ImageEncoder
+from pipeline.errors import InputError
+from pipeline.predict.predictor import Predictor
+
+_CHUNK = 64  # frames or ground truths held at a time
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Metrics of the localizer and, behind a dot, of each baseline; the localizer's rows, curves
+    and raw maps (samples, h, w) float32, None where the benchmark scores none."""
+
+    metrics: dict[str, float]
+    scores: Scores
+    maps: np.ndarray | None
+
+
+def evaluate(
+    benchmark: Benchmark,
+    predictor: Predictor,
+    untrained: Predictor,
+    objects: ImageEncoder,
+    training_clips: Collection[str],
+    *,
+    seed: int,
+    batch: int = 64,
+) -> Evaluation:
+    """Score `predictor` and the baselines on `benchmark`, whose clips its corpus holds.
+
+    `untrained` is the same network before training, `objects` the encoder of OGL's object maps,
+    `seed` that of the random baseline. `leaked_clips` counts the benchmark's clips that are in
+    `training_clips`. Raises `InputError` where no sample of the benchmark is at hand.
+    """
+    samples = benchmark.samples
+    if not samples:
+        raise InputError(
+            f"{predictor.corpus.folder}: holds none of the benchmark's "
+            f"{benchmark.official_count} samples"
+        )
+    pairs = [(sample.frame_clip, sample.sound_clip) for sample in samples]
+    queries = pairs[: benchmark.retrieval_count]
+    object_maps = None
+    if benchmark.wants_maps:
+        object_maps = _object_maps(predictor.corpus, objects, [f for f, _ in pairs], batch)
+    ours = _predict(predictor, benchmark, pairs, queries)
+    ours.object_maps = object_maps
+    scores = benchmark.score(ours)
+    metrics = dict(scores.metrics)
+    for name, baseline in _baselines(benchmark, predictor, untrained, pairs, queries, ours, seed):
+        for metric, value in benchmark.score(baseline).metrics.items():
+            if metric in scores.metrics and not metric.startswith(("samples", "official_samples")):
+                metrics[f"{metric}.{name}"] = value
+    clips = {clip for pair in pairs for clip in pair}
+    metrics["leaked_clips"] = len(clips.intersection(training_clips))
+    return Evaluation({key: metrics[key] for key in _by_metric(metrics)}, scores, ours.maps)
+
+
+def _by_metric(metrics: dict[str, float]) -> list[str]:
+    """Each metric followed by its baselines, in the order of the metrics."""
+    first = {key: place for place, key in enumerate(metrics)}
+    return sorted(metrics, key=lambda key: (first[key.split(".")[0]], first[key]))
+
+
+def _predict(
+    predictor: Predictor,
+    benchmark: Benchmark,
+    pairs: list[tuple[str, str]],
+    queries: list[tuple[str, str]],
+) -> Predictions:
+    maps = predictor.maps(pairs) if benchmark.wants_maps else None
+    if not queries:
+        return Predictions(maps)
+    frames, sounds = [f for f, _ in queries], [s for _, s in queries]
+    return Predictions(maps, similarities=predictor.similarities(frames, sounds))
+
+
+def _baselines(
+    benchmark: Benchmark,
+    predictor: Predictor,
+    untrained: Predictor,
+    pairs: list[tuple[str, str]],
+    queries: list[tuple[str, str]],
+    ours: Predictions,
+    seed: int,
+) -> Iterator[tuple[str, Predictions]]:
+    similarities = {}
+    if queries:
+        generator = np.random.default_rng(seed)
+        size = (len(queries), len(queries))
+        similarities = {name: generator.random(size, np.float32) for name in ours.similarities}
+    if ours.maps is None:
+        yield "random", Predictions(similarities=similarities)
+        yield "untrained", _predict(untrained, benchmark, pairs, queries)
+        return
+    count, height, width = ours.maps.shape
+    yield "random", Predictions(random_maps(count, height, width, seed), similarities=similarities)
+    yield "centre", Predictions(centre_maps(count, height, width))
+    texture = np.empty((count, height, width), np.float32)
+    for start in range(0, count, _CHUNK):
+        clips = [frame for frame, _ in pairs[start : start + _CHUNK]]
+        texture[start : start + _CHUNK] = texture_maps(
+            _stored(predictor.corpus, clips), height, width
+        )
+    yield "texture", Predictions(texture)
+    yield "untrained", _predict(untrained, benchmark, pairs, queries)
+    with tempfile.TemporaryFile() as file:  # 200 KB a sample, so not in memory
+        size_of_truth = benchmark.ground_truth(0, 1).shape[1:]
+        try:  # a disk that is full only when pages are written would kill the process
+            os.posix_fallocate(file.fileno(), 0, 4 * count * math.prod(size_of_truth))
+        except OSError as error:
+            error.filename = tempfile.gettempdir()
+            raise
+        bound = np.memmap(file, np.float32, "w+", shape=(count, *size_of_truth))
+        for start in range(0, count, _CHUNK):
+            stop = min(start + _CHUNK, count)
+            bound[start:stop] = true_maps(benchmark.ground_truth(start, stop))
+        yield "bound", Predictions(bound)
+
+
+def _object_maps(
+    corpus: DecodedCorpus, encoder: ImageEncoder, frames: list[str], batch: int
+) -> np.ndarray:
+    """The object map of each frame, (N, h, w) float32; a frame in several pairs is encoded once."""
+    unique = list(dict.fromkeys(frames))
+    device = encoder.mean.device
+    parts = []
+    for start in range(0, len(unique), batch):
+        pictures = torch.from_numpy(_stored(corpus, unique[start : start + batch]))
+        with torch.inference_mode():
+            parts.append(encoder.object_map(pictures.to(device)).cpu().numpy())
+    place = {clip: number for number, clip in enumerate(unique)}
+    return np.concatenate(parts)[[place[clip] for clip in frames]]
+
+
+def _stored(corpus: DecodedCorpus, clips: list[str]) -> np.ndarray:
+    """The stored frames of clips, (n, side, side, 3) uint8."""
+    return np.stack([corpus.frame(corpus.row(clip)) for clip in clips])

@@ -1,0 +1,1 @@
+"""Where work runs and how far it is. Nothing here makes a byte, so no stage depends on it."""

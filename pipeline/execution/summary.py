@@ -1,0 +1,63 @@
+"""The table that a stage shows when it is done, on a terminal alone: a log has its own lines."""
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+_STARTED = time.monotonic()  # the command line imports this before anything that takes long
+
+
+def show_summary(title: str, facts: Mapping[str, object], *outputs: Path) -> None:
+    """What a stage made: `facts` by name, then each of `outputs` with its size on disk."""
+    sizes = {str(path): _size(path) for path in outputs}
+    show_table(title, ("", ""), list({**facts, **sizes}.items()))
+
+
+def show_table(
+    title: str, header: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
+) -> None:
+    """A table of anything under the title and how long the command has run."""
+    from rich.box import SIMPLE
+    from rich.table import Table
+    from rich.text import Text
+
+    from pipeline.execution.progress import console
+
+    if not console.is_terminal:
+        return
+    seconds = time.monotonic() - _STARTED
+    table = Table(show_header=any(header), box=SIMPLE)
+    for place, name in enumerate(header):
+        table.add_column(name, justify="right" if place else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row))
+    # Not the table's own title and caption, which wrap at its width.
+    console.print(Text(f"{title}: done in {_duration(seconds)}", style="bold"))
+    console.print(table)
+    if note:
+        console.print(Text(note))
+
+
+def _cell(value: object) -> str:
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:,}" if isinstance(value, int) or value >= 1e4 else f"{value:.4g}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {seconds} s"
+
+
+def _size(path: Path) -> str:
+    """A file's size, or that of all files below a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    size = float(sum(file.stat().st_size for file in files if file.is_file()))
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 999.5:  # what rounds to a thousand is one of the next unit
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

@@ -1,0 +1,1 @@
+"""Containers in and out: time stamps and damage, picture, sound, playing, writing."""

@@ -1,0 +1,1 @@
+"""Top-k search, and which listed clips are trained on."""

@@ -1,0 +1,1 @@
+"""Batches, a step, the loop, checkpoints, history."""

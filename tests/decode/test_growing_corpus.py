@@ -1,0 +1,64 @@
+"""One more clip in a corpus decodes the clips of its own shard alone, by real `dvc repro`."""
+
+import os
+from pathlib import Path
+
+import pytest
+from made_media import tones, write_media
+from test_end_to_end import Project, copy_project, ran, shrink
+
+from pipeline.corpora import find_sources
+from pipeline.decode.corpus import decode_corpus, shard_of
+
+pytestmark = pytest.mark.trust
+
+
+def test_one_more_clip_decodes_its_shard_alone(tmp_path: Path) -> None:
+    project = Project(tmp_path / "project")
+    copy_project(project.folder)
+    shrink(project)
+    content = project.params()
+    root = project.folder / "data/mine"
+    content["active"]["corpora"] = {
+        "mine": {"reader": "folder", "root": "data/mine", "decode": "decode"}
+    }
+    project.write_params(content)
+    for number in range(6):
+        write_media(root / f"clip{number}.mp4", seconds=1, sound=tones(1, 16000))
+    project.run("git", "init", "--quiet")
+    repro = ("dvc", "repro", "decode@mine")
+    project.run(*repro)
+    shards = project.folder / "data/decoded/mine/shards"
+    before = {path.name: path.read_bytes() for path in shards.iterdir()}
+    decoded_at = finished_shards(project)
+
+    write_media(root / "one_more.mp4", seconds=1, sound=tones(1, 16000))
+    output = project.run(*repro)
+    assert ran(output) == {"decode@mine"}
+    assert "decode: 2 of 3 shards are done" in output
+    kept = decoded_at.items() & finished_shards(project).items()
+    assert len(kept) == len(decoded_at) - 1 == 2
+    after = {path.name: path.read_bytes() for path in shards.iterdir()}
+    changed = {name for name, content in after.items() if content != before[name]}
+    number = shard_of("one_more", 3)
+    assert changed == {f"frames_{number:05d}.npy", f"spectrograms_{number:05d}.npy"}
+
+    values = content["decode"]
+    decode_corpus(
+        find_sources("folder", root),
+        root,
+        tmp_path / "fresh",
+        work=tmp_path / "work",
+        workers=os.cpu_count() or 1,
+        **values,
+    )
+    for name in ("clips.parquet", "rejects.parquet", "summary.json"):
+        fresh = (tmp_path / "fresh" / name).read_bytes()
+        assert (shards.parent / name).read_bytes() == fresh, name
+    assert {path.name: path.read_bytes() for path in (tmp_path / "fresh/shards").iterdir()} == after
+
+
+def finished_shards(project: Project) -> dict[str, int]:
+    """When each shard of the work folder was finished, by its fingerprint."""
+    tables = (project.folder / "data/work/decode/mine").glob("*/clips.parquet")
+    return {path.parent.name: path.stat().st_mtime_ns for path in tables}

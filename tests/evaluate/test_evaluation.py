@@ -1,0 +1,222 @@
+"""Evaluation: the benchmarks' own numbers for the localizer and for every baseline."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+from made_corpus import make_corpus
+from PIL import Image
+from torch import Tensor
+
+from pipeline.benchmarks import Benchmark, Predictions, open_benchmark
+from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
+from pipeline.benchmarks.metrics.rasters import fraction_boxes
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.encoders.load import ImageEncoder
+from pipeline.errors import InputError
+from pipeline.evaluate.evaluation import Evaluation, evaluate
+from pipeline.methods.localizer import Architecture, Localizer, Usage
+from pipeline.predict.predictor import Predictor
+
+USAGE = Usage(side=32, steps=20, window=64, hop=32)
+CLIPS = [f"madeclip{number:03d}_{number:06d}" for number in range(6)]
+ABSENT = "madeclip999_000999"
+BOXES = [[0.1 * n, 0.1, 0.1 * n + 0.4, 0.7] for n in range(7)]
+# Scene and the scene that a silent object of it sounds like.
+SILENT = {0: 3, 1: 4, 4: 0}
+SEED = 5
+
+
+class CountingEncoder(ImageEncoder):
+    """An object encoder that remembers how many frames it was given."""
+
+    def __init__(self) -> None:
+        torch.manual_seed(0)
+        network = timm.create_model(
+            "resnet18",
+            num_classes=0,
+            layers=(1, 1, 1, 1),
+            channels=(4, 4, 4, 6),
+        )
+        super().__init__(network, 40)
+        self.frames = 0
+
+    def object_map(self, frames: Tensor) -> Tensor:
+        self.frames += len(frames)
+        return super().object_map(frames)
+
+
+@pytest.fixture(scope="module")
+def annotations(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Seven clips with a box each, three of them with a silent object besides."""
+    folder = tmp_path_factory.mktemp("annotations")
+    entries, scenes = [], []
+    for number, clip in enumerate([*CLIPS, ABSENT]):
+        entry = {"file": clip, "class": "ab"[number % 2], "bbox": [BOXES[number]]}
+        scene: dict[str, Any] = {**entry, "split": "test", "mask": f"{clip}.png"}
+        scene["distractors"] = []
+        Image.fromarray(fraction_boxes([BOXES[number]])).save(folder / scene["mask"])
+        if number in SILENT:
+            sound, box = CLIPS[SILENT[number]], [[0.5, 0.75, 0.9, 1.0]]
+            mask = f"{clip}.1.png"
+            silent = {"class": "c", "bbox": box, "mask": mask, "sound": sound}
+            Image.fromarray(fraction_boxes(box)).save(folder / mask)
+            scene["distractors"] = [silent]
+        entries.append(entry)
+        scenes.append(scene)
+    (folder / "vggss.json").write_text(json.dumps(entries))
+    (folder / "scenes.json").write_text(json.dumps(scenes))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> DecodedCorpus:
+    generator = np.random.default_rng(0)
+    frames = generator.integers(0, 256, (len(CLIPS), 40, 40, 3)).astype(np.uint8)
+    sounds = [generator.normal(-9, 3, (24 + n, 33)) for n in range(len(CLIPS))]
+    return make_corpus(tmp_path_factory.mktemp("corpus"), frames, sounds, clip_ids=CLIPS)
+
+
+def _predictor(corpus: DecodedCorpus, seed: int) -> Predictor:
+    shape = Architecture((1, 1), (4, 6), (1, 2), 1)
+    return Predictor(Localizer(shape, seed=seed, usage=USAGE), corpus, device="cpu")
+
+
+def _evaluate(
+    benchmark: Benchmark,
+    corpus: DecodedCorpus,
+    encoder: ImageEncoder | None = None,
+    training: frozenset[str] = frozenset(),
+    seed: int = SEED,
+) -> Evaluation:
+    encoder = encoder or CountingEncoder().eval()
+    trained, untrained = _predictor(corpus, 1), _predictor(corpus, 2)
+    return evaluate(benchmark, trained, untrained, encoder, training, seed=seed, batch=4)
+
+
+def _by_hand(
+    benchmark: Benchmark, corpus: DecodedCorpus, encoder: ImageEncoder
+) -> dict[str, Predictions]:
+    """The localizer's predictions and each baseline's, made without `evaluate`."""
+    pairs = [(sample.frame_clip, sample.sound_clip) for sample in benchmark.samples]
+    frames = np.stack([corpus.frame(corpus.row(frame)) for frame, _ in pairs])
+    own = [clip for clip, _ in pairs[: benchmark.retrieval_count]]
+
+    def predicted(seed: int) -> Predictions:
+        predictor = _predictor(corpus, seed)
+        maps = predictor.maps(pairs) if benchmark.wants_maps else None
+        return Predictions(maps, similarities=predictor.similarities(own, own) if own else {})
+
+    found = {"": predicted(1), ".untrained": predicted(2)}
+    generator = np.random.default_rng(SEED)
+    chance = {
+        name: generator.random((len(own), len(own)), np.float32) for name in found[""].similarities
+    }
+    found[".random"] = Predictions(similarities=chance)
+    if not benchmark.wants_maps:
+        return found
+    assert found[""].maps is not None
+    count, height, width = found[""].maps.shape
+    found[".random"].maps = random_maps(count, height, width, SEED)
+    with torch.inference_mode():
+        found[""].object_maps = encoder.object_map(torch.from_numpy(frames)).numpy()
+    found[".centre"] = Predictions(centre_maps(count, height, width))
+    found[".texture"] = Predictions(texture_maps(frames, height, width))
+    found[".bound"] = Predictions(true_maps(benchmark.ground_truth(0, count)))
+    return found
+
+
+@pytest.mark.parametrize("name", ["vggss", "scenes", "retrieval"])
+def test_numbers_are_the_benchmarks_own(
+    name: str, annotations: Path, corpus: DecodedCorpus
+) -> None:
+    benchmark = open_benchmark(name, annotations, corpus)
+    result = _evaluate(benchmark, corpus)
+    expected: dict[str, float] = {"leaked_clips": 0}
+    own: set[str] = set()
+    for suffix, predictions in _by_hand(benchmark, corpus, CountingEncoder().eval()).items():
+        scores = benchmark.score(predictions)
+        if not suffix:
+            own = set(scores.metrics)
+            assert result.scores.rows == scores.rows
+            assert result.scores.curves == scores.curves
+        for metric, value in scores.metrics.items():
+            if metric in own and (not suffix or not metric.startswith(("samples", "official"))):
+                expected[f"{metric}{suffix}"] = value
+    assert result.metrics == pytest.approx(expected)
+    assert result.metrics["samples"] == 6 and result.metrics["official_samples"] == 7
+
+
+def test_each_metric_is_followed_by_its_baselines(annotations: Path, corpus: DecodedCorpus) -> None:
+    result = _evaluate(open_benchmark("scenes", annotations, corpus), corpus)
+    names = [key for key in result.metrics if "." not in key]
+    assert names == [*result.scores.metrics, "leaked_clips"]
+    assert [key.split(".")[0] for key in result.metrics] == [
+        name for name in names for key in result.metrics if key.split(".")[0] == name
+    ]
+    baselines = ["random", "centre", "texture", "untrained", "bound"]
+    for metric in ("cIoU", "AUC_adaptive", "pointing", "swap"):
+        first = list(result.metrics).index(metric)
+        following = list(result.metrics)[first + 1 : first + 6]
+        assert following == [f"{metric}.{baseline}" for baseline in baselines]
+
+
+def test_nothing_passes_the_bound(annotations: Path, corpus: DecodedCorpus) -> None:
+    for name in ("vggss", "scenes"):
+        metrics = _evaluate(open_benchmark(name, annotations, corpus), corpus).metrics
+        bounds = {key: value for key, value in metrics.items() if key.endswith(".bound")}
+        assert len(bounds) >= 4
+        for key, bound in bounds.items():
+            metric = key.removesuffix(".bound")
+            for other, value in metrics.items():
+                if other.split(".")[0] in (metric, f"{metric}_ogl"):
+                    assert value <= bound, other
+
+
+def test_leaked_clips_are_frames_and_sounds_that_were_trained_on(
+    annotations: Path, corpus: DecodedCorpus
+) -> None:
+    benchmark = open_benchmark("vggss", annotations, corpus)
+    training = frozenset([CLIPS[2], CLIPS[5], ABSENT, "another_clip"])
+    assert _evaluate(benchmark, corpus, training=training).metrics["leaked_clips"] == 2
+
+
+def test_a_frame_of_several_samples_has_one_object_map(
+    annotations: Path, corpus: DecodedCorpus
+) -> None:
+    encoder = CountingEncoder().eval()
+    benchmark = open_benchmark("scenes", annotations, corpus)
+    assert len(benchmark.samples) == len(CLIPS) + len(SILENT)
+    _evaluate(benchmark, corpus, encoder)
+    assert encoder.frames == len(CLIPS)
+    _evaluate(open_benchmark("retrieval", annotations, corpus), corpus, encoder)
+    assert encoder.frames == len(CLIPS)  # retrieval has no use for them
+
+
+def test_a_seed_changes_the_random_baseline_and_nothing_else(
+    annotations: Path, corpus: DecodedCorpus
+) -> None:
+    benchmark = open_benchmark("scenes", annotations, corpus)
+    first, second = (_evaluate(benchmark, corpus, seed=seed).metrics for seed in (SEED, 6))
+    changed = {key for key in first if first[key] != second[key]}
+    assert changed and all(key.endswith(".random") for key in changed)
+
+
+def test_maps_are_kept_where_there_are_any(annotations: Path, corpus: DecodedCorpus) -> None:
+    benchmark = open_benchmark("vggss", annotations, corpus)
+    maps = _evaluate(benchmark, corpus).maps
+    pairs = [(clip, clip) for clip in CLIPS]
+    np.testing.assert_array_equal(maps, _predictor(corpus, 1).maps(pairs))
+    assert _evaluate(open_benchmark("retrieval", annotations, corpus), corpus).maps is None
+
+
+def test_a_corpus_without_the_benchmarks_clips_is_named(annotations: Path, tmp_path: Path) -> None:
+    frames = np.zeros((2, 40, 40, 3), np.uint8)
+    other = make_corpus(tmp_path, frames, [np.zeros((24, 33))] * 2)
+    benchmark = open_benchmark("vggss", annotations, other)
+    with pytest.raises(InputError, match=f"{tmp_path}: holds none of the benchmark's 7 samples"):
+        _evaluate(benchmark, other)

@@ -1,0 +1,234 @@
+"""A Ray cluster gives the bytes of one machine, and accounts for retries and rejects alike."""
+
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import timm
+import torch
+import yaml
+from made_corpus import make_corpus
+from made_media import tones, write_media
+
+from pipeline.base.files import read_parquet
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.corpora.source import Source
+from pipeline.decode.corpus import Report, ShardTask, decode_corpus, decode_shard
+from pipeline.encoders import embedding
+from pipeline.encoders.embedding import embed_corpus
+from pipeline.encoders.load import AudioEncoder, ImageEncoder
+from pipeline.errors import InputError
+from pipeline.execution import ray as distributor
+from pipeline.execution.ray import run_on_ray
+from pipeline.networks.weights import save_torch
+from stages.decode import decode
+from stages.embed import embed
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def two_workers() -> Iterator[None]:
+    """A Ray of two workers on this machine, which find this file's functions."""
+    ray = pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_worker_niceness", "0")  # its own 15 starves beside other tests
+        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+        yield
+        ray.shutdown()
+
+
+def content(folder: Path) -> dict[str, str]:
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    assert files
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
+    """Five good clips and a bad one."""
+    root = tmp_path_factory.mktemp("corpus")
+    paths = [root / f"clip{number}.mp4" for number in range(5)]
+    for path in paths:
+        write_media(path, seconds=1, sound=tones(1, 16000))
+    (root / "noise.mp4").write_bytes(b"no media")
+    return [Source(path.stem, path, path) for path in [*paths, root / "noise.mp4"]]
+
+
+def killing_shard(task: ShardTask, report: Report) -> None:
+    """Dies at clip2, as a process does that the system kills for its memory."""
+
+    def reported(number: int) -> None:
+        report(number)
+        condemned = {clip_id for clip_id, _, _ in task.condemned}
+        if number < len(task.sources) and task.sources[number].clip_id == "clip2" not in condemned:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    decode_shard(task, reported)
+
+
+def test_decoding_on_ray_gives_the_same_bytes_and_the_same_rejects(
+    two_workers: None, sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)  # the stages' paths are relative, and so are these
+    sent: list[int] = []
+
+    def counted(worker: Any, tasks: list[Any]) -> Iterator[Any]:
+        sent.append(len(tasks))
+        return run_on_ray(worker, tasks)
+
+    for where, distribute in (("here", None), ("ray", counted), ("ray", counted)):
+        summary = decode_corpus(
+            sources, sources[0].picture.parent, Path(where) / "decoded", work=Path(where) / "work",
+            side=16, seconds=1, max_seconds=4, sample_rate=16000, window=512, hop=320, bands=32,
+            shards=2, seconds_limit=60, max_reject_share=0.5, workers=1, worker=killing_shard,
+            distribute=distribute,
+        )  # fmt: skip
+        assert (summary["rejects_worker_died"], summary["rejects_unreadable"]) == (1, 1)
+    assert sent == [2, 0]  # what is finished is left as it is
+    assert content(tmp_path / "ray") == content(tmp_path / "here")
+    rejects = read_parquet(tmp_path / "ray" / "decoded" / "rejects.parquet").to_pylist()
+    assert {(reject["clip_id"], reject["cause"]) for reject in rejects} == {
+        ("clip2", "worker died"),
+        ("noise", "unreadable"),
+    }
+
+
+def test_embedding_on_ray_gives_the_same_bytes(
+    two_workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    frames = generator.integers(0, 255, (7, 32, 32, 3)).astype(np.uint8)
+    corpus = make_corpus(tmp_path / "c", frames, generator.normal(-9, 3, (7, 20, 32)))
+    torch.manual_seed(0)
+    image = ImageEncoder(timm.create_model("resnet10t", num_classes=0), 32).eval()
+    audio = AudioEncoder((1, 1), (4, 8), stem=4, classes=3).eval()
+    monkeypatch.setattr(embedding, "_BLOCK", 3)
+    remote = partial(_blocks_of_three, run_on_ray)
+    for where, distribute in (("here", None), ("ray", remote)):
+        embed_corpus(
+            DecodedCorpus(corpus.folder), image, audio, tmp_path / where, work=tmp_path / "work",
+            batch=2, distribute=distribute,
+        )  # fmt: skip
+    assert content(tmp_path / "ray") == content(tmp_path / "here")
+
+
+def _blocks_of_three(distribute, function, tasks):
+    return distribute(partial(_with_blocks_of_three, function), tasks)
+
+
+def _with_blocks_of_three(function, task):
+    usual, embedding._BLOCK = embedding._BLOCK, 3
+    try:
+        return function(task)
+    finally:
+        embedding._BLOCK = usual  # the worker process lives on
+
+
+def test_the_stages_run_where_params_yaml_says(
+    two_workers: None, sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    image = timm.create_model("resnet10t", num_classes=0, layers=(1,) * 4, channels=(4,) * 4)
+    save_torch(tmp_path / "weights/image.pth", image.state_dict())
+    audio = AudioEncoder((1, 1), (4, 8), stem=4, classes=3)
+    save_torch(tmp_path / "weights/H.pth.tar", {"model_state_dict": audio.state_dict()})
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["decode"].update(shards=2, side=32, max_reject_share=0.5)
+    params["embed"].update(image_model="resnet10t", side=32, threads=1)
+    corpus = {"reader": "folder", "root": str(sources[0].picture.parent), "decode": "decode"}
+    params["active"]["corpora"] = {"mine": corpus}
+    weights = {"corpus": "mine", "weights": "../weights", "embed": "embed"}
+    params["active"]["embeddings"] = {"mine": weights}
+    used = []
+
+    def watched(*arguments: Any, **options: Any) -> Iterator[Any]:
+        used.append(Path.cwd())
+        return run_on_ray(*arguments, **options)
+
+    monkeypatch.setattr(distributor, "run_on_ray", watched)
+    for engine in ("local", "ray"):
+        (tmp_path / engine).mkdir()
+        monkeypatch.chdir(tmp_path / engine)
+        params["execution"]["engine"] = engine
+        Path("params.yaml").write_text(yaml.safe_dump(params))
+        decode("mine")
+        embed("mine")
+    assert used == [tmp_path / "ray"] * 2
+    assert content(tmp_path / "ray/data") == content(tmp_path / "local/data")
+    decoded = DecodedCorpus(Path("data/decoded/mine"))
+    assert len(decoded) == 5
+    assert np.isfinite(np.load("data/embeddings/mine/audio.npy")).all()
+
+
+def _fails(error: Exception, task: int) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    "error", [InputError("clip: found, expected"), OSError(28, "No space left on device", "x")]
+)
+def test_a_task_s_error_arrives_as_it_was(two_workers: None, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised:
+        list(run_on_ray(partial(_fails, error), [1]))
+    assert str(raised.value) == str(error)
+
+
+def test_a_task_that_no_node_can_hold_is_refused(two_workers: None) -> None:
+    with pytest.raises(InputError, match="cores and GPUs 2 and 0, expected one with 3 and 0"):
+        list(run_on_ray(str, [1], cpus=3))
+    with pytest.raises(InputError, match="expected one with 1 and 1"):
+        list(run_on_ray(str, [1], gpus=1))
+
+
+_OWN = """
+import signal
+from pipeline.execution.ray import run_on_ray
+signal.signal(signal.SIGTERM, ours := lambda *_: None)
+assert list(run_on_ray(str, [1, 2])) in (["1", "2"], ["2", "1"])
+assert signal.getsignal(signal.SIGTERM) is ours
+"""
+
+
+def test_a_ray_of_its_own_leaves_sigterm_to_the_command(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", _OWN], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_address_where_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None:
+    ray = pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+    with pytest.raises(InputError, match=f"Ray at {address}: no cluster answers there: "):
+        list(run_on_ray(str, [1], address=address))
+    with pytest.raises(InputError, match="Ray at nonsense: cannot be used: "):
+        list(run_on_ray(str, [1], address="nonsense"))
+
+
+def test_no_tasks_need_no_cluster() -> None:
+    assert list(run_on_ray(str, [], address="127.0.0.1:1")) == []
+
+
+def test_without_ray_the_user_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r"pip install 'avloc\[ray\]'"):
+        list(run_on_ray(str, [1]))

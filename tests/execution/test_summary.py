@@ -1,0 +1,63 @@
+"""The table at the end of a stage: on a terminal, and nowhere else."""
+
+import io
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from pipeline.execution import progress
+from pipeline.execution.summary import show_summary
+from stages.evaluate import show_scores
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What is written to a terminal of 80 columns."""
+    text = io.StringIO()
+    terminal = Console(file=text, force_terminal=True, width=80, color_system=None)
+    monkeypatch.setattr(progress, "console", terminal)
+    return text
+
+
+def test_a_summary_names_what_was_made_and_its_size(tmp_path: Path, shown: io.StringIO) -> None:
+    (tmp_path / "shards").mkdir()
+    (tmp_path / "shards" / "frames.npy").write_bytes(bytes(1_200_000))
+    (tmp_path / "clips.parquet").write_bytes(bytes(34_000))
+    facts = {"clips": 144_000, "median, s": 9.984, "index": "[exact]"}
+    show_summary("decode toy", facts, tmp_path / "shards", tmp_path / "clips.parquet")
+    lines = shown.getvalue().split("\n")
+    assert "decode toy: done in " in lines[0]
+    cells = {line.split()[0]: line.split()[-1] for line in lines[1:] if line.strip()}
+    assert cells["clips"] == "144,000" and cells["median,"] == "9.984"
+    assert cells["index"] == "[exact]"  # text, not mark-up
+    text = " ".join(shown.getvalue().split())
+    assert "1.2 MB" in text and "34 kB" in text
+
+
+def test_numbers_keep_their_digits(tmp_path: Path, shown: io.StringIO) -> None:
+    (tmp_path / "nearly.npy").write_bytes(bytes(999_700))
+    show_summary("x", {"large": 144_000.5, "small": 0.123456}, tmp_path / "nearly.npy")
+    text = shown.getvalue()
+    assert "144,000.5" in text and " 0.1235" in text and " 1 MB" in text
+
+
+def test_an_evaluation_shows_the_scores_of_a_paper_beside_the_baselines(
+    shown: io.StringIO,
+) -> None:
+    metrics = {"cIoU": 42.857, "cIoU.random": 0.397, "cIoU_ogl": 41.0, "samples": 252}
+    show_scores("toy-scenes", metrics)
+    rows = [line.split() for line in shown.getvalue().split("\n") if line.strip()]
+    assert ["run", "random"] in rows
+    assert ["cIoU", "42.86", "0.40"] in rows and ["samples", "252"] in rows
+    assert "cIoU_ogl" not in shown.getvalue()
+    assert "data/results/toy-scenes/metrics.json has all 4" in shown.getvalue()
+
+
+def test_a_log_gets_no_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = io.StringIO()
+    monkeypatch.setattr(progress, "console", Console(file=text))
+    show_summary("decode toy", {"clips": 1}, tmp_path)
+    assert not text.getvalue() and not capsys.readouterr().err

@@ -1,0 +1,71 @@
+"""A clip from disk: decoded, windowed and shown to the localizer as the stages do it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from made_media import tones, write_media
+
+from pipeline.clips.spectrogram import log_spectrogram
+from pipeline.clips.views import plain_view, spectrograms
+from pipeline.errors import InputError
+from pipeline.media.container import read_picture, read_sound
+from pipeline.methods.localizer import Architecture, Localizer, Usage, localization_map
+from pipeline.predict.media import Found, describe, localize_media, place_in_words
+
+USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
+
+
+@pytest.fixture(scope="module")
+def localizer() -> Localizer:
+    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=1, usage=USAGE).eval()
+
+
+def test_the_map_is_that_of_the_middle(localizer: Localizer, tmp_path: Path) -> None:
+    clip = write_media(tmp_path / "clip.mp4", seconds=2.0, sound=tones(2.0, 16000))
+    found = localize_media(localizer, clip, clip)
+    samples = read_sound(clip).samples
+    wanted = 512 + 19 * 256
+    start = (len(samples) - wanted) // 2
+    window = torch.from_numpy(samples[start : start + wanted])
+    spectrogram = log_spectrogram(window, window=512, hop=256, bands=16)
+    frame = read_picture(clip, side=32).frame
+    with torch.no_grad():
+        v = localizer.encode_frames(plain_view(torch.from_numpy(frame[None]), 32))
+        a = localizer.encode_sounds(spectrograms(spectrogram.T[None]))
+        expected = localization_map(v, a)[0].numpy()
+    np.testing.assert_array_equal(found.frame, frame)
+    np.testing.assert_allclose(found.map, expected, atol=1e-5)
+    assert -1 <= found.silence <= 1 and -1 <= found.noise <= 1 and found.silence != found.noise
+
+
+def test_picture_and_sound_of_two_files(localizer: Localizer, tmp_path: Path) -> None:
+    picture = write_media(tmp_path / "silent.mp4", seconds=1.0)
+    sound = write_media(
+        tmp_path / "short.wav", size=None, sound=tones(0.2, 16000), audio_codec="pcm_s16le"
+    )
+    assert localize_media(localizer, picture, sound).map.shape == (4, 4)
+    with pytest.raises(InputError, match=r"silent\.mp4: no sound"):
+        localize_media(localizer, picture, picture)
+    with pytest.raises(InputError, match=r"short\.wav: no picture"):
+        localize_media(localizer, sound, sound)
+
+
+@pytest.mark.parametrize(
+    ("row", "column", "words"),
+    [(0, 0, "left, top"), (7, 4, "middle, bottom"), (4, 3, "the centre"), (3, 7, "right, middle")],
+)
+def test_the_place_in_words(row: int, column: int, words: str) -> None:
+    heat = np.zeros((8, 8), np.float32)
+    heat[row, column] = 1
+    assert place_in_words(heat) == ((column + 0.5) / 8, (row + 0.5) / 8, words)
+
+
+def test_sure_is_what_stands_above_silence_and_noise() -> None:
+    frame, heat = np.zeros((4, 4, 3), np.uint8), np.full((2, 2), 0.5, np.float32)
+    assert "; sure: cosine 0.50, under silence 0.20, noise 0.30" in describe(
+        Found(frame, heat, 0.2, 0.3)
+    )
+    assert "; hardly sure: " in describe(Found(frame, heat, 0.2, 0.45))
+    assert "; not sure: " in describe(Found(frame, heat, 0.6, 0.1))

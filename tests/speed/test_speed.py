@@ -1,0 +1,206 @@
+"""The measuring measures, and each alternative computes what ours does."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pytest
+import torch
+import typer
+from PIL import Image
+from typer.testing import CliRunner
+
+from pipeline.errors import InputError
+from pipeline.media.container import read_picture, read_sound
+from pipeline.methods.localizer import Architecture, Localizer
+from pipeline.speed import decode, evaluate, growth, harness, load, loss, made, neighbours, train
+from pipeline.speed.harness import Fact, Row, compare, memory_alone, scaled, time_alone
+from stages import bench
+
+T = TypeVar("T")
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that would get a process of their own stay in this one, and the network is small."""
+
+    def timed(prepare: Callable[..., Callable[[], T]], *arguments: object) -> tuple[float, T]:
+        return 1.0, prepare(*arguments)()
+
+    def watched(prepare: Callable[..., Callable[[], object]], *arguments: object) -> int:
+        prepare(*arguments)()
+        return 2**20
+
+    small = partial(Localizer, Architecture((1,), (8,), (1,), 1))
+    monkeypatch.setattr(growth, "time_alone", timed)
+    for module in (growth, loss, neighbours, train):
+        monkeypatch.setattr(module, "memory_alone", watched)
+    for module in (loss, train):
+        monkeypatch.setattr(module, "Localizer", small)
+
+
+def measured(part: Callable[..., Iterator[Row]], folder: Path, size: float) -> list[Row]:
+    return list(part(folder, size=size, repeats=1, threads=1, media=None))
+
+
+def test_ours_and_the_alternative_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, calls = [0.0], []
+    costs = {"ours": iter([9.0, 1.0, 2.0, 4.0]), "other": iter([9.0, 4.0, 4.0, 4.0])}
+
+    def call(name: str) -> str:
+        calls.append(name)
+        now[0] += next(costs[name])
+        return name
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now[0])
+    row = compare(
+        "a row",
+        partial(call, "ours"),
+        partial(call, "other"),
+        "the alternative",
+        repeats=3,
+        units=2,
+        other_units=4,
+        bar=1.0,
+        facts=lambda ours, other: [Fact(f"{ours} and {other}", 0.5, at_most=0.4)],
+    )
+    assert calls == ["ours", "other"] * 4  # a first turn that is not timed
+    assert (row.ours, row.theirs) == (1.0, 1.0)
+    assert row.ratio == 1.0  # the median of 2, 1 and 0.5
+    assert row.facts == (Fact("ours and other", 0.5, 0.4),)
+    assert row.met is False
+    assert Row("", 1, "", 2, 2.0, 2.0).met is True
+    assert Row("", 1, "", 2, 2.0).met is None
+
+
+def test_sizes_are_shares_with_a_least() -> None:
+    assert [scaled(1000, 0.5), scaled(1000, 1e-5), scaled(9, 0.1, least=4)] == [500, 1, 4]
+
+
+def holding(mebibytes: int) -> Callable[[], int]:
+    """Holds memory for a moment before the call, and more during it."""
+    before = np.ones(mebibytes * 2**20, np.uint8)
+
+    def call() -> int:
+        more = np.ones(mebibytes * 2**20, np.uint8)
+        time.sleep(0.1)
+        return int(more[0]) + int(before[0])
+
+    return call
+
+
+def test_memory_is_what_the_call_adds() -> None:
+    assert 90 < memory_alone(holding, 96) / harness.MEBIBYTE < 130
+
+
+def test_a_call_of_its_own_is_timed_and_gives_its_result() -> None:
+    seconds, result = time_alone(holding, 1)
+    assert seconds >= 0.1  # it sleeps as long
+    assert result == 2
+
+
+def failing() -> Callable[[], None]:
+    raise SystemExit(3)
+
+
+def test_a_call_that_ends_its_process_is_told() -> None:
+    with pytest.raises(RuntimeError, match="failing: its process ended with exit code 3"):
+        time_alone(failing)
+
+
+def test_the_floor_of_decoding_finds_the_same_frame_and_sound(tmp_path: Path) -> None:
+    path = made.clip(tmp_path / "clip.mp4", seconds=1.0, width=64, height=48)
+    frame, samples = decode.plain_decode(path)
+    squashed = frame.to_image().resize((32, 32), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(np.asarray(squashed), read_picture(path, side=32).frame)
+    ours = read_sound(path).samples
+    np.testing.assert_allclose(samples[: len(ours)], ours, atol=1e-4)
+
+
+def test_decoding_is_measured(tmp_path: Path) -> None:
+    one, many = measured(decode.measure, tmp_path, 0.05)
+    assert one.bar == 0.9 and "64x32, 1.0 s" in one.name
+    assert many.met is not None and many.facts[0].value == 0  # rejects
+
+
+def test_both_loaders_give_six_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(load, "BATCH", 2)
+    rows = measured(load.measure, tmp_path, 0.001)
+    assert [row.bar for row in rows[:4]] == [20.0, 3.0, 20.0, 3.0]
+    for row in rows[4:]:  # where the file system has a disk behind it
+        assert "on the disk alone" in row.name and row.facts[0].value > 0
+    views = load.PeersLoader(tmp_path / "256.jpg", tmp_path / "sound.wav").sample()
+    assert [tuple(view.shape) for view in views] == [(3, 224, 224)] * 3 + [(1, 257, 299)] * 3
+
+
+def test_scores_are_those_of_the_loops(tmp_path: Path) -> None:
+    rows = measured(evaluate.measure, tmp_path, 0.002)
+    assert [row.bar for row in rows] == [4.0, 4.0, 20.0, 100.0]
+    for row in rows:
+        for fact in row.facts:
+            assert fact.at_most is not None and fact.value <= fact.at_most, row.name
+
+
+def test_neighbours_are_those_of_faiss(tmp_path: Path, here: None) -> None:
+    (row,) = measured(neighbours.measure, tmp_path, 0.002)
+    facts = {fact.name: fact for fact in row.facts}
+    gap = facts["their cosines differ by"]
+    assert gap.value <= gap.at_most and row.floor is not None
+    found, theirs = np.array([[1, 2]]), np.array([[0, 1, 3]])
+    features = np.array([[1, 0], [1, 0], [0.8, 0.6], [0.6, 0.8]], np.float32)
+    count, apart = neighbours._differences(features, np.array([0]), found, theirs)
+    assert count.value == 1 and apart.value == pytest.approx(0.2) and apart.value > apart.at_most
+
+
+def test_the_objective_is_that_of_the_tensor(tmp_path: Path, here: None) -> None:
+    first, second = measured(loss.measure, tmp_path, 0.02)
+    for row in (first, second):
+        for fact in row.facts:
+            if "differ" in fact.name:
+                assert fact.at_most == 1e-5 and fact.value <= fact.at_most, row.name
+    assert any(fact.name == "% of a step" for fact in first.facts)
+
+
+def test_training_is_measured(tmp_path: Path, here: None) -> None:
+    step, cached = measured(train.measure, tmp_path, 0.1)
+    assert "batch 2, 32 px" in step.name and cached.other == "plain step"
+    assert {fact.name for fact in step.facts} >= {"clips/s", "% of the time waiting", "TFLOP/s"}
+
+
+def test_growth_is_against_what_it_should_be(tmp_path: Path, here: None) -> None:
+    rows = measured(growth.measure, tmp_path, 0.001)
+    assert [row.name for row in rows[:3]] == ["decode, 16", "decode, 32", "decode, 64"]
+    exact = [row.other for row in rows if row.name.startswith("exact")]
+    assert [text.split()[0] for text in exact] == ["1", "4", "16"]
+    assert [row.ratio for row in rows if row.name.startswith("embed")] == [1.0, 2.0, 4.0]
+    recalls = [fact.value for row in rows for fact in row.facts if fact.name == "recall"]
+    assert len(recalls) == 6 and min(recalls) > 0.5  # ivf and hnsw
+
+
+def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
+    app = typer.Typer(pretty_exceptions_enable=False)
+    app.command()(bench.bench)
+    options = ["--size", "0.001", "--repeats", "1", "--threads", "1"]
+    done = CliRunner().invoke(
+        app, ["evaluate", *options, "--json", str(tmp_path / "bench.json")], catch_exceptions=False
+    )
+    assert done.exit_code == 0 and "exact AP and max-F1" in done.stdout
+    content = json.loads((tmp_path / "bench.json").read_text())
+    assert content["size"] == 0.001 and content["machine"]["cores"] >= 1
+    assert [row["met"] in (True, False) for row in content["rows"]["evaluate"]] == [True] * 4
+    with pytest.raises(InputError, match=r"nothing\.mp4: not found"):
+        CliRunner().invoke(
+            app, ["decode", "--media", "nothing.mp4"], catch_exceptions=False, standalone_mode=False
+        )

@@ -1,0 +1,351 @@
+"""`avloc localize`, `retrieve` and `figure` as a user runs them, in a small finished project."""
+
+import base64
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+from conftest import Avloc
+from made_corpus import make_corpus
+from made_media import tones, write_media
+from PIL import Image
+
+from pipeline.base.files import read_parquet, write_json, write_npy, write_parquet
+from pipeline.benchmarks import open_benchmark
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.media.container import read_sound
+from pipeline.methods.localizer import Architecture, Localizer, Usage, save_localizer
+from pipeline.predict.moving import INTERVAL, localize_stored
+from pipeline.predict.predictor import Predictor
+from pipeline.predict.ranking import best_clips
+from pipeline.report.players import sound_uri
+
+ROOT = Path(__file__).resolve().parents[2]
+USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
+CLIPS = [f"{letter * 11}_00000{n}" for n, letter in enumerate("abcdef")]
+
+
+@pytest.fixture(scope="module")
+def localizer() -> Localizer:
+    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=1, usage=USAGE).eval()
+
+
+def corpus_in(folder: Path, second: int = 40) -> DecodedCorpus:
+    rng = np.random.default_rng(3)
+    frames = rng.integers(0, 256, (6, 35, 35, 3), dtype=np.uint8)
+    sounds = [rng.normal(-8, 3, (length, 16)) for length in (20, second, 60, 20, 31, 12)]
+    return make_corpus(folder, frames, sounds, clip_ids=CLIPS)
+
+
+def store(folder: Path, second: int = 40) -> None:
+    """The corpus as stage decode leaves it; its second sound lasts `second` steps."""
+    corpus_in(folder, second)
+    table = read_parquet(folder / "clips.parquet")
+    names = pa.array([f"{clip}.mp4" for clip in CLIPS])
+    for column in ("picture_path", "sound_path"):
+        table = table.append_column(column, names)
+    write_parquet(folder / "clips.parquet", table)
+    form = {"side": 35, "sample_rate": 16000, "window": 512, "hop": 256, "bands": 16}
+    write_json(folder / "settings.json", form)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Localizer) -> Path:
+    """A working folder with a decoded corpus, its media, a run and one evaluation of it."""
+    monkeypatch.chdir(tmp_path)
+    content = yaml.safe_load((ROOT / "params.yaml").read_text())
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
+    store(tmp_path / "data/decoded/toy")
+    for clip in CLIPS[:2]:
+        path = tmp_path / f"data/toys/toy/vggsound/{clip}.mp4"
+        write_media(path, seconds=0.4, sound=tones(0.4, 16000))
+    save_localizer(tmp_path / "data/runs/toy/weights.safetensors", localizer)
+    annotations = tmp_path / "data/toys/toy/annotations"
+    (annotations / "masks").mkdir(parents=True)
+    scenes = []
+    for clip in CLIPS[:3]:
+        for name, side in (("own", slice(0, 20)), ("silent", slice(20, 40))):
+            mask = np.zeros((40, 40), bool)
+            mask[:, side] = True
+            Image.fromarray(mask).save(annotations / f"masks/{clip}-{name}.png")
+        silent = {"class": "cat", "bbox": [[0.5, 0, 1, 1]], "mask": f"masks/{clip}-silent.png"}
+        scene = {"file": clip, "split": "test", "class": "dog", "bbox": [[0, 0, 0.5, 1]]}
+        scenes.append(
+            {
+                **scene,
+                "mask": f"masks/{clip}-own.png",
+                "distractors": [{**silent, "sound": CLIPS[3]}],
+            }
+        )
+    write_json(annotations / "scenes.json", scenes)
+    ids = [*CLIPS[:3], *(f"{clip}+{CLIPS[3]}" for clip in CLIPS[:3])]
+    details = tmp_path / "data/results/toy-scenes/details"
+    write_parquet(details / "samples.parquet", pa.table({"sample_id": ids}))
+    write_npy(details / "maps.npy", np.random.default_rng(0).random((6, 4, 4), np.float32))
+    return tmp_path
+
+
+def test_the_best_clips_are_those_of_all_similarities(localizer: Localizer, tmp_path: Path) -> None:
+    corpus = corpus_in(tmp_path)
+    expected = Predictor(localizer, corpus, device="cpu").similarities(CLIPS, CLIPS)
+    sound = np.array(corpus.middle_window(2, 20))
+    for name in ("s_A", "s_L"):
+        found = best_clips(localizer, corpus, sound=sound, similarity=name, batch=4, count=6)
+        scores = {match.clip_id: match.score for match in found}
+        np.testing.assert_allclose([scores[c] for c in CLIPS], expected[name][:, 2], atol=1e-5)
+        assert list(scores.values()) == sorted(scores.values(), reverse=True)
+        found = best_clips(localizer, corpus, picture=corpus.frame(4), similarity=name, count=6)
+        scores = {match.clip_id: match.score for match in found}
+        np.testing.assert_allclose([scores[c] for c in CLIPS], expected[name][4], atol=1e-5)
+    few = best_clips(localizer, corpus, sound=sound, rows=[5, 1], count=10)
+    assert {match.row for match in few} == {1, 5}
+
+
+def test_localize_draws_the_middle_and_the_film(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clip = f"data/toys/toy/vggsound/{CLIPS[0]}.mp4"
+    assert avloc("localize", clip, "--out", "map.png", "--video", "m.mp4", "--height", "64") == 0
+    line = capsys.readouterr().out
+    assert re.match(r"sound: [a-z ,]+ \(\d+ % from the left, .*silence .*; map.png, m.mp4\n", line)
+    with Image.open("map.png") as picture:
+        assert picture.size == (720, 540)
+    assert Path("m.mp4").stat().st_size > 1000
+    capsys.readouterr()
+
+    mute = write_media(Path("mute.mp4"), seconds=0.4)
+    before = sorted(path.name for path in project.iterdir())
+    assert avloc("localize", str(mute), "--out", "no.png", "--video", "no.mp4") == 1
+    assert capsys.readouterr().err == "error: mute.mp4: no sound: the file has no sound stream\n"
+    assert sorted(path.name for path in project.iterdir()) == before
+
+
+def test_retrieve_a_clip_and_a_file(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert avloc("retrieve", CLIPS[1], "--page", "page.html", "--top", "3") == 0
+    printed = capsys.readouterr().out
+    assert sum(clip in line for line in printed.splitlines()[1:] for clip in CLIPS) == 3
+    page = Path("page.html").read_text()
+    shown = [clip for clip in CLIPS if f". {clip}<" in page]
+    assert len(shown) == 3 and page.count("<img ") == 4
+    assert page.count("<audio ") == 1 + len({CLIPS[0], CLIPS[1]} & set(shown))
+    assert not re.search(r"""(src|href)=["'](?!data:)""", page)
+    assert page.count("<main>") == page.count("</main>") == 1
+
+    Image.new("RGB", (20, 20), (9, 99, 9)).save("green.png")
+    assert avloc("retrieve", "green.png", "--similarity", "s_L", "--media", "nowhere") == 0
+    assert "picture of green.png" in capsys.readouterr().out
+    assert avloc("retrieve", "nothing.wav") == 1
+    assert "nothing.wav: expected a media file or a clip of" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("localize own.mp4 --out own.mp4", "own.mp4: is read by this command"),
+        ("localize own.mp4 --video ./own.mp4", "own.mp4: is read by this command"),
+        ("localize --image p.png --audio own.mp4 --out p.png", "p.png: is read by this"),
+        ("localize --image p.png --audio own.mp4 --out own.mp4", "own.mp4: is read by this"),
+        ("localize own.mp4 --weights w.safetensors --out w.safetensors", "w.safetensors: is read"),
+        ("localize own.mp4 --out same --video ../{here}/same", "same: is named for two outputs"),
+        ("localize own.mp4 --out /proc/x/e.png", "/proc/x/e.png: cannot be written here: No such"),
+        ("localize own.mp4 --out p.png/e.png", "p.png/e.png: cannot be written here: "),
+        ("localize own.mp4 --out new/deep/e.png --video data", "data: found a folder, expected a"),
+        ("localize own.mp4 --out /dev/null", "/dev/null: found a device, expected a file"),
+        ("retrieve own.mp4 --page own.mp4", "own.mp4: is read by this command"),
+        ("retrieve own.mp4 --page data/decoded/toy/clips.parquet", "clips.parquet: is read by"),
+        ("retrieve own.mp4 --media clips --page clips/{clip}.mp4", "{clip}.mp4: is read by this"),
+        ("retrieve own.mp4 --page data", "data: found a folder"),
+        ("figure localization theirs.npz --on toy-scenes --out f.pdf --page x", "--page shows"),
+        ("figure sounds toy-scenes --out f --page f.png", "f.png: is named for two outputs"),
+        ("figure sounds toy-scenes --page params.yaml", "params.yaml: is read by this command"),
+        ("figure sounds toy-scenes --out .", "--out .: expected a path with a name"),
+        ("report --out params.yaml", "params.yaml: is read by this command"),
+        ("report --out data/decoded", "data/decoded: is read by this command"),
+        ("score retrieval theirs.npz --per-sample theirs.npz", "theirs.npz: is read by this"),
+        ("bench decode --media own.mp4 --json own.mp4", "own.mp4: is read by this command"),
+    ],
+)
+def test_no_output_takes_the_place_of_an_input(
+    arguments: str, said: str, project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("own.mp4", f"clips/{CLIPS[0]}.mp4"):
+        write_media(Path(name), seconds=0.4, sound=tones(0.4, 16000))
+    Image.new("RGB", (20, 20)).save("p.png")
+    Path("w.safetensors").write_bytes(Path("data/runs/toy/weights.safetensors").read_bytes())
+    np.savez("theirs.npz", maps=np.ones((1, 4, 4)), ids=np.array(CLIPS[:1]))
+
+    def files() -> dict[Path, bytes | None]:
+        found = project.rglob("*")
+        return {path: path.read_bytes() if path.is_file() else None for path in found}
+
+    before = files()
+    names = {"here": project.name, "clip": CLIPS[0]}
+    assert avloc(*arguments.format(**names).split()) == 1
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.count("\n") == 1
+    assert printed.err.startswith("error: ") and said.format(**names) in printed.err
+    assert files() == before
+
+
+def test_a_sound_comes_through_a_page(tmp_path: Path) -> None:
+    path = write_media(
+        tmp_path / "a.wav", size=None, sound=tones(1.0, 16000), audio_codec="pcm_s16le"
+    )
+    kind, content = sound_uri(path).split(",")
+    assert kind == "data:audio/mpeg;base64"
+    (tmp_path / "a.mp3").write_bytes(base64.b64decode(content))
+    heard = read_sound(tmp_path / "a.mp3").samples
+    assert len(heard) == pytest.approx(16000, abs=2000)
+    assert np.argmax(np.abs(np.fft.rfft(heard[2000:12000]))) * 1.6 == pytest.approx(300, abs=4)
+
+
+def test_figures_of_evaluations_and_of_files(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps = np.random.default_rng(1).random((3, 7, 7))
+    np.savez("theirs.npz", maps=maps, ids=np.array([f"{clip}.mp4" for clip in CLIPS[:3]]))
+    rows = ("ours=toy-scenes", "theirs.npz")
+    assert avloc("figure", "localization", *rows, "--count", "2", "--out", "out/three") == 0
+    assert capsys.readouterr().out == "out/three.pdf, out/three.png\n"
+    first = [Path(f"out/three.{ending}").read_bytes() for ending in ("pdf", "png")]
+    assert first[0].startswith(b"%PDF")
+    with Image.open("out/three.png") as picture:
+        assert picture.width / picture.height == pytest.approx(2.32 / 3.37, abs=0.01)
+    assert avloc("figure", "localization", *rows, "--count", "2", "--out", "out/three") == 0
+    assert [Path(f"out/three.{ending}").read_bytes() for ending in ("pdf", "png")] == first
+
+    capsys.readouterr()
+    unknown = ("figure", "localization", "toy-scenes", "--sample", CLIPS[4])
+    assert avloc(*unknown) == 1
+    assert f"sample '{CLIPS[4]}': the benchmark has none" in capsys.readouterr().err
+    assert avloc("figure", "sounds", *rows) == 1
+    assert f"holds no map of sample {CLIPS[0]}+{CLIPS[3]}" in capsys.readouterr().err
+    assert avloc("figure", "ogl", "theirs.npz") == 1
+    assert "--on has to name one" in capsys.readouterr().err
+    assert {path.name for path in Path("out").iterdir()} == {"three.pdf", "three.png"}
+
+
+def test_rows_of_other_studies(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    scenes = content["active"]["evaluations"]["toy-scenes"]
+    content["studies"]["mine"] = {**content["active"], "evaluations": {"theirs": scenes}}
+    content["studies"]["mine"]["evaluations"]["unmade"] = scenes
+    Path("params.yaml").write_text(yaml.safe_dump(content))
+    Path("data/results/toy-scenes").rename("data/results/theirs")
+    assert avloc("figure", "localization", "theirs", "--count", "2", "--out", "f") == 0
+    assert capsys.readouterr().out == "f.pdf, f.png\n"
+    assert avloc("figure", "localization", "unmade") == 1
+    assert capsys.readouterr().err == (
+        "error: data/results/unmade/details: not found; `dvc repro` makes it where the study of "
+        "unmade is the active one\n"
+    )
+    for arguments in (["nobody"], ["theirs", "--on", "nobody"]):
+        assert avloc("figure", "localization", *arguments) == 1
+        assert capsys.readouterr().err == (
+            "error: params.yaml: no study has an evaluation 'nobody', expected FILE.npz or one "
+            "with results in data/results: theirs\n"
+        )
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf, 1e300])
+def test_maps_that_are_not_finite_are_not_drawn(
+    value: float, project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    maps = np.random.default_rng(1).random((3, 7, 7))
+    maps[1, 2, 3] = value
+    np.savez("theirs.npz", maps=maps, ids=np.array(CLIPS[:3]))
+    assert avloc("figure", "localization", "theirs.npz", "--on", "toy-scenes", "--out", "f") == 1
+    assert capsys.readouterr().err == (
+        f"error: theirs.npz: map of {CLIPS[1]}: found NaN or infinity, expected finite values\n"
+    )
+    assert not Path("f.png").exists()
+
+
+def test_one_frame_under_several_sounds(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ("sounds", "toy-scenes", "--sample", CLIPS[1], "--page", "five.html")
+    assert avloc("figure", *arguments, "--out", "five") == 0
+    page = Path("five.html").read_text()
+    (text,) = re.findall(r'<script type="application/json" id="scenes">(.*)</script>', page)
+    (scene,) = json.loads(text)
+    assert [sound["label"] for sound in scene["sounds"]] == ["dog", "cat"]
+    assert scene["sounds"][0]["uri"].startswith("data:audio/mpeg")
+    assert scene["sounds"][1]["uri"] is None  # its media are absent
+    own = scene["sounds"][0]["maps"][0]
+    # 40 steps of 256 samples behind a window of 512 are 0.66 s, seven moments.
+    assert own["size"] == [4, 4]
+    cells = np.frombuffer(base64.b64decode(own["cells"]), np.uint8)
+    assert len(cells) == 7 * 16 and (cells.min(), cells.max()) == (0, 255)
+    assert not re.search(r"""(src|href)=["']?(http|//)""", page)
+    assert 'element("legend", choices' in page  # names the group of its radio buttons
+    capsys.readouterr()
+
+
+def test_made_sounds_have_their_map_and_no_player(project: Path, avloc: Avloc) -> None:
+    annotations = Path("data/toys/toy/annotations")
+    boxes = [
+        {"file": clip, "class": "ab"[n % 2], "bbox": [[0, 0, 0.5, 1]]}
+        for n, clip in enumerate(CLIPS[:3])
+    ]
+    (annotations / "vggss.json").write_text(json.dumps(boxes))
+    corpus = DecodedCorpus(Path("data/decoded/toy"))
+    samples = open_benchmark("negatives", annotations, corpus).samples
+    details = Path("data/results/toy-negatives/details")
+    ids = [sample.sample_id for sample in samples]
+    write_parquet(details / "samples.parquet", pa.table({"sample_id": ids}))
+    maps = np.random.default_rng(0).random((len(ids), 4, 4), np.float32)
+    write_npy(details / "maps.npy", maps)
+    assert avloc("figure", "sounds", "toy-negatives", "--count", "1", "--page", "five.html") == 0
+    text = re.findall(r'id="scenes">(.*)</script>', Path("five.html").read_text())[0]
+    sounds = {sound["label"]: sound for sound in json.loads(text)[0]["sounds"]}
+    for name, moments in (("silence", 1), ("noise", 1), (CLIPS[0], 3)):
+        cells = base64.b64decode(sounds[name]["maps"][0]["cells"])
+        assert len(cells) == 16 * moments
+        assert (sounds[name]["uri"] is None) == (moments == 1)
+
+
+def test_a_page_that_cannot_be_made_leaves_no_figure(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("data/runs/toy/weights.safetensors").write_bytes(b"damaged")
+    assert avloc("figure", "sounds", "toy-scenes", "--out", "f", "--page", "five.html") == 1
+    assert "data/runs/toy/weights.safetensors: " in capsys.readouterr().err
+    assert not {"f.pdf", "f.png", "five.html"} & {path.name for path in project.iterdir()}
+
+
+@pytest.mark.parametrize(("stored", "shown"), [(40.0, 30.0), (10.0, 10.0)])
+def test_what_is_played_is_what_is_mapped(
+    stored: float, shown: float, project: Path, avloc: Avloc
+) -> None:
+    store(Path("data/decoded/toy"), second=round((stored * 16000 - 512) / 256) + 1)
+    clip = Path(f"data/toys/toy/vggsound/{CLIPS[1]}.mp4")
+    write_media(clip, seconds=40, rate=1, sound=tones(40, 16000))
+    arguments = ("sounds", "toy-scenes", "--sample", CLIPS[1], "--page", "five.html")
+    assert avloc("figure", *arguments) == 0
+    text = re.findall(r'id="scenes">(.*)</script>', Path("five.html").read_text())[0]
+    own = json.loads(text)[0]["sounds"][0]
+    moments = len(base64.b64decode(own["maps"][0]["cells"])) / 16
+    assert moments * INTERVAL == pytest.approx(shown, abs=0.11)
+    Path("own.mp3").write_bytes(base64.b64decode(own["uri"].split(",")[1]))
+    heard = read_sound(Path("own.mp3")).samples
+    assert len(heard) / 16000 == pytest.approx(shown, abs=0.2)
+
+
+def test_a_long_sound_is_mapped_around_its_middle(tmp_path: Path, localizer: Localizer) -> None:
+    corpus = corpus_in(tmp_path / "long", second=250)
+    whole = localize_stored(localizer, corpus, CLIPS[0], CLIPS[1])
+    middle = localize_stored(localizer, corpus, CLIPS[0], CLIPS[1], 2.0)
+    assert (len(whole), len(middle)) == (40, 20)
+    # 2.0 s are 124 of 250 steps, of which 63 come before.
+    frames = corpus.frame(0)[None]
+    cut = make_corpus(tmp_path / "cut", frames, [corpus.spectrogram(1, 63, 124)], 1, ["a"])
+    np.testing.assert_array_equal(middle, localize_stored(localizer, cut, "a", "a"))
