@@ -5,27 +5,14 @@ parameter or input is another folder, and stale work is never taken up. The pric
 is written to the disk twice.
 """
 
-import hashlib
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.base.files import atomic_file, map_npy, remove_partials, write_npy
 from pipeline.execution.progress import console
-
-
-def fingerprint(parts: Iterable[bytes | str | np.ndarray | memoryview]) -> str:
-    """A name for the given parts, order included: 32 hexadecimal digits."""
-    digest = hashlib.blake2b(digest_size=16)
-    for part in parts:
-        if isinstance(part, np.ndarray):
-            part = np.ascontiguousarray(part).data
-        content = memoryview(part.encode() if isinstance(part, str) else part)
-        digest.update(content.nbytes.to_bytes(8, "little"))
-        digest.update(content)
-    return digest.hexdigest()
 
 
 class Blocks:

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from pipeline.base.pieces import Blocks, fingerprint
+from pipeline.base.code import fingerprint
+from pipeline.base.pieces import Blocks
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders import load as encoders
 from pipeline.encoders.load import AudioEncoder, ImageEncoder

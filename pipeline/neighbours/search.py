@@ -22,8 +22,9 @@ import numpy as np
 import pyarrow as pa
 import torch
 
+from pipeline.base.code import fingerprint
 from pipeline.base.files import map_npy, write_parquet
-from pipeline.base.pieces import Blocks, fingerprint
+from pipeline.base.pieces import Blocks
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.execution.progress import track

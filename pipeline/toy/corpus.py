@@ -20,7 +20,7 @@ import numpy as np
 import PIL
 import scipy
 
-from pipeline.base.pieces import fingerprint
+from pipeline.base.code import fingerprint
 from pipeline.errors import InputError
 from pipeline.execution.progress import console, track
 from pipeline.media.container import writing as videos

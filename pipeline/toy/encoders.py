@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from pipeline.base.code import fingerprint
 from pipeline.base.files import atomic_file
-from pipeline.base.pieces import fingerprint
 from pipeline.encoders import load as encoders
 from pipeline.encoders.load import AudioEncoder, ImageEncoder
 from pipeline.errors import InputError

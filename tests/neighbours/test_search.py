@@ -9,8 +9,8 @@ import pytest
 import torch
 from made_corpus import make_corpus
 
+from pipeline.base.code import fingerprint
 from pipeline.base.files import read_parquet, write_npy
-from pipeline.base.pieces import fingerprint
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.neighbours import search as neighbours
