@@ -1,33 +1,33 @@
 """Stage encoders: the toy's labelled encoders, saved in the formats of the real weights."""
 
+import shutil
 from typing import Annotated
 
+import numpy as np
 import typer
 
-from pipeline.base.params import Encoders, Parameters, ToyItem
+from pipeline.base.files import remove_partials, write_json
+from pipeline.base.params import Parameters
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.corpora.lists import read_labelled
 from pipeline.execution.summary import show_summary
-from stages.paths import WORK, decoded_folder, encoders_folder, toy_folder
+from pipeline.networks.weights import save_torch
+from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
+from pipeline.toy.settings import Encoders
+from stages.paths import WORK, decoded_folder, encoders_folder, spectrograms_folder, toy_folder
+
+ENCODER = "vggsound"  # whose form the sounds have
 
 
 def settings(parameters: Parameters, name: str) -> Encoders:
     """The parameters of the stage."""
-    return parameters.read(parameters.read(f"active.toys.{name}", ToyItem).encoders, Encoders)
+    return parameters.read(f"{parameters.read('active.settings', str)}.encoders", Encoders)
 
 
 def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study.")]) -> None:
     """Train the toy's labelled encoders. Example: [bold]avloc encoders toy[/bold]"""
-    import shutil
-
-    import numpy as np
-
-    from pipeline.base.files import remove_partials, write_json
-    from pipeline.clips.decoded import DecodedCorpus
-    from pipeline.corpora.lists import read_labelled
-    from pipeline.networks.weights import save_torch
-    from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
-
     values = settings(Parameters(), name)
-    corpus = DecodedCorpus(decoded_folder(name))
+    corpus = DecodedCorpus(decoded_folder(name), spectrograms_folder(name, ENCODER))
     labelled = read_labelled(toy_folder(name) / "lists" / "labelled.csv")
     classes = sorted(set(labelled.values()))
     rows = corpus.rows(list(labelled))
@@ -57,5 +57,5 @@ def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study
     accuracies = {"image_accuracy": 100 * image.accuracy, "audio_accuracy": 100 * audio.accuracy}
     write_json(folder / "summary.json", accuracies)
     shutil.rmtree(work, ignore_errors=True)
-    told = {f"{key.replace('_', ' ')}, %": value for key, value in accuracies.items()}
-    show_summary(f"encoders {name}", {"labelled clips": len(rows), **told}, folder)
+    summary = {f"{key.replace('_', ' ')}, %": value for key, value in accuracies.items()}
+    show_summary(f"encoders {name}", {"labelled clips": len(rows), **summary}, folder)

@@ -1,44 +1,86 @@
-"""Stage evaluate: one run on one benchmark, beside the baselines."""
+"""Stage evaluate: one run on the benchmarks of one corpus, beside the baselines."""
 
 import json
 import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import torch
 import typer
 
-from pipeline.base.params import Embed, Evaluate, EvaluationItem, Ground, Parameters, Train
+from pipeline.base.files import (
+    read_json,
+    remove_partials,
+    write_json,
+    write_npy,
+    write_parquet,
+    write_tsv,
+)
+from pipeline.base.params import Parameters
+from pipeline.base.study import Corpus, TrainOn, all_studies
+from pipeline.benchmarks import describe, open_benchmark
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import SoundForm
+from pipeline.corpora.lists import read_clip_list
+from pipeline.encoders.load import load_image_encoder
 from pipeline.errors import InputError
+from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate_method
+from pipeline.evaluate.settings import Evaluate
 from pipeline.execution.summary import show_table
-from stages.load import open_published
-from stages.paths import decoded_folder, results_folder, run_folder
-
-if TYPE_CHECKING:
-    from collections.abc import Collection
-
-    from pipeline.benchmarks import Benchmark
-    from pipeline.clips.decoded import DecodedCorpus
-    from pipeline.evaluate.evaluation import Evaluation
-    from pipeline.methods.localizer import Localizer
+from pipeline.methods.contract import Method, method_name
+from pipeline.methods.common.files import load_weights, open_weights
+from pipeline.methods.common.sections import method_settings
+from pipeline.networks.device import best_device
+from stages.paths import (
+    decoded_folder,
+    results_folder,
+    run_folder,
+    spectrograms_folder,
+    tests_file,
+)
 
 # Variants of a score, of which there are several times as many.
 _DETAIL = re.compile("_ogl|_single|_i2a|R@5|R@10|AUC_adaptive")
 
 
-def settings(parameters: Parameters, name: str) -> tuple[EvaluationItem, Embed, Evaluate]:
+@dataclass(frozen=True)
+class Settings:
+    """What an evaluation reads of params.yaml."""
+
+    annotations: Path
+    weights: Path
+    train_on: TrainOn
+    corpus: Corpus
+    benchmarks: list[str]
+    values: Evaluate
+
+
+def settings(parameters: Parameters, run: str, on: str) -> Settings:
     """The parameters of the stage."""
-    item = parameters.read(f"active.evaluations.{name}", EvaluationItem)
-    embed = parameters.read(item.ground.embed, Embed)
-    return item, embed, parameters.read(item.ground.evaluate, Evaluate)
+    world = parameters.read("active.settings", str)
+    return Settings(
+        Path(parameters.read("active.annotations", str)),
+        Path(parameters.read("active.weights", str)),
+        parameters.read("active.train_on", TrainOn),
+        parameters.read(f"active.corpora.{on}", Corpus),
+        parameters.read(f"active.tests.{on}", list[str]),
+        parameters.read(f"{world}.evaluate", Evaluate),
+    )
 
 
 def evaluate(
-    name: Annotated[
-        str | None, typer.Argument(help="An evaluation of the active study; or --weights instead.")
+    run: Annotated[
+        str | None, typer.Argument(help="A run of the active study; or --weights instead.")
     ] = None,
+    on: Annotated[str | None, typer.Argument(help="The corpus that it is tested on.")] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="A localizer's file: a published .pth.tar or safetensors.")
+        Path | None, typer.Option(help="A localizer's file: a published one or our own.")
     ] = None,
+    method: Annotated[
+        str, typer.Option(help="With --weights: the method of a published file.")
+    ] = "alignment",
     benchmark: Annotated[
         str | None, typer.Option(help="With --weights: vggss, flickr, ...")
     ] = None,
@@ -46,85 +88,59 @@ def evaluate(
         str | None,
         typer.Option(help="With --weights: the decoded corpus; by default the study's for it."),
     ] = None,
-    train: Annotated[
-        str, typer.Option(help="With --weights: the parameters that say what the file is fed.")
-    ] = "paper.train",
-    projections: Annotated[
-        tuple[str, str] | None,
-        typer.Option(help="With --weights: the names of p_v and p_a in a published file."),
-    ] = None,
     trained_on: Annotated[
         Path | None, typer.Option(help="With --weights: the training list, to count leaked clips.")
     ] = None,
 ) -> None:
-    """Score a run on a benchmark; or a weight file, and print its metrics as JSON.
+    """Score a run on a corpus' benchmarks; or a weight file, and print its metrics as JSON.
 
-    Examples: [bold]avloc evaluate toy-scenes[/bold], [bold]avloc evaluate --weights
+    Examples: [bold]avloc evaluate alignment-full-0 toy[/bold], [bold]avloc evaluate --weights
     data/weights/ours.pth.tar --benchmark vggss[/bold]
     """
     parameters = Parameters()
-    if name is not None and weights is None:
-        _evaluate_run(parameters, name)
-    elif name is None and weights is not None and benchmark is not None:
-        ground = _ground(parameters, benchmark, corpus)
-        values = parameters.read(train, Train)
-        metrics = _evaluate_file(
-            parameters, weights, benchmark, ground, values, projections, trained_on
-        )
+    if run is not None and on is not None and weights is None:
+        _evaluate_run(parameters, run, on)
+    elif run is None and weights is not None and benchmark is not None:
+        metrics = _evaluate_file(parameters, weights, method, benchmark, corpus, trained_on)
         typer.echo(json.dumps(metrics, indent=2))
     else:
-        raise InputError("expected the name of an evaluation, or --weights and --benchmark")
+        raise InputError("expected a run and a corpus, or --weights and --benchmark")
 
 
-def _evaluate_run(parameters: Parameters, name: str) -> None:
-    from pipeline.base.files import (
-        read_json,
-        remove_partials,
-        write_json,
-        write_npy,
-        write_parquet,
-        write_tsv,
-    )
-    from pipeline.benchmarks.sets.scenes import ScenesBenchmark
-    from pipeline.corpora.lists import read_clip_list
-    from pipeline.methods.localizer import load_localizer
-    from pipeline.predict.published import check_form
-    from pipeline.report.scenes import draw_benchmark_scenes
-
-    item, embed, values = settings(parameters, name)
-    run = run_folder(item.run)
-    localizer = load_localizer(run / "weights.safetensors")
-    form = read_json(decoded_folder(item.ground.corpus) / "settings.json")
-    check_form(str(run / "weights.safetensors"), localizer.usage, form)
-    training_clips = read_clip_list(run / "training_clips.txt")
-    result, benchmark, corpus = _scored(
-        localizer, item.benchmark, item.ground, embed, values, training_clips
-    )
-    folder = results_folder(name)
+def _evaluate_run(parameters: Parameters, run: str, on: str) -> None:
+    values = settings(parameters, run, on)
+    place = f"{values.train_on.search}/{run}"
+    method = load_weights(run_folder(place) / "weights.safetensors")
+    training_clips = read_clip_list(run_folder(place) / "training_clips.txt")
+    folder = results_folder(place, on)
     remove_partials(folder)
-    write_parquet(folder / "details" / "samples.parquet", result.scores.rows)
-    if result.maps is not None:
-        write_npy(folder / "details" / "maps.npy", result.maps)
-        if isinstance(benchmark, ScenesBenchmark):
-            path = folder / "details" / "scenes.png"
-            draw_benchmark_scenes(path, benchmark, corpus, result.maps)
+    promised = read_json(tests_file(on))
+    scorer = _Scorer(method, on, values)
+    metrics: dict[str, Mapping[str, float]] = {}
     (folder / "curves").mkdir(parents=True, exist_ok=True)
-    for curve, table in result.scores.curves.items():
-        write_tsv(folder / "curves" / f"{curve}.tsv", table)
-    write_json(folder / "metrics.json", result.metrics)
-    show_scores(name, result.metrics)
+    for name in values.benchmarks:
+        result = scorer.score(name, training_clips, promised.get(name))
+        details = folder / "details" / name
+        write_parquet(details / "samples.parquet", result.scores.rows)
+        if result.maps is not None:
+            write_npy(details / "maps.npy", result.maps)
+        for curve, table in result.scores.curves.items():
+            write_tsv(folder / "curves" / name / f"{curve}.tsv", table)
+        metrics[name] = result.metrics
+        _show_scores(f"{place} on {name}", result.metrics, folder)
+    write_json(folder / "metrics.json", metrics)
 
 
-def show_scores(name: str, metrics: dict[str, float]) -> None:
+def _show_scores(title: str, metrics: Mapping[str, float], folder: Path) -> None:
     """On a terminal, the scores that a paper prints beside the baselines'."""
     baselines = list(dict.fromkeys(key.split(".", 1)[1] for key in metrics if "." in key))
-    told = [key for key in metrics if "." not in key and not _DETAIL.search(key)]
+    shown = [key for key in metrics if "." not in key and not _DETAIL.search(key)]
     rows = [
         [key, *map(_score, [metrics[key], *(metrics.get(f"{key}.{name}") for name in baselines)])]
-        for key in told
+        for key in shown
     ]
-    note = f"{results_folder(name) / 'metrics.json'} has all {len(metrics)}"
-    show_table(f"evaluate {name}", ["", "run", *baselines], rows, note)
+    note = f"{folder / 'metrics.json'} has all {len(metrics)}"
+    show_table(f"evaluate {title}", ["", "run", *baselines], rows, note)
 
 
 def _score(value: float | None) -> str:
@@ -135,72 +151,75 @@ def _score(value: float | None) -> str:
 def _evaluate_file(
     parameters: Parameters,
     weights: Path,
+    name: str,
     benchmark: str,
-    ground: Ground,
-    fed: Train,
-    projections: tuple[str, str] | None,
+    corpus: str | None,
     trained_on: Path | None,
 ) -> dict[str, float]:
-    from pipeline.corpora.lists import read_clip_list
-
-    localizer = open_published(weights, ground.corpus, fed, projections)
-    embed = parameters.read(ground.embed, Embed)
-    values = parameters.read(ground.evaluate, Evaluate)
+    world, on, values = _place(parameters, benchmark, corpus)
+    own, _ = method_settings(parameters, world, name, {})
+    form = parameters.read(f"{world}.forms.{name}", SoundForm)
+    method = open_weights(weights, name, own, form)
     training_clips = read_clip_list(trained_on) if trained_on else []
-    metrics = _scored(localizer, benchmark, ground, embed, values, training_clips)[0].metrics
+    metrics = _Scorer(method, on, values).score(benchmark, training_clips).metrics
     if not trained_on:
         del metrics["leaked_clips"]  # nobody said what the file was trained on
     return metrics
 
 
-def _scored(
-    localizer: "Localizer",
-    name: str,
-    ground: Ground,
-    embed: Embed,
-    values: Evaluate,
-    training_clips: "Collection[str]",
-) -> "tuple[Evaluation, Benchmark, DecodedCorpus]":
-    """A localizer on a benchmark."""
-    import torch
+class _Scorer:
+    """A method on the benchmarks of one corpus."""
 
-    from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
-    from pipeline.clips.decoded import DecodedCorpus
-    from pipeline.encoders.load import load_image_encoder
-    from pipeline.evaluate.evaluation import evaluate as evaluate_benchmark
-    from pipeline.methods.localizer import Localizer
-    from pipeline.predict.predictor import Predictor, made_sounds
+    def __init__(self, method: Method, on: str, settings: Settings) -> None:
+        torch.set_num_threads(settings.values.threads)
+        self.method, self.settings, self.device = method, settings, best_device()
+        spectrograms = spectrograms_folder(on, method_name(method))
+        self.corpus = DecodedCorpus(decoded_folder(on), spectrograms)
+        values = settings.values
+        encoder = load_image_encoder(settings.weights, values.object_model, values.object_side)
+        self.objects = ObjectMaps(self.corpus, encoder.to(self.device), values.batch)
 
-    torch.set_num_threads(values.threads)
-    corpus = DecodedCorpus(decoded_folder(ground.corpus))
-    benchmark = open_benchmark(name, Path(ground.annotations), corpus, Path(ground.root))
-    untrained = Localizer(localizer.architecture, seed=values.seed, usage=localizer.usage)
-    reserved = dict(zip((SILENCE, NOISE), made_sounds(localizer.usage, values.seed), strict=True))
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    result = evaluate_benchmark(
-        benchmark,
-        Predictor(localizer, corpus, reserved=reserved, batch=values.batch, device=device),
-        Predictor(untrained, corpus, reserved=reserved, batch=values.batch, device=device),
-        load_image_encoder(Path(ground.weights), embed.image_model, embed.side).to(device),
-        training_clips,
-        seed=values.seed,
-        batch=values.batch,
-    )
-    return result, benchmark, corpus
-
-
-def _ground(parameters: Parameters, benchmark: str, corpus: str | None) -> Ground:
-    """What a benchmark stands on in the first study, the active one before the others, that
-    evaluates it (on the corpus, where one is named), or that evaluates anything on the corpus."""
-    items = [item for study in parameters.studies() for item in study.evaluations.values()]
-    on_corpus = [item for item in items if corpus in (None, item.ground.corpus)]
-    fitting = [item for item in on_corpus if item.benchmark == benchmark]
-    if corpus and not fitting:
-        fitting = on_corpus
-    if not fitting:
-        found = sorted({item.ground.corpus if corpus else item.benchmark for item in items})
-        raise InputError(
-            f"{parameters.path}: no study evaluates on {corpus or benchmark!r}, expected one of "
-            f"{', '.join(found)}"
+    def score(
+        self,
+        name: str,
+        training_clips: Collection[str],
+        promised: Mapping[str, object] | None = None,
+    ) -> Evaluation:
+        """The method on a benchmark, which has to be what `promised` (see `describe`) says."""
+        settings = self.settings
+        root = Path(settings.corpus.root)
+        benchmark = open_benchmark(name, settings.annotations, self.corpus, root)
+        if promised is not None and describe(name, benchmark) != promised:
+            raise InputError(
+                f"{settings.annotations}: benchmark {name} has changed since stage tests looked at "
+                f"it, expected the same; run dvc repro, or avloc tests first"
+            )
+        return evaluate_method(
+            benchmark,
+            self.method,
+            self.corpus,
+            self.objects,
+            training_clips,
+            seed=settings.values.seed,
+            batch=settings.values.batch,
+            device=self.device,
         )
-    return fitting[0].ground
+
+
+def _place(parameters: Parameters, benchmark: str, corpus: str | None) -> tuple[str, str, Settings]:
+    """Settings' key, corpus and the rest of the first study, the active one before the others, that
+    tests on a benchmark (on the corpus, where one is named), or that tests on the corpus."""
+    found: list[tuple[str, str]] = []
+    for study in all_studies(parameters).values():
+        for on, names in study.tests.items():
+            found += [(on, name) for name in names]
+            if corpus in (None, on) and (benchmark in names or corpus == on):
+                world = study.settings
+                values = parameters.read(f"{world}.evaluate", Evaluate)
+                place = (Path(study.annotations), Path(study.weights), study.train_on)
+                return world, on, Settings(*place, study.corpora[on], names, values)
+    known = sorted({on if corpus else name for on, name in found})
+    raise InputError(
+        f"{parameters.path}: no study tests on {corpus or benchmark!r}, expected one of "
+        f"{', '.join(known)}"
+    )

@@ -1,65 +1,41 @@
 """Stage load: a published localizer as a run, in place of its training."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
-from pipeline.base.params import Parameters, PublishedItem, Train
+from pipeline.base.files import atomic_file
+from pipeline.base.params import Parameters
+from pipeline.base.study import Published, TrainOn
+from pipeline.clips.spectrogram import SoundForm
+from pipeline.corpora.lists import read_clip_list
 from pipeline.execution.summary import show_summary
-from stages.paths import decoded_folder, run_folder
+from pipeline.methods.common.files import open_weights, save_weights
+from pipeline.methods.common.sections import method_settings
+from stages.paths import run_folder
 
-if TYPE_CHECKING:
-    from pipeline.methods.localizer import Localizer
 
-
-def settings(parameters: Parameters, name: str) -> tuple[PublishedItem, Train]:
-    """The parameters of the stage."""
-    item = parameters.read(f"active.published.{name}", PublishedItem)
-    return item, parameters.read(item.train, Train, item.override)
+def settings(parameters: Parameters, name: str) -> tuple[TrainOn, Published, Any, SoundForm]:
+    """The parameters of the stage: its entry, what the method's file is fed, and its form."""
+    world = parameters.read("active.settings", str)
+    train_on = parameters.read("active.train_on", TrainOn)
+    item = parameters.read(f"active.published.{name}", Published)
+    own, _ = method_settings(parameters, world, item.method, item.settings)
+    return train_on, item, own, parameters.read(f"{world}.forms.{item.method}", SoundForm)
 
 
 def load(
     name: Annotated[str, typer.Argument(help="A published localizer of the active study.")],
 ) -> None:
     """Take a published weight file for a run's. Example: [bold]avloc load ours[/bold]"""
-    from pipeline.base.files import atomic_file
-    from pipeline.corpora.lists import read_clip_list
-    from pipeline.methods.localizer import save_localizer
-
-    item, values = settings(Parameters(), name)
-    projections = (item.projections[0], item.projections[1]) if item.projections else None
-    localizer = open_published(Path(item.weights), item.corpus, values, projections)
-    folder = run_folder(name)
+    train_on, item, own, form = settings(Parameters(), name)
+    localizer = open_weights(Path(item.weights), item.method, own, form)
+    folder = run_folder(f"{train_on.search}/{name}")
     clips = read_clip_list(Path(item.list))
     with atomic_file(folder / "training_clips.txt") as file:
         file.write("".join(f"{clip}\n" for clip in clips).encode())
-    save_localizer(folder / "weights.safetensors", localizer)
+    save_weights(folder / "weights.safetensors", localizer)
     learned = sum(weights.numel() for weights in localizer.parameters())
-    told = {"from": item.weights, "parameters": learned, "clips trained on": len(clips)}
-    show_summary(f"load {name}", told, folder)
-
-
-def open_published(
-    path: Path, corpus: str, fed: Train, projections: tuple[str, str] | None
-) -> "Localizer":
-    """The localizer in a weight file, fed with a decoded corpus as a training would be; tells on
-    the terminal what of the file has no use."""
-    from pipeline.base.files import read_json
-    from pipeline.execution.progress import console
-    from pipeline.predict.published import open_localizer
-
-    localizer, unused = open_localizer(
-        path,
-        read_json(decoded_folder(corpus) / "settings.json"),
-        strides=fed.network.strides,
-        side=fed.input_side,
-        window_seconds=fed.window_seconds,
-        pooling=fed.pooling,
-        share=fed.pooling_share,
-        temperature=fed.pooling_temperature,
-        projections=projections,
-    )
-    if unused:
-        console.print(f"{path}: entries without use: {', '.join(unused)}", markup=False)
-    return localizer
+    summary = {"from": item.weights, "parameters": learned, "clips trained on": len(clips)}
+    show_summary(f"load {name}", summary, folder)

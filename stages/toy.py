@@ -5,23 +5,23 @@ from typing import Annotated
 
 import typer
 
-from pipeline.base.params import Parameters, Toy, ToyItem
+from pipeline.base.params import Parameters
 from pipeline.execution.summary import show_summary
+from pipeline.toy.corpus import make_toy_corpus
+from pipeline.toy.settings import Toy
 from stages.paths import WORK, toy_folder
 
 
 def settings(parameters: Parameters, name: str) -> Toy:
     """The parameters of the stage."""
-    return parameters.read(parameters.read(f"active.toys.{name}", ToyItem).section, Toy)
+    return parameters.read(f"{parameters.read('active.settings', str)}.toy", Toy)
 
 
 def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")]) -> None:
     """Make the toy corpus, videos and annotations. Example: [bold]avloc toy toy[/bold]"""
-    from pipeline.toy.corpus import make_toy_corpus
-
     values = settings(Parameters(), name)
     folder = toy_folder(name)
-    made = make_toy_corpus(
+    clips = make_toy_corpus(
         folder,
         work=WORK / "toy" / name,
         seed=values.seed,
@@ -36,5 +36,5 @@ def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")])
         seconds=values.seconds,
         workers=len(os.sched_getaffinity(0)),
     )
-    clips = {f"clips of {split}": count for split, count in made.items()}
-    show_summary(f"toy {name}", clips, folder)
+    summary = {f"clips of {split}": count for split, count in clips.items()}
+    show_summary(f"toy {name}", summary, folder)

@@ -1,4 +1,4 @@
-"""Stage train: the localizer of one run, from scratch, on all GPUs that the process sees.
+"""Stage train: one method's localizer, of one run and seed, on all GPUs that the process sees.
 
 Where there are several, the command starts one rank for each and waits for them;
 CUDA_VISIBLE_DEVICES chooses among them. Started by torchrun already (for several machines, say) it
@@ -7,20 +7,61 @@ is one of the ranks and starts nothing.
 
 import os
 from collections.abc import Mapping
-from typing import Annotated
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
 
+import torch
 import typer
 
-from pipeline.base.params import Parameters, RunItem, Train
+from pipeline.base.files import (
+    atomic_file,
+    map_npy,
+    read_parquet,
+    read_tsv,
+    remove_partials,
+)
+from pipeline.base.params import Parameters
+from pipeline.base.study import Trained, TrainOn
+from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.execution.launch import launch
+from pipeline.execution.progress import console
+from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
-from stages.paths import WORK, decoded_folder, neighbours_folder, run_folder
+from pipeline.methods.common.sections import method_settings
+from pipeline.train.batches import Neighbours
+from pipeline.train.begin import begin
+from pipeline.train.loop import train as train_method
+from pipeline.train.settings import Train
+from stages.paths import (
+    WORK,
+    decoded_folder,
+    neighbours_folder,
+    run_folder,
+    spectrograms_folder,
+)
 
 
-def settings(parameters: Parameters, name: str) -> tuple[RunItem, Train]:
-    """The parameters of the stage."""
-    item = parameters.read(f"active.runs.{name}", RunItem)
-    return item, parameters.read(item.train, Train, item.override)
+@dataclass(frozen=True)
+class Settings:
+    """What a training reads of params.yaml."""
+
+    train_on: TrainOn
+    weights: Path
+    method: Any
+    recipe: Train
+
+
+def settings(parameters: Parameters, method: str, run: str, seed: str) -> Settings:
+    """The parameters of the stage: the method's section with the run's changes over it; of both,
+    the entry `train` changes the section `train`."""
+    world = parameters.read("active.settings", str)
+    train_on = parameters.read("active.train_on", TrainOn)
+    weights = Path(parameters.read("active.weights", str))
+    changes = parameters.read(f"active.runs.{run}", dict[str, Any])
+    own, loops = method_settings(parameters, world, method, changes)
+    return Settings(train_on, weights, own, parameters.read(f"{world}.train", Train, *loops))
 
 
 def ranks_to_start(environment: Mapping[str, str], gpus: int, batch: int) -> int:
@@ -38,99 +79,52 @@ def ranks_to_start(environment: Mapping[str, str], gpus: int, batch: int) -> int
     return gpus
 
 
-def train(name: Annotated[str, typer.Argument(help="A run of the active study.")]) -> None:
-    """Train a run's localizer, or go on after a kill. Example: [bold]avloc train toy[/bold]"""
-    import torch
-
-    from pipeline.base.files import (
-        atomic_file,
-        map_npy,
-        read_json,
-        read_parquet,
-        read_tsv,
-        remove_partials,
-    )
-    from pipeline.clips.decoded import DecodedCorpus
-    from pipeline.clips.spectrogram import window_steps
-    from pipeline.execution.launch import launch
-    from pipeline.execution.progress import console
-    from pipeline.methods.localizer import Architecture, Usage
-    from pipeline.train.batches import Neighbours
-    from pipeline.train.loop import Recipe
-    from pipeline.train.loop import train as train_localizer
-
-    item, values = settings(Parameters(), name)
+def train(
+    method: Annotated[str, typer.Argument(help="A method of the active study.")],
+    run: Annotated[str, typer.Argument(help="A run of the active study.")],
+    seed: Annotated[int, typer.Argument(min=0, help="The seed of everything random in it.")],
+) -> None:
+    """Train a method, or go on after a kill. Example: [bold]avloc train alignment full 0[/bold]"""
+    parameters = Parameters()
+    values = settings(parameters, method, run, str(seed))
+    # Not one of the stage's parameters: the bytes are the same.
+    loaders = parameters.read("execution", Execution).loaders
+    trained = Trained(values.train_on.search, method, run, seed)
+    output, work = run_folder(trained.folder), WORK / "train" / trained.folder
     if "WORLD_SIZE" not in os.environ:  # else another rank may be writing
-        remove_partials(run_folder(name), WORK / "train" / name)
-    ranks = ranks_to_start(os.environ, torch.cuda.device_count(), values.batch)
+        remove_partials(output, work)
+    ranks = ranks_to_start(os.environ, torch.cuda.device_count(), values.recipe.batch)
     if ranks:
-        launch(["-m", "stages.cli", "train", name], ranks)
+        launch(["-m", "stages.cli", "train", method, run, str(seed)], ranks)
         return
     first = os.environ.get("RANK", "0") == "0"
     if not first:
         console.quiet = True  # one of the ranks tells how far all are
-    corpus = DecodedCorpus(decoded_folder(item.corpus))
-    folder = neighbours_folder(item.search)
+    name = values.train_on.corpus
+    corpus = DecodedCorpus(decoded_folder(name), spectrograms_folder(name, method))
+    folder = neighbours_folder(values.train_on.search)
     clips = read_parquet(folder / "clips.parquet")
-    form = read_json(decoded_folder(item.corpus) / "settings.json")
-    sound = {key: form[key] for key in ("sample_rate", "window", "hop")}
-    usage = Usage(
-        side=values.input_side,
-        steps=window_steps(values.window_seconds, **sound),
-        bands=form["bands"],
-        pooling=values.pooling,
-        share=values.pooling_share,
-        temperature=values.pooling_temperature,
-        **sound,
-    )
-    output = run_folder(name)
     if first:
         with atomic_file(output / "training_clips.txt") as file:
             file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())
-    train_localizer(
+    train_method(
         corpus,
         clips["row"].to_numpy(),
         Neighbours(map_npy(folder / "image_ids.npy"), map_npy(folder / "audio_ids.npy")),
-        Recipe(
-            architecture=Architecture(
-                tuple(values.network.blocks),
-                tuple(values.network.channels),
-                tuple(values.network.strides),
-                # Without s_A nothing trains p_v and p_a, and nothing may use them.
-                values.network.projection_layers if values.feature_alignment else 0,
-            ),
-            usage=usage,
-            seed=values.seed,
-            semantic=values.semantic,
-            multi_view=values.multi_view,
-            feature_alignment=values.feature_alignment,
-            symmetric=values.symmetric,
-            k=values.k,
-            temperature=values.temperature,
-            simclr_strength=values.simclr_strength,
-            simclr_area=(values.simclr_smallest_crop, 1.0),
-            epochs=values.epochs,
-            batch=values.batch,
-            learning_rate=values.learning_rate,
-            schedule=values.schedule,
-            precision=values.precision,
-            channels_last=values.channels_last,
-            compile=values.compile,
-            cache_gradients=values.cache_gradients,
-            sync_batch_norm=values.sync_batch_norm,
-            threads=values.threads,
-        ),
+        lambda: begin(method, values.method, corpus.form, seed, values.weights),
+        values.recipe,
+        seed=seed,
         output=output,
-        work=WORK / "train" / name,
-        workers=values.workers,
+        work=work,
+        workers=loaders,
     )
     if first:
         history = read_tsv(output / "history.tsv")
-        told = {
+        summary = {
             "clips": len(clips),
-            "epochs": values.epochs,
-            "batch": values.batch,
+            "epochs": values.recipe.epochs,
+            "batch": values.recipe.batch,
             "loss of the first epoch": history["loss"][0],
             "loss of the last epoch": history["loss"][-1],
         }
-        show_summary(f"train {name}", told, output)
+        show_summary(f"train {trained.name}", summary, output)

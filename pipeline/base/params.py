@@ -1,19 +1,24 @@
 """params.yaml as typed, checked values; a wrong key or value is named with its path.
 
-A stage asks for each key that it needs (`Parameters.read`), and what it asked for is kept
-(`Parameters.keys`), so that a test can hold what a stage reads against what dvc.yaml declares.
-That is why the sections are read one by one and never as a whole file.
+Settings are dataclasses that stand beside the code that they set; pydantic binds them. A stage asks
+for each key that it needs (`Parameters.read`), and what it asked for is kept (`Parameters.keys`),
+so that a test can hold what a stage reads against what dvc.yaml declares. That is why the sections
+are read one by one and never as a whole file.
 """
 
+import re
 import reprlib
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import yaml
+from annotated_types import Ge, Le
+from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
 
@@ -26,286 +31,67 @@ _REPR.maxlevel = 2
 _shown = _REPR.repr
 
 
-@dataclass(frozen=True)
-class Range:
-    """The closed range that a number must lie in."""
-
-    low: float
-    high: float = float("inf")
-
-    def __str__(self) -> str:
-        return f">= {self.low:g}" if self.high == float("inf") else f"{self.low:g} to {self.high:g}"
-
-
-Count = Annotated[int, Range(1)]
-Natural = Annotated[int, Range(0)]
-Share = Annotated[float, Range(0, 1)]
-Positive = Annotated[float, Range(1e-12)]
-Names = list[str]
-
-
-@dataclass(frozen=True)
-class Toy:
-    """How the toy corpus is made: clips a list, native size in pixels, seconds of a clip."""
-
-    seed: Natural
-    train: Count
-    validation: Count
-    test: Count
-    labelled: Count
-    width: Annotated[int, Range(16)]
-    height: Annotated[int, Range(16)]
-    seconds: Positive
-
-
-@dataclass(frozen=True)
-class Decode:
-    """Frames and log-spectrograms (4.1): see `pipeline.decode.corpus.decode_corpus`."""
-
-    side: Count
-    seconds: Positive
-    max_seconds: Positive
-    sample_rate: Count
-    window: Count
-    hop: Count
-    bands: Natural
-    shards: Count
-    seconds_limit: Positive
-    max_reject_share: Share
-
-    def __post_init__(self) -> None:
-        if self.max_seconds < self.seconds:
-            raise InputError(
-                f"max_seconds is {self.max_seconds:g}, expected at least seconds, {self.seconds:g}"
-            )
-        if self.hop > self.window:
-            raise InputError(f"hop is {self.hop}, expected at most window, {self.window}")
-        if self.bands > self.window // 2:
-            raise InputError(
-                f"bands is {self.bands}, expected at most window // 2, {self.window // 2}"
-            )
-
-
-@dataclass(frozen=True)
-class Encoders:
-    """The toy's labelled encoders: see `pipeline.toy.encoders`."""
-
-    seed: Natural
-    image_epochs: Count
-    audio_epochs: Count
-    threads: Count
-
-
-@dataclass(frozen=True)
-class Embed:
-    """Off-the-shelf features (3.3): the timm model, its input side, the seconds of sound used."""
-
-    image_model: str
-    side: Count
-    sound_seconds: Positive
-    batch: Count
-    threads: Count
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Top-k search (3.3): `index` is exact, or approximate for corpora too large for it; `effort`
-    is then what `pipeline.neighbours.search` says. The rest says which listed clips are left out of
-    the training: see `pipeline.neighbours.training_list`."""
-
-    k: Count
-    index: Literal["exact", "ivf", "hnsw"]
-    effort: Count | None
-    threads: Count
-    exclude_test_clips: bool
-    leave_out_silent: bool
-    leave_out_still: bool
-    leave_out_duplicates: bool
-    shortest_seconds: Annotated[float, Range(0)]
-
-
-@dataclass(frozen=True)
-class Network:
-    """The two ResNets (4.1): blocks, channels and stride of each stage; depth of p_v and p_a."""
-
-    blocks: list[Count]
-    channels: list[Count]
-    strides: list[Count]
-    projection_layers: Count
-
-    def __post_init__(self) -> None:
-        if not len(self.blocks) == len(self.channels) == len(self.strides) > 0:
-            raise InputError(
-                f"blocks, channels and strides hold {len(self.blocks)}, {len(self.channels)} and "
-                f"{len(self.strides)} stages, expected the same number"
-            )
-
-
-@dataclass(frozen=True)
-class Train:
-    """The localizer's training (3.2 to 3.4, 4.1): see `pipeline.train.loop.train`."""
-
-    seed: Natural
-    network: Network
-    input_side: Count
-    window_seconds: Positive
-    pooling: Literal["mean", "top", "softmax", "max", "trimap"]
-    pooling_share: Annotated[float, Range(1e-6, 1)]
-    pooling_temperature: Positive
-    semantic: bool
-    multi_view: bool
-    feature_alignment: bool
-    symmetric: bool
-    k: Count
-    temperature: Positive
-    simclr_strength: Annotated[float, Range(0, 1.25)]
-    simclr_smallest_crop: Annotated[float, Range(0.01, 1)]
-    epochs: Count
-    batch: Annotated[int, Range(2)]
-    learning_rate: Positive
-    schedule: Literal["constant", "one-cycle"]
-    precision: Literal["float32", "bfloat16", "float16"]
-    channels_last: bool
-    compile: bool
-    cache_gradients: bool
-    sync_batch_norm: bool
-    workers: Natural
-    threads: Count
-
-
-@dataclass(frozen=True)
-class Evaluate:
-    """How a localizer is scored: seed of the baselines, batch size of the network."""
-
-    seed: Natural
-    batch: Count
-    threads: Count
-
-
-@dataclass(frozen=True)
-class Execution:
-    """Where decode and embed run: see `pipeline.execution.ray`. No result depends on it, so no
-    stage declares it."""
-
-    engine: Literal["local", "ray"]
-    address: str | None
-
-
-@dataclass(frozen=True)
-class ToyItem:
-    """A toy corpus to make; `section` is the key of its settings."""
-
-    section: str
-    encoders: str
-
-
-@dataclass(frozen=True)
-class CorpusItem:
-    """A corpus on disk: its layout, its folder, the key of its settings and what differs."""
-
-    reader: Literal["vggsound", "flickr", "avsbench", "is3", "folder"]
-    root: str
-    decode: str
-    override: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class EmbeddingItem:
-    """Features of a corpus: the folder with the encoders' weight files, the key of the settings."""
-
-    corpus: str
-    weights: str
-    embed: str
-
-
-@dataclass(frozen=True)
-class SearchItem:
-    """A neighbour search among the clips of one training list of an embedded corpus; the lists in
-    `annotations` say which of its clips are a benchmark's."""
-
-    corpus: str
-    list: str
-    annotations: str
-    neighbours: str
-
-
-@dataclass(frozen=True)
-class RunItem:
-    """A training run: its corpus and neighbours, the key of its settings and what differs."""
-
-    corpus: str
-    search: str
-    train: str
-    override: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class PublishedItem:
-    """Somebody's localizer file in place of a training: the list that it was trained on, the corpus
-    that says how its sounds are decoded, and the key of what else it is fed (`train`'s). A file
-    that has p_v and p_a names them nowhere, so `projections` may."""
-
-    corpus: str
-    weights: str
-    list: str
-    train: str
-    override: dict[str, Any] = field(default_factory=dict)
-    projections: Names | None = None
-
-    def __post_init__(self) -> None:
-        if self.projections is not None and len(self.projections) != 2:
-            raise InputError(
-                f"projections: found {self.projections}, expected p_v's and p_a's name"
-            )
-
-
-@dataclass(frozen=True)
-class Ground:
-    """What a benchmark stands on: corpus, its folder (for masks), annotations, OGL's encoder."""
-
-    corpus: str
-    root: str
-    annotations: str
-    weights: str
-    embed: str
-    evaluate: str
-
-
-@dataclass(frozen=True)
-class EvaluationItem:
-    """A run on a benchmark."""
-
-    run: str
-    benchmark: str
-    ground: Ground
-
-
-@dataclass(frozen=True)
-class Study:
-    """What one `dvc repro` makes: the matrix of each stage."""
-
-    toys: dict[str, ToyItem]
-    corpora: dict[str, CorpusItem]
-    embeddings: dict[str, EmbeddingItem]
-    searches: dict[str, SearchItem]
-    runs: dict[str, RunItem]
-    published: dict[str, PublishedItem]
-    evaluations: dict[str, EvaluationItem]
-
-
-# The C parser, where YAML was built with it, reads params.yaml several times as fast.
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """As safe as YAML's own, which takes the last of two equal keys and says nothing."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"{key.value!r} is given twice", key.start_mark
-                )
-            seen.add(str(key.value))
-        return super().construct_mapping(node, deep)
+@dataclass_transform(frozen_default=True)
+def settings(kind: type[T]) -> type[T]:
+    """A frozen dataclass that `Parameters.read` binds: no key beyond its fields, no value of
+    another type. Its `__post_init__` may raise ValueError for values that contradict each other."""
+    kind.__pydantic_config__ = ConfigDict(  # type: ignore[attr-defined]
+        extra="forbid", strict=True, allow_inf_nan=False
+    )
+    return dataclass(frozen=True)(kind)
+
+
+def _from_text(value: Any) -> Any:
+    """YAML 1.1 takes 1e-4 for text, and `dvc exp run -S` writes it so."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value
+
+
+Number = Annotated[float, BeforeValidator(_from_text)]
+Count = Annotated[int, Field(ge=1)]
+Natural = Annotated[int, Field(ge=0)]
+Share = Annotated[Number, Field(ge=0, le=1)]
+Positive = Annotated[Number, Field(ge=1e-12)]
+NotNegative = Annotated[Number, Field(ge=0)]
+
+
+def _load(text: str) -> Any:
+    """YAML's content. The safe loader takes the last of two equal keys and says nothing, so they
+    are looked for in what is written, before anchors and merges are worked in."""
+    # The C parser, where YAML was built with it, reads params.yaml several times as fast.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None
+        _check_keys(node)
+        return loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _check_keys(root: yaml.Node) -> None:
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            keys: set[str] = set()
+            for key, value in node.value:
+                if isinstance(key, yaml.ScalarNode) and key.value in keys:
+                    raise yaml.constructor.ConstructorError(
+                        None, None, f"{key.value!r} is given twice", key.start_mark
+                    )
+                keys.add(str(key.value))
+                waiting += [key, value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += node.value
 
 
 class Parameters:
@@ -316,7 +102,7 @@ class Parameters:
         self.path = path
         self.keys: list[str] = []
         try:
-            self._content = yaml.load(path.read_text(encoding="utf-8-sig"), _Loader)
+            self._content = _load(path.read_text(encoding="utf-8-sig"))
         except FileNotFoundError:
             raise InputError(f"{path}: not found; run avloc in the project's folder") from None
         except OSError as error:
@@ -326,8 +112,9 @@ class Parameters:
             found = " ".join(str(error).split())
             raise InputError(f"{path}: expected YAML, found: {found}") from error
 
-    def read(self, key: str, kind: type[T], override: Mapping[str, Any] | None = None) -> T:
-        """The value at the dotted `key` as a `kind`, with `override` put over its entries.
+    def read(self, key: str, kind: type[T], *overrides: Mapping[str, Any]) -> T:
+        """The value at the dotted `key` as a `kind`, with `overrides` put over its entries, one
+        after the other.
 
         Raises `InputError` with the full path of the first missing, unknown or wrong entry.
         """
@@ -339,13 +126,14 @@ class Parameters:
                 raise InputError(f"{self.path}: {key}: not found; {above} holds: {known}")
             value = value[part]
         self.keys.append(key)
-        if override:
-            value = _merged(value, override)
-        return _bound(kind, value, f"{self.path}: {key}")
+        return self.bound(kind, key, value, *overrides)
 
-    def studies(self) -> list[Study]:
-        """The active study, and then all of them; raises as `read` does."""
-        return [self.read("active", Study), *self.read("studies", dict[str, Study]).values()]
+    def bound(self, kind: type[T], key: str, value: Any, *overrides: Mapping[str, Any]) -> T:
+        """A value that stands at `key`, or part of it, as a `kind`, with `overrides` put over it;
+        raises as `read` does."""
+        for override in overrides:
+            value = _merged(value, override)
+        return bound(kind, value, f"{self.path}: {key}")
 
 
 def _merged(value: Any, override: Mapping[str, Any]) -> Any:
@@ -359,67 +147,94 @@ def _merged(value: Any, override: Mapping[str, Any]) -> Any:
     return merged
 
 
-def _bound(kind: Any, value: Any, path: str) -> Any:
-    """`value` checked against the type `kind` and converted to it."""
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is Annotated:
-        bound = _bound(arguments[0], value, path)
-        for rule in arguments[1:]:
-            if isinstance(rule, Range) and not rule.low <= bound <= rule.high:
-                raise InputError(f"{path}: found {_shown(value)}, expected {rule}")
-        return bound
-    if origin is Literal:
-        if value not in arguments:
-            allowed = ", ".join(arguments)
-            raise InputError(f"{path}: found {_shown(value)}, expected one of {allowed}")
-        return value
-    if origin in (typing.Union, types.UnionType):
-        return None if value is None else _bound(arguments[0], value, path)
-    if origin is list:
-        if not isinstance(value, list):
-            raise InputError(f"{path}: found {_shown(value)}, expected a list")
-        return [_bound(arguments[0], v, f"{path}[{i}]") for i, v in enumerate(value)]
-    if origin is dict:
-        if not isinstance(value, Mapping):
-            raise InputError(f"{path}: found {_shown(value)}, expected a mapping")
-        return {str(k): _bound(arguments[1], v, f"{path}.{k}") for k, v in value.items()}
-    if is_dataclass(kind):
-        return _bound_dataclass(kind, value, path)
-    return value if kind is Any else _bound_scalar(kind, value, path)
+def bound(kind: type[T], value: Any, path: str) -> T:
+    """`value` checked against the type `kind` and converted to it; `path` names it in errors.
 
-
-def _bound_dataclass(kind: Any, value: Any, path: str) -> Any:
-    if not isinstance(value, Mapping):
-        raise InputError(f"{path}: found {_shown(value)}, expected a mapping")
-    hints = typing.get_type_hints(kind, include_extras=True)
-    for key in value:
-        if key not in hints:
-            raise InputError(f"{path}.{key}: unknown key, expected one of {', '.join(hints)}")
-    entries = {}
-    for entry in fields(kind):
-        if entry.name in value:
-            inner = f"{path}.{entry.name}"
-            entries[entry.name] = _bound(hints[entry.name], value[entry.name], inner)
-        elif entry.default is MISSING and entry.default_factory is MISSING:
-            raise InputError(f"{path}.{entry.name}: missing")
+    Raises `InputError` for the first missing, unknown or wrong entry, in one line."""
     try:
-        return kind(**entries)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+        return _adapter(kind).validate_python(value)
+    except ValidationError as error:
+        # Validators' own exceptions stand in `ctx`; the input itself is never printed whole.
+        raise InputError(_first(error.errors(include_url=False)[0], kind, path)) from None
 
 
-def _bound_scalar(kind: type, value: Any, path: str) -> Any:
-    if kind is float:
-        try:
-            # YAML 1.1 takes 1e-4 for text, and `dvc exp run -S` writes it so.
-            if not isinstance(value, bool) and isinstance(value, int | float | str):
-                number = float(value)
-                if number == number and abs(number) != float("inf"):
-                    return number
-        except (ValueError, OverflowError):
-            pass  # refused below, together with every other kind of value
-        raise InputError(f"{path}: found {_shown(value)}, expected a finite number")
-    expected = {int: "a whole number", bool: "true or false", str: "text"}[kind]
-    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-        raise InputError(f"{path}: found {_shown(value)}, expected {expected}")
-    return value
+@lru_cache(maxsize=256)
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)
+
+
+# pydantic's names of what a value is not, in the words of this project.
+_WORDS = {
+    "int": "a whole number",
+    "float": "a finite number",
+    "finite": "a finite number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "a mapping",
+    "dataclass": "a mapping",
+}
+
+
+def _first(error: Mapping[str, Any], kind: Any, path: str) -> str:
+    """One line for one of pydantic's errors about a value of type `kind` at `path`."""
+    place, inner = path, kind
+    above = kind
+    for part in error["loc"]:
+        if part == "[key]":
+            break
+        place += f"[{part}]" if isinstance(part, int) else f".{part}"
+        above, inner = inner, _inside(inner, part)
+    name = error["type"]
+    if name == "missing":
+        return f"{place}: missing"
+    if name in ("unexpected_keyword_argument", "extra_forbidden"):
+        known = ", ".join(entry.name for entry in fields(_plain(above)))
+        return f"{place}: unknown key, expected one of {known}"
+    if name == "value_error":
+        return f"{place}: {error['ctx']['error']}"
+    if name == "literal_error":
+        known = ", ".join(re.findall(r"'([^']*)'", error["ctx"]["expected"]))
+        expected = f"one of {known}"
+    elif name in ("greater_than_equal", "less_than_equal"):
+        expected = _range(inner)
+    else:
+        expected = _WORDS.get(name.split("_")[0], error["msg"])
+    return f"{place}: found {_shown(error['input'])}, expected {expected}"
+
+
+def _plain(kind: Any) -> Any:
+    """A type without its annotations and its `None`."""
+    while typing.get_origin(kind) is Annotated:
+        kind = typing.get_args(kind)[0]
+    if typing.get_origin(kind) in (typing.Union, types.UnionType):
+        return _plain(next(k for k in typing.get_args(kind) if k is not type(None)))
+    return kind
+
+
+def _inside(kind: Any, part: str | int) -> Any:
+    """The type of an entry of a mapping, a list or a dataclass."""
+    kind = _plain(kind)
+    if is_dataclass(kind):
+        return typing.get_type_hints(kind, include_extras=True).get(str(part), Any)
+    arguments = typing.get_args(kind)
+    return arguments[-1] if arguments else Any
+
+
+def _range(kind: Any) -> str:
+    """The closed range that a number of an annotated type lies in."""
+    low, high = None, None
+    waiting = [kind]
+    while waiting:
+        entry = waiting.pop()
+        if typing.get_origin(entry) in (Annotated, typing.Union, types.UnionType):
+            waiting += [*typing.get_args(entry), *getattr(entry, "__metadata__", ())]
+        for rule in [entry, *getattr(entry, "metadata", ())]:
+            if isinstance(rule, Ge):
+                low = rule.ge
+            elif isinstance(rule, Le):
+                high = rule.le
+    if low is None:
+        return f"<= {high:g}"
+    return f">= {low:g}" if high is None else f"{low:g} to {high:g}"

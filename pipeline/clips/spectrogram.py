@@ -96,3 +96,38 @@ def repeat_to(samples: torch.Tensor, n: int) -> torch.Tensor:
         return samples
     repeats = [1] * (samples.ndim - 1) + [-(-n // length)]
     return samples.repeat(repeats)[..., :n]
+
+
+from dataclasses import dataclass  # noqa: E402
+
+
+@dataclass(frozen=True)
+class SoundForm:
+    sample_rate: int = 16000
+    window: int = 512
+    hop: int = 159
+    bands: int = 0
+
+    divisor = 12.0
+
+    @property
+    def bins(self) -> int:
+        return self.bands or self.window // 2 + 1
+
+    def steps(self, seconds: float) -> int:
+        return spectrogram_length(round(seconds * self.sample_rate), self.window, self.hop)
+
+    def samples(self, steps: int) -> int:
+        return self.window + (steps - 1) * self.hop
+
+    def seconds(self, steps: int) -> float:
+        return self.samples(steps) / self.sample_rate
+
+    def spectrogram(self, samples: torch.Tensor) -> torch.Tensor:
+        return log_spectrogram(
+            samples,
+            sample_rate=self.sample_rate,
+            window=self.window,
+            hop=self.hop,
+            bands=self.bands,
+        )

@@ -22,6 +22,7 @@ IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 SOUND_DIVISOR = 12.0  # 4.1: log-spectrograms are divided by it
 LIGHT_SCALE = 1.1  # 3.3: resized to 1.1 x the input before the random crop
 DRAWS = 12  # uniform numbers that a view of one clip takes
+RELEASED_DRAWS = 14  # ... that `released_view` takes
 
 _LUMINANCE = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision and PIL weigh the channels
 
@@ -37,10 +38,10 @@ def normalise(frames: Tensor) -> Tensor:
     return (frames - mean) / torch.tensor(IMAGENET_DEVIATION, device=frames.device)[:, None, None]
 
 
-def spectrograms(stored: Tensor) -> Tensor:
-    """Stored log-spectrograms (B, steps, bands), time first, to the network's input
-    (B, 1, bands, steps) float32, divided by 12 (4.1)."""
-    return (stored.transpose(1, 2).float() / SOUND_DIVISOR).unsqueeze(1)
+def spectrograms(stored: Tensor, divisor: float = SOUND_DIVISOR) -> Tensor:
+    """Stored spectrograms (B, steps, bins), time first, to the network's input (B, 1, bins, steps)
+    float32, divided by the form's divisor: 12 for the paper's (4.1)."""
+    return (stored.transpose(1, 2).float() / divisor).unsqueeze(1)
 
 
 def plain_view(frames: Tensor, side: int) -> Tensor:
@@ -91,18 +92,44 @@ def simclr_view(
     factors = 1 + (2 * draws[:, 6:9] - 1) * 0.8 * strength
     factors = torch.where(jittered[:, None], factors.clamp_min(0), 1.0)
     shift = torch.where(jittered, (2 * draws[:, 9] - 1) * 0.2 * strength, 0.0)
-    for operation in order:
-        if operation == 3:
-            pictures = shift_hue(pictures, shift)
-        else:
-            adjust = (brighten, contrast, saturate)[operation]
-            pictures = adjust(pictures, factors[:, operation])
+    pictures = _jitter(pictures, factors, shift, order)
     grey = (draws[:, 10] < 0.2)[:, None, None, None]
     pictures = torch.where(grey, luminance(pictures), pictures)
     # One number decides both: below a half no blur, above it the deviation.
     blurred = draws[:, 11] >= 0.5
     sigma = torch.where(blurred, 0.1 + (2 * draws[:, 11] - 1) * 1.9, 0.0) * side / 224
     return normalise(blur(pictures, sigma, side // 10 // 2 * 2 + 1))
+
+
+def released_view(
+    frames: Tensor, draws: Tensor, side: int, *, order: Sequence[int] = (0, 1, 2, 3)
+) -> Tensor:
+    """v_aug as the authors' training code makes it (kaistmm/ssl_kccv @ 7e178e6, Alignment).
+
+    In this order: a turn by 0, 90, 180 or 270 degrees on the frame's own canvas; with probability
+    4/5 brightness, contrast and saturation by factors in (0, 0.4) and a hue shift in (0, 0.1), in
+    the given `order`; with 1/2 a blur over 3 pixels of deviation 0.1 to 2; the light crop; flips
+    of both axes; a shift of up to a fifth of the side, black behind it; with 1/5 greyscale.
+
+    frames: (B, H, W, 3) uint8, as stored (theirs are blurred at the file's own size, which is
+    larger); draws: (B, RELEASED_DRAWS); returns normalised (B, 3, side, side) float32.
+    """
+    draws = draws.to(frames.device)
+    pictures = _turned(_unit(frames), (4 * draws[:, 0]).long().clamp_max(3))
+    jittered = draws[:, 1] < 0.8
+    factors = torch.where(jittered[:, None], 0.4 * draws[:, 2:5], 1.0)
+    shift = torch.where(jittered, 0.1 * draws[:, 5], 0.0)
+    pictures = _jitter(pictures, factors, shift, order)
+    blurred = draws[:, 6] >= 0.5
+    pictures = blur(pictures, torch.where(blurred, 0.1 + (2 * draws[:, 6] - 1) * 1.9, 0.0), 3)
+    resized = round(LIGHT_SCALE * side)
+    corner = (draws[:, 7:9] * (resized - side + 1)).floor()
+    extent = torch.full_like(corner, side / resized)
+    pictures = _crop(pictures, corner / resized, extent, draws[:, 9] < 0.5, side)
+    pictures = torch.where((draws[:, 10] < 0.5)[:, None, None, None], pictures.flip(2), pictures)
+    pictures = _shifted(pictures, ((2 * draws[:, 11:13] - 1) * 0.2 * side).round().long())
+    grey = (draws[:, 13] < 0.2)[:, None, None, None]
+    return normalise(torch.where(grey, luminance(pictures), pictures))
 
 
 def luminance(pictures: Tensor) -> Tensor:
@@ -175,6 +202,45 @@ def _taps(side: int, size: int, device: torch.device) -> Tensor:
     source = (source + torch.arange(size, device=device) - size // 2).abs()
     source = torch.where(source >= side, 2 * (side - 1) - source, source)
     return functional.one_hot(source, side).float()
+
+
+def _jitter(pictures: Tensor, factors: Tensor, shift: Tensor, order: Sequence[int]) -> Tensor:
+    """Brightness, contrast and saturation by `factors` (B, 3) and hue by `shift` (B,), in the given
+    order of these four."""
+    for operation in order:
+        if operation == 3:
+            pictures = shift_hue(pictures, shift)
+        else:
+            adjust = (brighten, contrast, saturate)[operation]
+            pictures = adjust(pictures, factors[:, operation])
+    return pictures
+
+
+def _turned(pictures: Tensor, quarters: Tensor) -> Tensor:
+    """Each picture turned by its number of quarter turns about the canvas' centre; what leaves the
+    canvas is cut off, what enters it is black. pictures: (B, 3, H, W); quarters: (B,) int64."""
+    height, width = pictures.shape[2:]
+    turned = pictures.clone()
+    for quarter in (1, 2, 3):
+        chosen = (quarters == quarter).nonzero().squeeze(1)
+        part = torch.rot90(pictures[chosen], quarter, (2, 3))
+        # torch's pad with negative numbers cuts.
+        across, down = width - part.shape[3], height - part.shape[2]
+        edges = [across // 2, across - across // 2, down // 2, down - down // 2]
+        turned = turned.index_copy(0, chosen, functional.pad(part, edges))
+    return turned
+
+
+def _shifted(pictures: Tensor, offsets: Tensor) -> Tensor:
+    """Each picture moved by its whole pixels (x, y), black behind it. offsets: (B, 2) int64."""
+    side = pictures.shape[-1]
+    places = torch.arange(side, device=pictures.device)
+    x, y = places - offsets[:, :1], places - offsets[:, 1:]
+    inside = ((y >= 0) & (y < side))[:, :, None] & ((x >= 0) & (x < side))[:, None, :]
+    batch = torch.arange(len(pictures), device=pictures.device)[:, None, None]
+    y, x = y.clamp(0, side - 1)[:, :, None], x.clamp(0, side - 1)[:, None, :]
+    moved = pictures.permute(0, 2, 3, 1)[batch, y, x].permute(0, 3, 1, 2)
+    return moved * inside[:, None]
 
 
 def _unit(frames: Tensor) -> Tensor:

@@ -145,16 +145,36 @@ def load_encoders(folder: Path, image_model: str, side: int) -> tuple[ImageEncod
 
 
 def load_image_encoder(folder: Path, image_model: str, side: int) -> ImageEncoder:
-    """The image encoder whose weights lie in `folder` as `image.*`, with any of the known endings;
-    where they do not, timm fetches those of `image_model`.
+    """The image encoder whose weights lie in `folder`, see `image_weights_file`; where they do not,
+    timm fetches those of `image_model`.
 
-    Raises `InputError` as `image_encoder` does, and where the folder holds several such files."""
-    found = [path for suffix in SUFFIXES if (path := folder / f"image{suffix}").is_file()]
-    if len(found) > 1:
-        names = ", ".join(path.name for path in found)
-        raise InputError(f"{folder}: holds {names}, expected one file of image weights")
-    place = folder / "image.safetensors"
-    return image_encoder(image_model, found[0] if found else None, side=side, place=place)
+    Raises `InputError` as `image_encoder` and `image_weights_file` do."""
+    place = folder / f"{image_model}.safetensors"
+    found = image_weights_file(folder, image_model)
+    return image_encoder(image_model, found, side=side, place=place)
+
+
+def image_weights_file(folder: Path, image_model: str) -> Path | None:
+    """The file of an image model's weights in a folder, with any of the known endings: under the
+    model's own name, else as `image.*`, which stands for every model; None where there is none.
+
+    Raises `InputError` where the folder holds several of one name."""
+    for name in (image_model, "image"):
+        found = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()]
+        if len(found) > 1:
+            names = ", ".join(path.name for path in found)
+            raise InputError(f"{folder}: holds {names}, expected one file of image weights")
+        if found:
+            return found[0]
+    return None
+
+
+def image_network_state(folder: Path, image_model: str) -> dict[str, Tensor]:
+    """The entries of an ImageNet ResNet by torchvision's names, which timm shares, from the same
+    places as `load_image_encoder`'s: what a method's image network may begin with. Raises as that
+    does."""
+    encoder = load_image_encoder(folder, image_model, side=224)
+    return dict(encoder.network.state_dict())
 
 
 def image_encoder(

@@ -8,18 +8,20 @@ differently; the price is that the metrics are computed six times.
 import math
 import os
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 
-from pipeline.benchmarks import Benchmark, Predictions, Scores
+from pipeline.benchmarks import NOISE, SILENCE, Benchmark, Predictions, Scores
 from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders.load import ImageEncoder
 from pipeline.errors import InputError
-from pipeline.predict.predictor import Predictor
+from pipeline.methods.contract import Method
+from pipeline.predict.predictor import Predictor, synthetic_sounds
 
 _CHUNK = 64  # frames or ground truths held at a time
 
@@ -34,20 +36,41 @@ class Evaluation:
     maps: np.ndarray | None
 
 
-def evaluate(
+def evaluate_method(
     benchmark: Benchmark,
-    predictor: Predictor,
-    untrained: Predictor,
-    objects: ImageEncoder,
+    method: Method,
+    corpus: DecodedCorpus,
+    objects: "ObjectMaps",
     training_clips: Collection[str],
     *,
     seed: int,
     batch: int = 64,
+    device: torch.device | None = None,
+) -> Evaluation:
+    """Score a method on `benchmark`, beside the same networks untrained, drawn from `seed`, and the
+    baselines; otherwise as `evaluate`. `corpus` holds the benchmark's clips."""
+    kind: Any = type(method)
+    untrained: Method = kind(method.settings, method.form, seed=seed)
+    reserved = dict(zip((SILENCE, NOISE), synthetic_sounds(method, seed), strict=True))
+    ours, theirs = (
+        Predictor(each, corpus, reserved=reserved, batch=batch, device=device)
+        for each in (method, untrained)
+    )
+    return evaluate(benchmark, ours, theirs, objects, training_clips, seed=seed)
+
+
+def evaluate(
+    benchmark: Benchmark,
+    predictor: Predictor,
+    untrained: Predictor,
+    objects: "ObjectMaps",
+    training_clips: Collection[str],
+    *,
+    seed: int,
 ) -> Evaluation:
     """Score `predictor` and the baselines on `benchmark`, whose clips its corpus holds.
 
-    `untrained` is the same network before training, `objects` the encoder of OGL's object maps,
-    `seed` that of the random baseline. `leaked_clips` counts the benchmark's clips that are in
+    `untrained` is the same network before training, `objects` gives OGL's object maps, `seed` that of the random baseline. `leaked_clips` counts the benchmark's clips that are in
     `training_clips`. Raises `InputError` where no sample of the benchmark is at hand.
     """
     samples = benchmark.samples
@@ -60,7 +83,7 @@ def evaluate(
     queries = pairs[: benchmark.retrieval_count]
     object_maps = None
     if benchmark.wants_maps:
-        object_maps = _object_maps(predictor.corpus, objects, [f for f, _ in pairs], batch)
+        object_maps = objects.of([frame for frame, _ in pairs])
     ours = _predict(predictor, benchmark, pairs, queries)
     ours.object_maps = object_maps
     scores = benchmark.score(ours)
@@ -136,19 +159,25 @@ def _baselines(
         yield "bound", Predictions(bound)
 
 
-def _object_maps(
-    corpus: DecodedCorpus, encoder: ImageEncoder, frames: list[str], batch: int
-) -> np.ndarray:
-    """The object map of each frame, (N, h, w) float32; a frame in several pairs is encoded once."""
-    unique = list(dict.fromkeys(frames))
-    device = encoder.mean.device
-    parts = []
-    for start in range(0, len(unique), batch):
-        pictures = torch.from_numpy(_stored(corpus, unique[start : start + batch]))
-        with torch.inference_mode():
-            parts.append(encoder.object_map(pictures.to(device)).cpu().numpy())
-    place = {clip: number for number, clip in enumerate(unique)}
-    return np.concatenate(parts)[[place[clip] for clip in frames]]
+class ObjectMaps:
+    """The object maps of a corpus' frames; each frame is encoded once, however many samples and
+    benchmarks it is in."""
+
+    def __init__(self, corpus: DecodedCorpus, encoder: ImageEncoder, batch: int = 64) -> None:
+        self.corpus, self.encoder, self.batch = corpus, encoder, batch
+        self._made: dict[str, np.ndarray] = {}
+
+    @torch.inference_mode()
+    def of(self, frames: Sequence[str]) -> np.ndarray:
+        """The object map of each clip's frame, (N, h, w) float32."""
+        missing = [clip for clip in dict.fromkeys(frames) if clip not in self._made]
+        device = self.encoder.mean.device
+        for start in range(0, len(missing), self.batch):
+            part = missing[start : start + self.batch]
+            pictures = torch.from_numpy(_stored(self.corpus, part)).to(device)
+            maps = self.encoder.object_map(pictures).cpu().numpy()
+            self._made.update(zip(part, maps, strict=True))
+        return np.stack([self._made[clip] for clip in frames])
 
 
 def _stored(corpus: DecodedCorpus, clips: list[str]) -> np.ndarray:

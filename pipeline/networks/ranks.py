@@ -63,8 +63,8 @@ def gather(local: Tensor) -> Tensor:
     return _Gather.apply(local) if count() > 1 else local
 
 
-def everyones(value: Any) -> list[Any]:
-    """A small value of each rank, in their order; nobody goes on before all have come here."""
+def all_values(value: Any) -> list[Any]:
+    """All ranks' values in rank order; acts as a barrier."""
     if count() == 1:
         return [value]
     values: list[Any] = [None] * count()

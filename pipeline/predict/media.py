@@ -1,6 +1,6 @@
-"""A localizer asked about media as they lie on disk, outside any corpus.
+"""A method asked about media as they lie on disk, outside any corpus.
 
-The clip is decoded, windowed and resized as the stages do it, by the usage that the weights carry.
+The clip is decoded, windowed and resized as the stages do it, in the form that the weights carry.
 The frame goes straight to the network's side instead of through a stored one a tenth larger, so
 maps agree with the stages' up to one resampling.
 """
@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.clips.spectrogram import log_spectrogram, repeat_to
-from pipeline.clips.views import plain_view, spectrograms
+from pipeline.clips.spectrogram import repeat_to
 from pipeline.errors import InputError
 from pipeline.media.container import MediaError, Picture, read_picture, read_sound
-from pipeline.methods.localizer import Localizer, Usage, localization_map
-from pipeline.predict.predictor import made_sounds
+from pipeline.methods.contract import Method, expand
+from pipeline.predict.predictor import synthetic_sounds
 
 _SECONDS = 60.0  # of a longer sound the middle is enough for any window
 _CLEAR = 0.1  # of a cosine: what a map's maximum must be above silence and noise to be called sure
@@ -35,22 +34,19 @@ class Found:
     noise: float
 
 
-def localize_media(localizer: Localizer, picture: Path, sound: Path) -> Found:
+def localize_media(method: Method, picture: Path, sound: Path) -> Found:
     """The map of the middle frame of `picture` under the middle window of `sound`.
 
     Raises `InputError` naming the file that has no picture or sound, or cannot be decoded.
     """
-    usage = localizer.usage
-    frame = picture_of(picture, usage.side).frame
-    window = middle_window(sound, usage)
-    made = [torch.from_numpy(made).float() for made in made_sounds(usage)]
-    sounds = torch.stack([window, *made])
+    frame = picture_of(picture, method.side).frame
+    window = middle_window(sound, method)
+    synthetic = [torch.from_numpy(sound).float() for sound in synthetic_sounds(method)]
+    sounds = torch.stack([window, *synthetic])
+    method.eval()
     with torch.inference_mode():
-        v = localizer.eval().encode_frames(
-            plain_view(torch.from_numpy(frame[None].copy()), usage.side)
-        )
-        a = localizer.encode_sounds(spectrograms(sounds))
-        maps = localization_map(v.expand(3, -1, -1, -1), a).numpy()
+        v = method.frame_features(torch.from_numpy(frame[None].copy()))
+        maps = method.maps(expand(v, len(sounds)), method.sound_features(sounds)).numpy()
     return Found(frame, maps[0], float(maps[1].max()), float(maps[2].max()))
 
 
@@ -62,23 +58,18 @@ def picture_of(path: Path, side: int) -> Picture:
         raise InputError(f"{path}: {error}") from None
 
 
-def middle_window(path: Path, usage: Usage) -> Tensor:
-    """The log-spectrogram of the middle of a file's sound, (steps, bands) float32; a sound shorter
-    than the window is repeated. Raises `InputError` naming the file."""
+def middle_window(path: Path, method: Method) -> Tensor:
+    """The spectrogram of the middle of a file's sound, (steps, bins) float32; a sound shorter than
+    the window is repeated. Raises `InputError` naming the file."""
+    form = method.form
     try:
-        heard = read_sound(path, sample_rate=usage.sample_rate, max_seconds=_SECONDS).samples
+        heard = read_sound(path, sample_rate=form.sample_rate, max_seconds=_SECONDS).samples
     except MediaError as error:
         raise InputError(f"{path}: {error}") from None
-    wanted = usage.window + (usage.steps - 1) * usage.hop
+    wanted = form.samples(method.steps)
     samples = repeat_to(torch.from_numpy(heard), wanted)
     start = (len(samples) - wanted) // 2
-    return log_spectrogram(
-        samples[start : start + wanted],
-        sample_rate=usage.sample_rate,
-        window=usage.window,
-        hop=usage.hop,
-        bands=usage.bands,
-    ).T
+    return form.spectrogram(samples[start : start + wanted]).T
 
 
 def place_in_words(heat: np.ndarray) -> tuple[float, float, str]:

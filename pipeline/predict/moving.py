@@ -16,14 +16,13 @@ import torch
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import log_spectrogram, repeat_to, spectrogram_length
-from pipeline.clips.views import plain_view, spectrograms
+from pipeline.clips.spectrogram import SoundForm, repeat_to
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.media.container import PICTURE_FILES, MediaError, read_sound
 from pipeline.media.playback import play_picture
-from pipeline.methods.localizer import Localizer, Usage, localization_map
+from pipeline.methods.contract import Features, Method, expand
 from pipeline.predict.media import picture_of
-from pipeline.train.batches import sound_window
 
 INTERVAL = 0.1  # s between maps
 _BATCH = 32
@@ -41,32 +40,32 @@ class Moving:
 
 
 @torch.inference_mode()
-def localize_moving(localizer: Localizer, picture: Path, sound: Path) -> Moving:
+def localize_moving(method: Method, picture: Path, sound: Path) -> Moving:
     """The maps of a clip: the frames of `picture` under the sound of `sound` around them.
 
     It lasts as long as the picture, or as the sound where the picture is a still one; a sound that
     is shorter is followed by silence. Raises `InputError` naming the file that has no picture or
     sound, or cannot be decoded.
     """
-    usage = localizer.usage
+    rate = method.form.sample_rate
     try:
-        heard = read_sound(sound, sample_rate=usage.sample_rate, seconds_limit=float("inf")).samples
+        heard = read_sound(sound, sample_rate=rate, seconds_limit=float("inf")).samples
     except MediaError as error:
         raise InputError(f"{sound}: {error}") from None
-    localizer.eval()
+    method.eval()
     if picture.suffix.lower() in PICTURE_FILES:
-        seconds, count = len(heard) / usage.sample_rate, 0
-        still = torch.from_numpy(picture_of(picture, usage.side).frame.copy())[None]
+        seconds, count = len(heard) / rate, 0
+        still = torch.from_numpy(picture_of(picture, method.side).frame.copy())[None]
         moments = max(1, round(seconds / INTERVAL))
-        v = localizer.encode_frames(plain_view(still, usage.side))
+        v = method.frame_features(still)
         maps = []
         for first in range(0, moments, _BATCH):
-            part = v.expand(min(_BATCH, moments - first), -1, -1, -1)
-            maps.append(_maps(localizer, part, heard, seconds, first))
+            number = min(_BATCH, moments - first)
+            maps.append(_maps(method, expand(v, number), heard, seconds, first, number))
     else:
-        collector = _Moments(usage.side)
+        collector = _Moments(method.side)
         try:
-            maps = list(_played(localizer, collector.batches(picture), collector, heard))
+            maps = list(_played(method, collector.batches(picture), collector, heard))
         except MediaError as error:
             raise InputError(f"{picture}: {error}") from None
         seconds, count = collector.seconds, collector.frames
@@ -74,37 +73,40 @@ def localize_moving(localizer: Localizer, picture: Path, sound: Path) -> Moving:
 
 
 def _played(
-    localizer: Localizer,
+    method: Method,
     batches: Iterator[list[np.ndarray]],
     collector: "_Moments",
     heard: np.ndarray,
 ) -> Iterator[Tensor]:
     """The maps of each batch of pictures as soon as the sound around it is certain, so that no more
     features are kept than a window is long."""
-    usage, first = localizer.usage, 0
-    waiting: deque[Tensor] = deque()
+    first = 0
+    waiting: deque[tuple[int, Features]] = deque()
     for batch in batches:
         frames = torch.from_numpy(np.stack(batch))
-        waiting.append(localizer.encode_frames(plain_view(frames, usage.side)))
+        waiting.append((len(batch), method.frame_features(frames)))
         # Whether silence follows a sound that has ended is known when the picture goes on.
-        certain = collector.seconds - _DELAY - _window_seconds(usage)
-        while waiting and (first + len(waiting[0])) * INTERVAL < certain:
-            yield _maps(localizer, waiting[0], heard, collector.seconds, first)
-            first += len(waiting.popleft())
-    for v in waiting:
-        yield _maps(localizer, v, heard, collector.seconds, first)
-        first += len(v)
+        certain = collector.seconds - _DELAY - method.form.seconds(method.steps)
+        while waiting and (first + waiting[0][0]) * INTERVAL < certain:
+            number, v = waiting.popleft()
+            yield _maps(method, v, heard, collector.seconds, first, number)
+            first += number
+    for number, v in waiting:
+        yield _maps(method, v, heard, collector.seconds, first, number)
+        first += number
 
 
-def _maps(localizer: Localizer, v: Tensor, heard: np.ndarray, seconds: float, first: int) -> Tensor:
-    """The maps of the frames' features `v` at the moments from `first` on."""
-    windows = moving_windows(heard, seconds, len(v), localizer.usage, first)
-    return localization_map(v, localizer.encode_sounds(spectrograms(windows)))
+def _maps(
+    method: Method, v: Features, heard: np.ndarray, seconds: float, first: int, number: int
+) -> Tensor:
+    """The maps of the features `v` of `number` frames, at the moments from `first` on."""
+    windows = moving_windows(heard, seconds, number, method.form, method.steps, first)
+    return method.maps(v, method.sound_features(windows))
 
 
 @torch.inference_mode()
 def localize_stored(
-    localizer: Localizer,
+    method: Method,
     corpus: DecodedCorpus,
     frame_clip: str,
     sound_clip: str,
@@ -113,7 +115,7 @@ def localize_stored(
     """The maps (T, h, w) float32 of one frame of a corpus under one of its sounds, every
     `INTERVAL`; of a sound longer than `longest` s under its middle, as `read_sound` cuts it.
     Raises `InputError` for a clip that the corpus lacks or that has no such part."""
-    usage = localizer.usage
+    form = method.form
     picture, sound = corpus.row(frame_clip), corpus.row(sound_clip)
     for clip, present, part in (
         (frame_clip, corpus.has_frame(picture), "picture"),
@@ -122,72 +124,60 @@ def localize_stored(
         if not present:
             raise InputError(f"{corpus.folder}: clip {clip} has no {part}")
     length = corpus.sound_length(sound)
-    if stored_seconds(corpus, sound_clip, usage) > longest:
-        samples = round(longest * usage.sample_rate)
-        length = spectrogram_length(samples, usage.window, usage.hop)
-    length = max(length, usage.steps)
+    if stored_seconds(corpus, sound_clip) > longest:
+        length = form.steps(longest)
+    length = max(length, method.steps)
     whole = torch.from_numpy(sound_window(corpus, sound, length).copy())
-    seconds = ((length - 1) * usage.hop + usage.window) / usage.sample_rate
-    starts = _starts(0, max(1, round(seconds / INTERVAL)), length, usage)
+    moments = max(1, round(form.seconds(length) / INTERVAL))
+    starts = _starts(0, moments, length, form, method.steps)
     frame = torch.from_numpy(corpus.frame(picture).copy())[None]
-    v = localizer.eval().encode_frames(plain_view(frame, usage.side))
+    v = method.eval().frame_features(frame)
     maps = []
     for part in starts.split(_BATCH):
-        a = localizer.encode_sounds(spectrograms(_windows(whole, part, usage)))
-        maps.append(localization_map(v.expand(len(a), -1, -1, -1), a))
+        a = method.sound_features(_windows(whole, part, method.steps))
+        maps.append(method.maps(expand(v, len(part)), a))
     return torch.cat(maps).numpy()
 
 
-def stored_seconds(corpus: DecodedCorpus, clip_id: str, usage: Usage) -> float:
+def stored_seconds(corpus: DecodedCorpus, clip_id: str) -> float:
     """How much of a clip's sound the corpus holds, up to one step more."""
-    steps = corpus.sound_length(corpus.row(clip_id))
-    return (steps * usage.hop + usage.window) / usage.sample_rate
+    return corpus.form.seconds(corpus.sound_length(corpus.row(clip_id)) + 1)
 
 
 def moving_windows(
-    samples: np.ndarray, seconds: float, moments: int, usage: Usage, first: int = 0
+    samples: np.ndarray, seconds: float, moments: int, form: SoundForm, steps: int, first: int = 0
 ) -> Tensor:
-    """The log-spectrograms around `moments` moments of a sound from `first` on, (moments, steps,
-    bands) float32.
+    """The spectrograms around `moments` moments of a sound from `first` on, (moments, steps, bins)
+    float32.
 
-    `samples` (n,) float32 at the usage's rate; silence follows where they end before `seconds`.
+    `samples` (n,) float32 at the form's rate; silence follows where they end before `seconds`.
     """
-    wanted = usage.window + (usage.steps - 1) * usage.hop
-    total = round(seconds * usage.sample_rate)
-    if total - len(samples) <= _DELAY * usage.sample_rate:
+    wanted = form.samples(steps)
+    total = round(seconds * form.sample_rate)
+    if total - len(samples) <= _DELAY * form.sample_rate:
         total = len(samples)
     if total < wanted:
         padded = np.pad(samples, (0, total - len(samples)))
         samples, total = repeat_to(torch.from_numpy(padded), wanted).numpy(), wanted
-    length = spectrogram_length(total, usage.window, usage.hop)
-    starts = _starts(first, moments, length, usage)
-    begin, steps = int(starts[0]), int(starts[-1] - starts[0]) + usage.steps
-    needed = usage.window + (steps - 1) * usage.hop
-    stretch = samples[begin * usage.hop : begin * usage.hop + needed]
-    part = log_spectrogram(
-        torch.from_numpy(np.pad(stretch, (0, needed - len(stretch)))),
-        sample_rate=usage.sample_rate,
-        window=usage.window,
-        hop=usage.hop,
-        bands=usage.bands,
-    ).T
-    return _windows(part, starts - begin, usage)
+    length = form.steps(total / form.sample_rate)
+    starts = _starts(first, moments, length, form, steps)
+    begin, part_steps = int(starts[0]), int(starts[-1] - starts[0]) + steps
+    needed = form.samples(part_steps)
+    stretch = samples[begin * form.hop : begin * form.hop + needed]
+    padded = np.pad(stretch, (0, needed - len(stretch)))
+    return _windows(form.spectrogram(torch.from_numpy(padded)).T, starts - begin, steps)
 
 
-def _starts(first: int, moments: int, length: int, usage: Usage) -> Tensor:
-    """Where the windows around `moments` moments from `first` on begin in a log-spectrogram of
-    `length` steps."""
-    centres = (torch.arange(first, first + moments) + 0.5) * INTERVAL * usage.sample_rate
-    return (centres / usage.hop - usage.steps / 2).round().long().clamp(0, length - usage.steps)
+def _starts(first: int, moments: int, length: int, form: SoundForm, steps: int) -> Tensor:
+    """Where the windows around `moments` moments from `first` on begin in a spectrogram of `length`
+    steps."""
+    centres = (torch.arange(first, first + moments) + 0.5) * INTERVAL * form.sample_rate
+    return (centres / form.hop - steps / 2).round().long().clamp(0, length - steps)
 
 
-def _windows(whole: Tensor, starts: Tensor, usage: Usage) -> Tensor:
-    """The windows of a log-spectrogram (n, bands), time first, that begin at `starts`."""
-    return whole.unfold(0, usage.steps, 1)[starts].transpose(1, 2)
-
-
-def _window_seconds(usage: Usage) -> float:
-    return ((usage.steps - 1) * usage.hop + usage.window) / usage.sample_rate
+def _windows(whole: Tensor, starts: Tensor, steps: int) -> Tensor:
+    """The windows of a spectrogram (n, bins), time first, that begin at `starts`."""
+    return whole.unfold(0, steps, 1)[starts].transpose(1, 2)
 
 
 class _Moments:

@@ -1,4 +1,4 @@
-"""A localizer applied to clips: maps of (frame, sound) pairs, and similarities of all with all.
+"""A method applied to a corpus: maps of (frame, sound) pairs, and similarities of all with all.
 
 Each frame and each sound is encoded once however many pairs it is in. What is kept meanwhile are
 the sounds, a few hundred numbers each; the frames' feature maps, two hundred times as large, live
@@ -11,107 +11,80 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.clips import views as augment
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import log_spectrogram
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.execution.progress import track
-from pipeline.methods.common.similarity import s_a, s_l
-from pipeline.methods.localizer import Localizer, Usage, localization_map
-from pipeline.train.batches import sound_window
+from pipeline.methods.contract import Features, Method, join, select
+from pipeline.networks.device import best_device
 
 
-def made_sounds(usage: Usage, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Log-spectrograms (steps, bands) float16 of digital silence, and of white noise: a standard
-    normal waveform clipped to [-1, 1]."""
-    samples = usage.window + (usage.steps - 1) * usage.hop
+def synthetic_sounds(method: Method, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Windows (steps, bins) float16 in the method's form of digital silence, and of white noise: a
+    standard normal waveform clipped to [-1, 1]."""
+    samples = method.form.samples(method.steps)
     noise = torch.randn(samples, generator=torch.Generator().manual_seed(seed)).clamp(-1, 1)
     silence, loud = (
-        log_spectrogram(
-            sound,
-            sample_rate=usage.sample_rate,
-            window=usage.window,
-            hop=usage.hop,
-            bands=usage.bands,
-        )
-        .T.numpy()
-        .astype(np.float16)
+        method.form.spectrogram(sound).T.numpy().astype(np.float16)
         for sound in (torch.zeros(samples), noise)
     )
     return silence, loud
 
 
 class Predictor:
-    """A localizer and the corpus whose clips it is asked about."""
+    """A method and the corpus whose clips it is asked about."""
 
     def __init__(
         self,
-        localizer: Localizer,
+        method: Method,
         corpus: DecodedCorpus,
         *,
         reserved: Mapping[str, np.ndarray] | None = None,
         batch: int = 64,
-        device: str | None = None,
+        device: torch.device | None = None,
     ) -> None:
-        """Frames are resized and windows cut as the localizer's `usage` says. `reserved` are
-        further sounds by name, (steps, bands), such as `made_sounds`. `device` is "cuda" where
-        there is one, by default."""
-        chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        self.device = torch.device(chosen)
-        self.localizer = localizer.to(self.device).eval()
-        self.corpus, self.reserved = corpus, dict(reserved or {})
-        self.usage, self.batch = localizer.usage, batch
+        """`reserved` are further sounds by name, (steps, bins), such as `synthetic_sounds`. Raises
+        `InputError` where the corpus holds spectrograms of another form than the method's."""
+        check_form(method, corpus)
+        self.device = device or best_device()
+        self.method = method.to(self.device).eval()
+        self.corpus, self.reserved, self.batch = corpus, dict(reserved or {}), batch
 
     @torch.no_grad()
     def maps(self, pairs: Sequence[tuple[str, str]]) -> np.ndarray:
-        """Raw localization maps of (frame's clip, sound's clip) pairs, (N, h, w) float32: the
-        cosines of 4.1, higher where it sounds. Raises `InputError` for a clip that the corpus
-        lacks or that has no picture or no sound."""
-        height, width = self.localizer.map_size(self.usage.side, self.usage.side)
-        maps = np.empty((len(pairs), height, width), dtype=np.float32)
+        """Raw localization maps of (frame's clip, sound's clip) pairs, (N, h, w) float32, higher
+        where it sounds. Raises `InputError` for a clip that the corpus lacks or that has no picture
+        or no sound."""
+        maps = np.empty((len(pairs), *self.method.map_size()), dtype=np.float32)
         frames, frame_places = _unique(frame for frame, _ in pairs)
         sounds, sound_places = _unique(sound for _, sound in pairs)
         encoded = self._sounds(sounds)
         by_frame = np.argsort(frame_places, kind="stable")
         ordered = frame_places[by_frame]
-        for start, v in self._frames(frames):
-            first, last = np.searchsorted(ordered, [start, start + len(v)])
+        for start, count, v in self._frames(frames):
+            first, last = np.searchsorted(ordered, [start, start + count])
             for begin in range(first, last, self.batch):
                 chosen = by_frame[begin : min(begin + self.batch, last)]
                 own = torch.from_numpy(frame_places[chosen] - start).to(self.device)
                 heard = torch.from_numpy(sound_places[chosen]).to(self.device)
-                maps[chosen] = localization_map(v[own], encoded[heard]).cpu().numpy()
+                found = self.method.maps(select(v, own), select(encoded, heard))
+                maps[chosen] = found.cpu().numpy()
         return maps
 
     @torch.no_grad()
-    def embeddings(
-        self, frames: Sequence[str], sounds: Sequence[str]
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """p_v and p_a of clips' frames and sounds (Eq. 4), L2-normalised: (N, D) and (M, D)
-        float32. Raises ValueError where the localizer has no projections."""
-        image = [self.localizer.image_embedding(v).cpu() for _, v in self._frames(frames)]
-        audio = self.localizer.audio_embedding(self._sounds(sounds)).cpu()
-        return torch.cat(image).numpy(), audio.numpy()
-
-    @torch.no_grad()
     def similarities(self, frames: Sequence[str], sounds: Sequence[str]) -> dict[str, np.ndarray]:
-        """Every frame against every sound, (frames, sounds) float32: `s_L` with the localizer's own
-        pooling, and `s_A` where it has projections."""
-        usage = self.usage
+        """Every frame against every sound, (frames, sounds) float32, by the method's names, its
+        default first."""
         heard = self._sounds(sounds)
-        aligned = self.localizer.image_projection is not None
-        queries = self.localizer.audio_embedding(heard) if aligned else None
-        found: dict[str, list[Tensor]] = {"s_L": []}
-        for _, v in self._frames(frames):
-            rows = s_l(v, heard, usage.pooling, share=usage.share, temperature=usage.temperature)
-            found["s_L"].append(rows.cpu())
-            if queries is not None:
-                alignment = s_a(self.localizer.image_embedding(v), queries).cpu()
-                found.setdefault("s_A", []).append(alignment)
+        found: dict[str, list[Tensor]] = {}
+        for _, _, v in self._frames(frames):
+            for name, rows in self.method.similarities(v, heard).items():
+                found.setdefault(name, []).append(rows.cpu())
         return {name: torch.cat(rows).numpy() for name, rows in found.items()}
 
-    def _frames(self, clips: Sequence[str]) -> Iterator[tuple[int, Tensor]]:
-        """Features of the clips' frames in batches, each with the place of its first clip."""
+    def _frames(self, clips: Sequence[str]) -> Iterator[tuple[int, int, Features]]:
+        """Features of the clips' frames in batches, each with the place of its first clip and the
+        number of its clips."""
         starts = range(0, len(clips), self.batch)
         for start in track(starts, "encode frames", total=len(starts)):
             pictures = []
@@ -121,19 +94,17 @@ class Predictor:
                     raise InputError(f"{self.corpus.folder}: clip {clip} has no picture")
                 pictures.append(self.corpus.frame(row))
             stored = torch.from_numpy(np.stack(pictures)).to(self.device)
-            yield start, self.localizer.encode_frames(augment.plain_view(stored, self.usage.side))
+            yield start, len(pictures), self.method.frame_features(stored)
 
-    def _sounds(self, clips: Sequence[str]) -> Tensor:
-        """Features (N, C) of the clips' middle windows, or of reserved sounds, on the device."""
+    def _sounds(self, clips: Sequence[str]) -> Features:
+        """Features of the clips' middle windows, or of reserved sounds, on the device."""
         features = []
         starts = range(0, len(clips), self.batch)
         for start in track(starts, "encode sounds", total=len(starts)):
-            windows = []
-            for clip in clips[start : start + self.batch]:
-                windows.append(self._window(clip))
+            windows = [self._window(clip) for clip in clips[start : start + self.batch]]
             stored = torch.from_numpy(np.stack(windows)).to(self.device)
-            features.append(self.localizer.encode_sounds(augment.spectrograms(stored)))
-        return torch.cat(features)
+            features.append(self.method.sound_features(stored))
+        return join(features)
 
     def _window(self, clip: str) -> np.ndarray:
         if clip in self.reserved:
@@ -141,7 +112,16 @@ class Predictor:
         row = self.corpus.row(clip)
         if not self.corpus.has_sound(row):
             raise InputError(f"{self.corpus.folder}: clip {clip} has no sound")
-        return sound_window(self.corpus, row, self.usage.steps)
+        return sound_window(self.corpus, row, self.method.steps)
+
+
+def check_form(method: Method, corpus: DecodedCorpus) -> None:
+    """Raise `InputError` where a corpus holds spectrograms of another form than a method's."""
+    if corpus.form != method.form:
+        raise InputError(
+            f"{corpus.folder}: holds spectrograms of the form {corpus.form}, the method expects "
+            f"{method.form}"
+        )
 
 
 def _unique(names: Iterator[str]) -> tuple[list[str], np.ndarray]:

@@ -13,14 +13,11 @@ import numpy as np
 import torch
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.views import plain_view, spectrograms
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.execution.progress import track
-from pipeline.methods.common.similarity import s_a, s_l
-from pipeline.methods.localizer import Localizer
-from pipeline.train.batches import sound_window
-
-SIMILARITIES = ("s_A", "s_L")
+from pipeline.methods.contract import Features, Method
+from pipeline.networks.device import best_device
 
 
 @dataclass(frozen=True)
@@ -34,7 +31,7 @@ class Match:
 
 @torch.inference_mode()
 def best_clips(
-    localizer: Localizer,
+    method: Method,
     corpus: DecodedCorpus,
     *,
     sound: np.ndarray | None = None,
@@ -46,47 +43,41 @@ def best_clips(
 ) -> list[Match]:
     """The `count` clips most similar to a sound (their frames) or to a picture (their sounds).
 
-    Either `sound`, a log-spectrogram (steps, bands), or `picture`, (side, side, 3) uint8, is given.
-    `rows` of the corpus are searched, all by default; those without the modality are passed over.
-    `similarity` is one of `SIMILARITIES`, by default s_A where the localizer has projections. Of
-    equal scores the earlier clip comes first. Raises `InputError` where no clip is left and for
-    s_A without projections.
+    Either `sound`, a window (steps, bins), or `picture`, (height, width, 3) uint8, is given. `rows`
+    of the corpus are searched, all by default; those without the modality are passed over.
+    `similarity` is one of the method's, its default where None. Of equal scores the earlier clip
+    comes first. Raises `InputError` where no clip is left and for a similarity that the method has
+    not.
     """
-    aligned = localizer.image_projection is not None
-    chosen = similarity or ("s_A" if aligned else "s_L")
-    if chosen == "s_A" and not aligned:
-        raise InputError("this localizer has no projections and so no s_A, expected s_L")
+    if (sound is None) == (picture is None):
+        raise ValueError("expected either a sound or a picture to look for")
     has = corpus.has_frame if sound is not None else corpus.has_sound
     kept = [row for row in (range(len(corpus)) if rows is None else rows) if has(row)]
     if not kept:
         raise InputError(f"{corpus.folder}: no clip to choose from has what is looked for")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    localizer = localizer.to(device).eval()
-    usage = localizer.usage
-    v = a = torch.empty(0)
-    if sound is not None:
-        asked = torch.from_numpy(np.array(sound))[None].to(device)
-        a = localizer.encode_sounds(spectrograms(asked))
-    elif picture is not None:
-        asked = torch.from_numpy(np.array(picture))[None].to(device)
-        v = localizer.encode_frames(plain_view(asked, usage.side))
-    else:
-        raise ValueError("neither a sound nor a picture to look for")
+    device = best_device()
+    method = method.to(device).eval()
+
+    def features(pictures: list[np.ndarray], sounds: list[np.ndarray]) -> Features:
+        stored = torch.from_numpy(np.stack(pictures or sounds)).to(device)
+        return method.frame_features(stored) if pictures else method.sound_features(stored)
+
+    query = features([np.array(picture)], []) if sound is None else features([], [np.array(sound)])
     scores = []
     starts = range(0, len(kept), batch)
     for start in track(starts, f"search, batches of {batch} clips", len(starts)):
         part = kept[start : start + batch]
         if sound is not None:
-            frames = torch.from_numpy(np.stack([corpus.frame(row) for row in part])).to(device)
-            v = localizer.encode_frames(plain_view(frames, usage.side))
+            found = method.similarities(features([corpus.frame(row) for row in part], []), query)
         else:
-            windows = np.stack([sound_window(corpus, row, usage.steps) for row in part])
-            a = localizer.encode_sounds(spectrograms(torch.from_numpy(windows).to(device)))
-        if chosen == "s_A":
-            found = s_a(localizer.image_embedding(v), localizer.audio_embedding(a))
-        else:
-            found = s_l(v, a, usage.pooling, share=usage.share, temperature=usage.temperature)
-        scores.append(found.reshape(-1).cpu().numpy())
+            windows = [sound_window(corpus, row, method.steps) for row in part]
+            found = method.similarities(query, features([], windows))
+        if similarity is not None and similarity not in found:
+            raise InputError(
+                f"the method has no similarity {similarity}, expected one of {', '.join(found)}"
+            )
+        chosen = found[similarity or next(iter(found))]
+        scores.append(chosen.reshape(-1).cpu().numpy())
     values = np.concatenate(scores)
     order = np.argsort(-values, kind="stable")[:count]
     return [Match(corpus.clip_ids[kept[i]], kept[i], float(values[i])) for i in order]

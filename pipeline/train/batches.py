@@ -7,6 +7,7 @@ epoch in every process (6 MB at 200,000 clips). Augmentation is the device's wor
 process copies stored bytes and nothing else.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,7 +18,9 @@ from torch.utils.data import Dataset
 
 from pipeline.base.files import read_ahead
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
+from pipeline.methods.contract import Input
 
 Batch: TypeAlias = dict[str, Tensor]
 
@@ -35,27 +38,21 @@ class Neighbours:
 
 @dataclass(frozen=True)
 class _Epoch:
-    """What an epoch draws: the clips' order, each one's neighbours and window."""
+    """What an epoch draws: the clips' order, and by what `Input` takes of it each clip's neighbour,
+    other clip and window."""
 
     order: np.ndarray
-    image_picks: np.ndarray
-    audio_picks: np.ndarray
+    picks: dict[str, np.ndarray]
     shifts: np.ndarray
 
 
 class TrainingSet(Dataset[Batch]):
     """The batches of `epochs` passes over a training list; item s is the batch of step s.
 
-    A batch holds, clip i at entry i:
-
-    - ``frames`` (b, side, side, 3) uint8: middle frames, for v and v_aug;
-    - ``sounds`` (b, steps, bands) float16: the middle windows, for a;
-    - ``shifted_sounds``: windows at random places of the clips, for a_aug (multi-view only);
-    - ``conceptual_frames``: of one of each clip's k image neighbours, for v_conc (semantic only);
-    - ``conceptual_sounds``: middle windows of one of its k sound neighbours, for a_conc.
-
-    The last clips of an epoch's order that fill no batch are left out of that epoch, since the
-    loss depends on the number of negatives.
+    A batch holds what the method asked for by the names that it gave, clip i at entry i: frames
+    (b, height, width, 3) uint8, windows of sounds (b, steps, bins) float16. The last clips of an
+    epoch's order that fill no batch are left out of that epoch, since a loss depends on the number
+    of negatives.
     """
 
     def __init__(
@@ -63,28 +60,27 @@ class TrainingSet(Dataset[Batch]):
         corpus: DecodedCorpus,
         rows: np.ndarray,
         neighbours: Neighbours | None,
+        inputs: Mapping[str, Input],
         *,
-        window_steps: int,
+        seconds: float,
         batch: int,
         epochs: int,
         seed: int,
-        k: int = 1000,
-        semantic: bool = True,
-        multi_view: bool = True,
         part: int = 0,
         parts: int = 1,
     ) -> None:
         """`rows` (n,) int64 are the training list's rows of `corpus`; `neighbours` may be None
-        where `semantic` is off. Of each batch, this set holds the `part`-th of `parts` equal parts
-        (one for each rank).
+        where no input is of one. `seconds` is the length of a window that says no other. Of each
+        batch, this set holds the `part`-th of `parts` equal parts (one for each rank).
 
         Raises `InputError` where a clip has no picture or no sound, where the list is smaller than
         a batch, where `parts` does not divide `batch`, and where the neighbours are fewer than k,
         are not of this list, or name the clip itself.
         """
-        self.corpus, self.rows, self.k = corpus, np.asarray(rows, dtype=np.int64), k
-        self.window_steps, self.batch, self.epochs, self.seed = window_steps, batch, epochs, seed
-        self.semantic, self.multi_view, self.part, self.parts = semantic, multi_view, part, parts
+        self.corpus, self.rows = corpus, np.asarray(rows, dtype=np.int64)
+        self.inputs, self.seconds = dict(inputs), seconds
+        self.batch, self.epochs, self.seed = batch, epochs, seed
+        self.part, self.parts = part, parts
         for row in self.rows:
             if not (corpus.has_frame(row) and corpus.has_sound(row)):
                 raise InputError(
@@ -98,12 +94,16 @@ class TrainingSet(Dataset[Batch]):
             )
         if batch % parts:
             raise InputError(f"a batch of {batch} clips cannot be split over {parts} devices")
-        self.neighbours = neighbours if semantic else None
-        if semantic:
+        self.neighbours: dict[str, np.ndarray] = {}
+        for of, name in (("image_neighbour", "image"), ("sound_neighbour", "audio")):
+            k = self._k(of)
+            if not k:
+                continue
             if neighbours is None:
-                raise InputError("semantic positives are on, but no neighbours were given")
-            for name, ids in (("image", neighbours.image), ("audio", neighbours.audio)):
-                _check_neighbours(name, ids, len(self.rows), k)
+                raise InputError("the method asks for neighbours, but none were given")
+            ids = neighbours.image if name == "image" else neighbours.audio
+            _check_neighbours(name, ids, len(self.rows), k)
+            self.neighbours[of] = ids
         self._drawn: tuple[int, _Epoch] | None = None
 
     @property
@@ -121,57 +121,54 @@ class TrainingSet(Dataset[Batch]):
         own = self.batch // self.parts
         start = step % self.steps_per_epoch * self.batch + self.part * own
         clips = epoch.order[start : start + own]
-        rows = self.rows[clips]
-        views = {"frames": self._frames(rows), "sounds": self._sounds(rows)}
-        if self.multi_view:
-            views["shifted_sounds"] = self._sounds(rows, epoch.shifts[clips])
-        if self.neighbours is not None:
-            image = self.neighbours.image[clips, epoch.image_picks[clips]]
-            audio = self.neighbours.audio[clips, epoch.audio_picks[clips]]
-            views["conceptual_frames"] = self._frames(self.rows[image])
-            views["conceptual_sounds"] = self._sounds(self.rows[audio])
-        read_ahead(view for part in views.values() for view in part)
-        return {name: torch.from_numpy(np.stack(part)) for name, part in views.items()}
+        stored: dict[str, list[np.ndarray]] = {}
+        for name, wanted in self.inputs.items():
+            rows = self.rows[self._chosen(wanted, clips, epoch)]
+            if wanted.part == "frame":
+                stored[name] = [self.corpus.frame(row) for row in rows]
+            else:
+                stored[name] = self._sounds(wanted, rows, epoch.shifts[clips])
+        read_ahead(view for part in stored.values() for view in part)
+        return {name: torch.from_numpy(np.stack(part)) for name, part in stored.items()}
+
+    def _k(self, of: str) -> int:
+        """Among how many neighbours of a kind the inputs choose; 0 where none is of one."""
+        return max((wanted.k for wanted in self.inputs.values() if wanted.of == of), default=0)
 
     def _epoch(self, number: int) -> _Epoch:
         if self._drawn is None or self._drawn[0] != number:
             generator = np.random.default_rng([self.seed, number])
             clips = len(self.rows)
-            epoch = _Epoch(
-                order=generator.permutation(clips),
-                image_picks=generator.integers(self.k, size=clips),
-                audio_picks=generator.integers(self.k, size=clips),
-                shifts=generator.random(clips),
-            )
-            self._drawn = (number, epoch)
+            order = generator.permutation(clips)
+            picks = {
+                of: generator.integers(self._k(of) or 1, size=clips)
+                for of in ("image_neighbour", "sound_neighbour")
+            }
+            shifts = generator.random(clips)
+            picks["other"] = generator.integers(1, max(2, clips), size=clips)
+            self._drawn = (number, _Epoch(order, picks, shifts))
         return self._drawn[1]
 
-    def _frames(self, rows: np.ndarray) -> list[np.ndarray]:
-        return [self.corpus.frame(row) for row in rows]
+    def _chosen(self, wanted: Input, clips: np.ndarray, epoch: _Epoch) -> np.ndarray:
+        """The clips, as places in the training list, that an input of `clips` comes from."""
+        if wanted.of == "own":
+            return clips
+        picks = epoch.picks[wanted.of][clips]
+        if wanted.of == "other":  # any but the clip itself
+            return (clips + picks) % len(self.rows)
+        return self.neighbours[wanted.of][clips, picks % wanted.k]
 
-    def _sounds(self, rows: np.ndarray, shifts: np.ndarray | None = None) -> list[np.ndarray]:
+    def _sounds(self, wanted: Input, rows: np.ndarray, shifts: np.ndarray) -> list[np.ndarray]:
         """Windows of the clips: the middle ones, or those at `shifts` (0 to 1) of the room."""
+        steps = self.corpus.form.steps(wanted.seconds or self.seconds)
         windows = []
-        for place, row in enumerate(rows):
+        for row, shift in zip(rows, shifts, strict=True):
             start = None
-            if shifts is not None:
-                room = max(0, self.corpus.sound_length(row) - self.window_steps)
-                start = int(shifts[place] * (room + 1))
-            windows.append(sound_window(self.corpus, row, self.window_steps, start))
+            if wanted.window == "random":
+                room = max(0, self.corpus.sound_length(row) - steps)
+                start = int(shift * (room + 1))
+            windows.append(sound_window(self.corpus, row, steps, start))
         return windows
-
-
-def sound_window(
-    corpus: DecodedCorpus, row: int, steps: int, start: int | None = None
-) -> np.ndarray:
-    """`steps` time steps of a clip's log-spectrogram, (steps, bands) float16: from `start` on, or
-    the middle ones. A clip shorter than that is repeated until it is long enough (4.1)."""
-    length = corpus.sound_length(row)
-    if length < steps:
-        return np.resize(corpus.spectrogram(row), (steps, corpus.spectrogram(row).shape[1]))
-    if start is None:
-        return corpus.middle_window(row, steps)
-    return corpus.spectrogram(row, start, steps)
 
 
 def _check_neighbours(name: str, ids: np.ndarray, clips: int, k: int) -> None:

@@ -18,7 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from pipeline.networks import ranks
 
-POOLINGS = ("mean", "top", "softmax", "max", "trimap")
+POOLINGS = ("mean", "masked", "top", "softmax", "max")
 
 # LVS's tri-map: soft masks sigmoid((cosine - threshold) / sharpness), as its code has them.
 TRIMAP_POSITIVE = 0.65
@@ -40,7 +40,7 @@ def s_l(
     - ``top``: the mean of the largest `share` of them (at least one): M = the map's own top;
     - ``softmax``: their mean weighted by softmax(cosine / `temperature`);
     - ``max``: the largest;
-    - ``trimap``: their mean weighted by LVS's soft positive mask.
+    - ``masked``: their mean weighted by LVS's soft positive mask (the authors' training code).
 
     Raises ValueError for another `pooling`.
     """
@@ -73,7 +73,7 @@ def _pool(cosines: Tensor, pooling: str, share: float, temperature: float) -> Te
         return _TopMean.apply(cosines, max(1, round(share * cosines.shape[2])))
     if pooling == "softmax":
         weights = torch.softmax(cosines / temperature, dim=2)
-    else:  # mask / sum of the mask, in logarithms since the mask is nearly 0 at low cosines
+    else:  # masked: mask / sum of the mask, in logarithms since the mask is nearly 0 at low cosines
         masks = functional.logsigmoid((cosines - TRIMAP_POSITIVE) / TRIMAP_SHARPNESS)
         weights = torch.softmax(masks, dim=2)
     return (weights * cosines).sum(dim=2)
@@ -165,7 +165,7 @@ def contrastive_loss(
     pooling: str = "mean",
     share: float = 0.25,
     temperature: float = 0.1,
-) -> tuple[Tensor, dict[str, Tensor]]:
+) -> tuple[Tensor, Tensor]:
     """Eq. 5: the sum over all pairs of a frame's view and a sound's view of their losses.
 
     frames: per view v, v_aug, v_conc (or fewer) the maps (b, C, h, w); sounds: per view (b, C);
@@ -173,8 +173,11 @@ def contrastive_loss(
     the same views (b, D) add s_A; without them feature alignment is off. Under several ranks each
     one gives its part of the batch, and the negatives are all ranks'.
 
-    Returns the loss, the mean over this rank's clips, and its parts `localization` (s_L) and
-    `alignment` (s_A, 0 where off), detached scalars. A guess at random costs log(B) a pair.
+    `pooling` is one of `s_l`'s, or ``trimap``: LVS's, the masked mean with each pair's own
+    background as one more negative.
+
+    Returns the terms of s_L and those of s_A (0 where off), each the mean over this rank's clips.
+    A guess at random costs log(B) a pair.
     """
     v, a = torch.stack(list(frames)), torch.stack(list(sounds))
     images, audios = len(v), len(a)
@@ -192,12 +195,17 @@ def contrastive_loss(
     background = None
     if pooling == "trimap":
         background = torch.stack([torch.stack([trimap_background(x, y) for y in a]) for x in v])
-    localization = s_l(v.flatten(0, 1), everyone(a), pooling, share=share, temperature=temperature)
-    loss = pair_losses(arranged(localization), tau, symmetric, background).sum()
-    parts = {"localization": loss.detach(), "alignment": torch.zeros_like(loss.detach())}
-    if image_embeddings is not None and audio_embeddings is not None:
-        p, q = torch.stack(list(image_embeddings)), torch.stack(list(audio_embeddings))
-        alignment = pair_losses(arranged(s_a(p.flatten(0, 1), everyone(q))), tau, symmetric).sum()
-        parts["alignment"] = alignment.detach()
-        loss = loss + alignment
-    return loss, parts
+        pooling = "masked"
+    scores = s_l(v.flatten(0, 1), everyone(a), pooling, share=share, temperature=temperature)
+    localization = pair_losses(arranged(scores), tau, symmetric, background).sum()
+    if image_embeddings is None or audio_embeddings is None:
+        return localization, torch.zeros_like(localization)
+    p, q = torch.stack(list(image_embeddings)), torch.stack(list(audio_embeddings))
+    alignment = pair_losses(arranged(s_a(p.flatten(0, 1), everyone(q))), tau, symmetric).sum()
+    return localization, alignment
+
+
+def localization_map(v: Tensor, a: Tensor) -> Tensor:
+    """Cosine of each v^xy with a, pair by pair: (B, C, h, w), (B, C) to (B, h, w) float32."""
+    v, a = functional.normalize(v.float(), dim=1), functional.normalize(a.float(), dim=1)
+    return torch.einsum("bchw,bc->bhw", v, a)

@@ -1,0 +1,136 @@
+"""What a study of params.yaml declares: a world, methods x runs x seeds, and what they are tested on.
+
+`active` is the study that `dvc repro` makes; its keys are what dvc.yaml's stages are spread over.
+"""
+
+from dataclasses import field
+from pathlib import Path
+from typing import Any
+
+from pipeline.base.params import Natural, Parameters, settings
+from pipeline.errors import InputError
+
+
+@settings
+class Corpus:
+    """A corpus on disk: its layout, its folder, of a part of it the list of its clips, and what of
+    the settings `decode` differs."""
+
+    reader: str
+    root: str
+    list: str | None = None
+    decode: dict[str, Any] = field(default_factory=dict)
+
+
+@settings
+class TrainOn:
+    """What the study's runs are trained on: a corpus, a list of its clips, and the name of the
+    neighbour search among them, under which the runs lie."""
+
+    corpus: str
+    list: str
+    search: str
+
+
+@settings
+class Published:
+    """Somebody's localizer file in place of a training: its method, what of the method's settings
+    differs, and the list that it was trained on (for the leakage count)."""
+
+    method: str
+    weights: str
+    list: str
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@settings
+class Study:
+    """What one `dvc repro` makes.
+
+    `settings` is the key of the sections that its stages read. A run is what differs from its
+    method's section; its own entry `train` is what differs from the section `train`. `tests` lists
+    the benchmarks by the corpus that holds their clips."""
+
+    settings: str
+    toys: list[str]
+    corpora: dict[str, Corpus]
+    weights: str
+    annotations: str
+    train_on: TrainOn
+    methods: list[str]
+    runs: dict[str, dict[str, Any]]
+    seeds: list[Natural]
+    published: dict[str, Published]
+    tests: dict[str, list[str]]
+
+    def trained(self) -> dict[str, "Trained"]:
+        """The study's trained runs by their folder below data/runs."""
+        return {
+            run.folder: run
+            for run in (
+                Trained(self.train_on.search, method, name, seed)
+                for method in self.methods
+                for name in self.runs
+                for seed in self.seeds
+            )
+        }
+
+    def benchmarks(self) -> list[tuple[str, str]]:
+        """Each corpus tested on with each of its benchmarks."""
+        return [(corpus, name) for corpus, names in self.tests.items() for name in names]
+
+
+@settings
+class Trained:
+    """One training: of a method, with a run's changes, from a seed."""
+
+    search: str
+    method: str
+    run: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """As DVC names its stage: method, run and seed."""
+        return f"{self.method}-{self.run}-{self.seed}"
+
+    @property
+    def folder(self) -> str:
+        """Where it lies below data/runs and data/results."""
+        return f"{self.search}/{self.name}"
+
+
+def active_study(parameters: Parameters) -> Study:
+    """The study that `dvc repro` makes."""
+    return parameters.read("active", Study)
+
+
+def all_studies(parameters: Parameters) -> dict[str, Study]:
+    """All studies by their names, the active one first under the name that it has among them, or
+    as `active` where it has none. Raises as `Parameters.read` does."""
+    active, studies = active_study(parameters), parameters.read("studies", dict[str, Study])
+    name = next((key for key, study in studies.items() if study == active), "active")
+    return {name: active, **studies}
+
+
+def study_with_run(parameters: Parameters, folder: str) -> tuple[str, Study]:
+    """The first study, the active one before the others, that makes the run in a folder of
+    data/runs ('toy/alignment-full-0'); its name and itself. Raises `InputError` with what there
+    is."""
+    studies = all_studies(parameters)
+    known: list[str] = []
+    for name, study in studies.items():
+        runs = [*study.trained(), *(f"{study.train_on.search}/{key}" for key in study.published)]
+        if folder in runs:
+            return name, study
+        known += runs
+    raise InputError(
+        f"{parameters.path}: no study has a run {folder!r}, expected one of "
+        f"{', '.join(dict.fromkeys(known))}"
+    )
+
+
+def is_of_toy(study: Study, corpus: str) -> bool:
+    """Whether a corpus is part of a toy that a stage of the study makes."""
+    root = Path(study.corpora[corpus].root)
+    return any(root.is_relative_to(Path("data/toys") / toy) for toy in study.toys)

@@ -1,0 +1,23 @@
+"""Settings of decode: `<settings>.decode` of params.yaml."""
+
+from pipeline.base.params import Count, Positive, Share, settings
+
+
+@settings
+class Decode:
+    """Frames and sounds of a corpus (4.1): `side` in pixels; a sound shorter than `seconds` is
+    repeated up to it, one longer than `max_seconds` is cut; a clip may take `seconds_limit` to
+    decode; more rejects than `max_reject_share` fail the stage."""
+
+    side: Count
+    seconds: Positive
+    max_seconds: Positive
+    shards: Count
+    seconds_limit: Positive
+    max_reject_share: Share
+
+    def __post_init__(self) -> None:
+        if self.max_seconds < self.seconds:
+            raise ValueError(
+                f"max_seconds is {self.max_seconds:g}, expected at least seconds, {self.seconds:g}"
+            )

@@ -1,0 +1,31 @@
+"""The toy's settings: `<settings>.toy` and `<settings>.encoders` of params.yaml."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.base.params import Count, Natural, Positive, settings
+
+
+@settings
+class Toy:
+    """How the toy corpus is made: clips a list, native size in pixels, seconds of a clip."""
+
+    seed: Natural
+    train: Count
+    validation: Count
+    test: Count
+    labelled: Count
+    width: Annotated[int, Field(ge=16)]
+    height: Annotated[int, Field(ge=16)]
+    seconds: Positive
+
+
+@settings
+class Encoders:
+    """The toy's labelled encoders: see `pipeline.toy.encoders`."""
+
+    seed: Natural
+    image_epochs: Count
+    audio_epochs: Count
+    threads: Count

@@ -1,0 +1,33 @@
+"""Settings of the loop: `<settings>.train` of params.yaml. What a method learns is its own affair;
+this is for how long, in which order and how exactly."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.base.params import Count, NotNegative, Positive, settings
+
+
+@settings
+class Train:
+    """How a method is trained.
+
+    `batch` counts the clips of a step over all devices. `weight_decay` is Adam's coupled one (L2).
+    `threads` are the CPU's, one of the settings because sums in another order end in other bytes.
+    Over several ranks `sync_batch_norm` normalises by the statistics of the whole batch, as one
+    device would; without it each rank does by those of its own part, and the running statistics are
+    averaged at the end of every epoch. `cache_gradients` holds one view's activations at a time
+    instead of all, for a second forward pass.
+    """
+
+    epochs: Count = 50
+    batch: Annotated[int, Field(ge=2)] = 128
+    learning_rate: Positive = 1e-4
+    schedule: Literal["constant", "one-cycle"] = "constant"
+    weight_decay: NotNegative = 0.0
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    channels_last: bool = True
+    compile: bool = False
+    cache_gradients: bool = False
+    sync_batch_norm: bool = False
+    threads: Count = 2

@@ -1,0 +1,134 @@
+"""One optimisation step of any method: views, features, losses, gradients, Adam.
+
+The views of a step are encoded one after the other, in the plain form and in the one that caches
+gradients, so that batch normalisation sees one view of the batch at a time in both.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from pipeline.methods.contract import Dice, Features, Method, Moment, View
+from pipeline.networks import ranks
+from pipeline.train.batches import Batch
+from pipeline.train.schedule import learning_rate
+from pipeline.train.settings import Train
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+class Stepper:
+    """A method's optimiser and what a step does with a batch."""
+
+    def __init__(self, method: Method, recipe: Train, seed: int, device: torch.device) -> None:
+        """`method` is in training mode on `device`, which the batches are brought to."""
+        self.method, self.recipe, self.seed, self.device = method, recipe, seed, device
+        self.optimiser = torch.optim.Adam(
+            method.parameter_groups(recipe.learning_rate),
+            lr=recipe.learning_rate,
+            weight_decay=recipe.weight_decay,
+        )
+        # A method may learn one part faster than another: each group keeps its share of the rate.
+        self._shares = [g["lr"] / recipe.learning_rate for g in self.optimiser.param_groups]
+        self.scaler = torch.amp.GradScaler(device.type, enabled=recipe.precision == "float16")
+        self._encode: Callable[[View], Features] = method.encode
+        if recipe.compile:
+            ranks.leave_uncompiled(method)
+            self._encode = torch.compile(method.encode)
+
+    def step(self, batch: Batch, moment: Moment) -> Tensor:
+        """Train on a batch of `pipeline.train.batches.TrainingSet`.
+
+        Returns (1 + parts,): the loss and its parts, the mean over all ranks, not yet waited for.
+        """
+        rate = learning_rate(
+            self.recipe.schedule, self.recipe.learning_rate, moment.step, moment.steps
+        )
+        self.method.before_step(moment)
+        dice = Dice(self.seed, moment.step, ranks.rank(), ranks.count())
+        views = self.views(batch, dice)
+        for group, share in zip(self.optimiser.param_groups, self._shares, strict=True):
+            group["lr"] = share * rate
+        self.optimiser.zero_grad(set_to_none=True)
+        losses = self.backward(views, dice, moment)
+        ranks.average([p.grad for p in self.method.parameters() if p.grad is not None])
+        ranks.average([losses])
+        self.scaler.step(self.optimiser)
+        self.scaler.update()
+        return losses
+
+    def views(self, batch: Batch, dice: Dice) -> dict[str, View]:
+        """The method's views of a batch, on the device and in the networks' layout."""
+        inputs = {key: part.to(self.device, non_blocking=True) for key, part in batch.items()}
+        views = self.method.views(inputs, dice)
+        if not self.recipe.channels_last:
+            return views
+        return {name: view._replace(input=_channels_last(view.input)) for name, view in views.items()}
+
+    def backward(self, views: Mapping[str, View], dice: Dice, moment: Moment) -> Tensor:
+        """Add the gradients of the loss of these views to the parameters (times the scaler's
+        factor); returns the loss and its parts, (1 + parts,), of this rank."""
+        if not self.recipe.cache_gradients:
+            features = {name: self._features(view) for name, view in views.items()}
+            return self._loss_backward(features, dice, moment)
+        # Gradient caching: features without a graph, their gradients by the loss, and then one
+        # view's graph at a time, so that the activations of one view are held instead of all.
+        with torch.no_grad():
+            features = {name: self._features(view) for name, view in views.items()}
+        learned = [name for name, view in views.items() if not view.momentum]
+        for name in learned:
+            for part in _parts(features[name]):
+                part.requires_grad_()
+        losses = self._loss_backward(features, dice, moment)
+        buffers = [buffer.clone() for buffer in self.method.buffers()]
+        for name in learned:
+            again = _parts(self._features(views[name]))
+            # A part that the loss does not use has no gradient.
+            pairs = [(x, f.grad) for x, f in zip(again, _parts(features[name]), strict=True)]
+            used = [(x, g) for x, g in pairs if g is not None]
+            if used:
+                torch.autograd.backward([x for x, _ in used], [g for _, g in used])
+        for buffer, before in zip(self.method.buffers(), buffers, strict=True):
+            buffer.copy_(before)  # the running statistics count every view once
+        return losses
+
+    def state_dict(self) -> dict[str, Any]:
+        """The optimiser's and the loss scaler's state."""
+        return {"optimiser": self.optimiser.state_dict(), "scaler": self.scaler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Continue from `state_dict`'s."""
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.scaler.load_state_dict(state["scaler"])
+
+    def _features(self, view: View) -> Features:
+        dtype = PRECISIONS[self.recipe.precision]
+        half = dtype is not torch.float32
+        with (
+            torch.autocast(self.device.type, dtype, enabled=half),
+            torch.set_grad_enabled(torch.is_grad_enabled() and not view.momentum),
+        ):
+            return self._encode(view)
+
+    def _loss_backward(
+        self, features: Mapping[str, Features], dice: Dice, moment: Moment
+    ) -> Tensor:
+        found = self.method.loss(features, dice, moment)
+        parts = [found[name] for name in self.method.parts]
+        loss = parts[0]
+        for part in parts[1:]:
+            loss = loss + part
+        self.scaler.scale(loss).backward()
+        return torch.stack([loss.detach(), *(part.detach() for part in parts)])
+
+
+def _parts(features: Features) -> tuple[Tensor, ...]:
+    return (features,) if isinstance(features, Tensor) else features
+
+
+def _channels_last(images: Tensor) -> Tensor:
+    if images.ndim != 4:
+        return images
+    return images.contiguous(memory_format=torch.channels_last)
