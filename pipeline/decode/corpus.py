@@ -47,8 +47,11 @@ from pipeline.clips.spectrogram import log_spectrogram, repeat_to
 from pipeline.corpora.source import Source
 from pipeline.errors import InputError
 from pipeline.execution.progress import console, track
-from pipeline.media import container as media
-from pipeline.media.container import CAUSES, Cause, MediaError, MediaFile, Picture, Sound
+from pipeline.media import container, errors, file, picture, sound
+from pipeline.media.errors import CAUSES, Cause, MediaError
+from pipeline.media.file import MediaFile
+from pipeline.media.picture import Picture
+from pipeline.media.sound import Sound
 
 WINDOW_SECONDS = 3.0  # the middle part that the protocols use; its loudness is told
 SILENT_BELOW = -60.0  # dB of full scale, over the whole sound
@@ -392,7 +395,8 @@ def _state(path: Path | None, root: Path) -> list[str | int] | None:
 def _task(
     work: Path, root: Path, number: int, sources: tuple[Source, ...], settings: Settings
 ) -> ShardTask:
-    modules = (media.__file__, spectrogram.__file__, __file__)
+    media = (container.__file__, errors.__file__, file.__file__, picture.__file__, sound.__file__)
+    modules = (*media, spectrogram.__file__, __file__)
     everything = {
         "settings": asdict(settings),
         "code": [blake2b(Path(module).read_bytes()).hexdigest() for module in modules],

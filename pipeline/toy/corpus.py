@@ -23,7 +23,7 @@ import scipy
 from pipeline.base.code import fingerprint
 from pipeline.errors import InputError
 from pipeline.execution.progress import console, track
-from pipeline.media.container import writing as videos
+from pipeline.media import writing as videos
 from pipeline.toy import annotations, classes, parts, samples, scenes, sounds
 from pipeline.toy.classes import CLASSES
 from pipeline.toy.parts import Part, join_parts, make_part, plan_text

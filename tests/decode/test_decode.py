@@ -21,7 +21,7 @@ from pipeline.corpora import find_sources
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import Report, ShardTask, decode_corpus, decode_shard, shard_of
 from pipeline.errors import InputError
-from pipeline.media.container import read_picture, read_sound
+from pipeline.media.file import read_picture, read_sound
 
 SHARDS = 3
 
