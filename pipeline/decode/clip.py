@@ -15,7 +15,10 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
-from pipeline.media.container import MediaError, MediaFile, Picture, Sound
+from pipeline.media.errors import MediaError
+from pipeline.media.file import MediaFile
+from pipeline.media.picture import Picture
+from pipeline.media.sound import Sound
 
 WINDOW_SECONDS = 3.0  # the middle part that the protocols use; its loudness is told
 SILENT_BELOW = -60.0  # dB of full scale, over the whole sound

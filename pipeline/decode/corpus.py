@@ -29,7 +29,7 @@ from pipeline.errors import InputError
 from pipeline.execution.pool import Worker
 from pipeline.execution.progress import console, track
 from pipeline.execution.run import Engine, run
-from pipeline.media.container import CAUSES
+from pipeline.media.errors import CAUSES
 
 
 def shard_of(clip_id: str, shards: int) -> int:

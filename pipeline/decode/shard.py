@@ -19,7 +19,8 @@ from pipeline.base.files import atomic_file, write_parquet
 from pipeline.base.pieces import finish_piece, is_whole
 from pipeline.clips.spectrogram import log_spectrogram, repeat_to
 from pipeline.decode.clip import CLIPS, REJECTS, ClipError, ClipFiles, Settings, decode_clip
-from pipeline.media.container import Cause, MediaError, Sound
+from pipeline.media.errors import Cause, MediaError
+from pipeline.media.sound import Sound
 
 HANG_MARGIN = 5.0  # s, for a busy machine
 

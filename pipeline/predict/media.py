@@ -15,7 +15,9 @@ from torch import Tensor
 from pipeline.clips.spectrogram import log_spectrogram, repeat_to
 from pipeline.clips.views import plain_view, spectrograms
 from pipeline.errors import InputError
-from pipeline.media.container import MediaError, Picture, read_picture, read_sound
+from pipeline.media.errors import MediaError
+from pipeline.media.file import read_picture, read_sound
+from pipeline.media.picture import Picture
 from pipeline.methods.localizer import Localizer, Usage, localization_map
 from pipeline.predict.predictor import made_sounds
 

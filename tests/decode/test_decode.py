@@ -23,7 +23,7 @@ from pipeline.decode.corpus import decode_corpus, shard_of
 from pipeline.decode.shard import Report, ShardTask, decode_shard
 from pipeline.errors import InputError
 from pipeline.execution.run import Engine
-from pipeline.media.container import read_picture, read_sound
+from pipeline.media.file import read_picture, read_sound
 
 SHARDS = 3
 
