@@ -22,13 +22,12 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
     from pipeline.base.files import remove_partials, write_json
     from pipeline.corpora import find_sources
     from pipeline.decode.corpus import decode_corpus
-    from pipeline.execution.ray import distribution
+    from pipeline.execution.run import Engine
 
     parameters = Parameters()
     item, values = settings(parameters, name)
     # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
     execution = parameters.read("execution", Execution)
-    workers = len(os.sched_getaffinity(0))
     root = Path(item.root)
     folder = decoded_folder(name)
     remove_partials(folder)
@@ -47,8 +46,7 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
         shards=values.shards,
         seconds_limit=values.seconds_limit,
         max_reject_share=values.max_reject_share,
-        workers=workers,
-        distribute=distribution(execution.engine, execution.address, workers=workers),
+        engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),
     )
     write_json(
         folder / "settings.json",

@@ -26,7 +26,7 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
     from pipeline.clips.spectrogram import window_steps
     from pipeline.encoders.embedding import embed_corpus
     from pipeline.encoders.load import load_encoders
-    from pipeline.execution.ray import distribution
+    from pipeline.execution.run import Engine
 
     parameters = Parameters()
     item, values = settings(parameters, name)
@@ -50,7 +50,7 @@ def embed(name: Annotated[str, typer.Argument(help="An embedding of the active s
         batch=values.batch,
         sound_frames=window_steps(values.sound_seconds, **sound),
         device=device,
-        distribute=distribution(
+        engine=Engine(
             execution.engine,
             execution.address,
             workers=max(1, len(os.sched_getaffinity(0)) // values.threads),

@@ -6,10 +6,11 @@ shards, which any tool opens and which cost a worker one page fault instead of a
 """
 
 import csv
+import errno
 import json
-import mmap
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -19,10 +20,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from pipeline.errors import InputError
-
-# Of a longer piece the system fetches what the device's own read-ahead holds and forgets the rest;
-# few devices are set to less than this.
-_AHEAD = 128 * 1024
 
 
 @contextmanager
@@ -45,11 +42,43 @@ def atomic_file(path: Path) -> Iterator[IO[bytes]]:
         if isinstance(error, OSError) and error.errno and error.filename is None:
             error.filename = str(path)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in `folder` are on the disk: a rename must survive a power cut too."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the rename itself must survive a power cut
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
+
+
+def move_file(source: Path, target: Path) -> None:
+    """Move a file over `target`, at once; to another file system as a copy, whole or not at all.
+
+    Neither file is opened for writing: both may be read-only hard links of somebody's cache.
+    """
+    try:
+        source.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with source.open("rb") as read, atomic_file(target) as write:
+            shutil.copyfileobj(read, write)
+        source.unlink()
+
+
+def link_file(source: Path, target: Path) -> None:
+    """Make `target`, which is not there, the same file as `source`; a copy where the file system
+    cannot."""
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP):
+            raise
+        with source.open("rb") as read, atomic_file(target) as write:
+            shutil.copyfileobj(read, write)
 
 
 def remove_partials(*folders: Path) -> None:
@@ -138,59 +167,3 @@ def _unreadable(path: Path, expected: str, error: Exception) -> InputError:
     if isinstance(error, FileNotFoundError):
         return InputError(f"{path}: not found, expected {expected}")
     return InputError(f"{path}: expected {expected}, found: {error}")
-
-
-def read_ahead(views: Iterable[np.ndarray]) -> None:
-    """Ask the system to fetch what `views` of mapped files show, all of it at once.
-
-    Touched one after the other, pages that are on the disk alone are waited for one after the other
-    (measured: 8 ms a training sample instead of 1). Arrays that are not mapped are passed over.
-    """
-    for view in views:
-        mapped = view
-        while isinstance(mapped.base, np.ndarray):
-            mapped = mapped.base
-        if isinstance(mapped, np.memmap) and isinstance(mapped.base, mmap.mmap) and view.size:
-            # The map begins at the page that holds the array's first byte.
-            before = mapped.offset % mmap.ALLOCATIONGRANULARITY
-            start = before + _address(view) - _address(mapped)
-            end = start + view.nbytes
-            for page in range(start // mmap.PAGESIZE * mmap.PAGESIZE, end, _AHEAD):
-                mapped.base.madvise(mmap.MADV_WILLNEED, page, min(_AHEAD, end - page))
-
-
-def _address(array: np.ndarray) -> int:
-    return int(array.__array_interface__["data"][0])
-
-
-class ShardedArray:
-    """Several `.npy` files read as one array, concatenated along the first axis.
-
-    A slice must lie within one shard: what belongs together is written together, so that reading
-    it is one contiguous view and never a copy across files.
-    """
-
-    def __init__(self, paths: Sequence[Path]) -> None:
-        """Map `paths` in the given order. Raises `InputError` where their shapes disagree."""
-        self.shards = [map_npy(path) for path in paths]
-        for path, shard in zip(paths, self.shards, strict=True):
-            first = self.shards[0]
-            if shard.shape[1:] != first.shape[1:] or shard.dtype != first.dtype:
-                raise InputError(
-                    f"{path}: holds {shard.dtype} {shard.shape[1:]} an entry, "
-                    f"expected {first.dtype} {first.shape[1:]} as in {paths[0]}"
-                )
-        self.starts = np.concatenate(
-            [[0], np.cumsum([len(s) for s in self.shards], dtype=np.int64)]
-        )
-
-    def __len__(self) -> int:
-        return int(self.starts[-1])
-
-    def read(self, start: int, stop: int) -> np.ndarray:
-        """The entries `start` to `stop` as a read-only view; IndexError outside one shard."""
-        shard = int(np.searchsorted(self.starts, start, side="right")) - 1
-        if not 0 <= start < stop <= len(self) or stop > self.starts[shard + 1]:
-            raise IndexError(f"entries {start} to {stop} do not lie within one shard")
-        offset = int(self.starts[shard])
-        return self.shards[shard][start - offset : stop - offset]

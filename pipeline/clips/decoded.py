@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.base.files import ShardedArray, read_parquet
+from pipeline.base.arrays import ShardedArray
+from pipeline.base.files import read_parquet
 from pipeline.errors import InputError
 
 

@@ -6,21 +6,25 @@ every bit of the result. A corpus of one length, the usual case, loses nothing b
 every length differs is embedded clip by clip.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
 from torch import nn
 
-from pipeline.base.code import fingerprint
+from pipeline.base.code import fingerprint, hash_of_code
 from pipeline.base.pieces import Blocks
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.encoders import load as encoders
 from pipeline.encoders.load import AudioEncoder, ImageEncoder
 from pipeline.errors import InputError
+from pipeline.execution.pool import Report
 from pipeline.execution.progress import track
+from pipeline.execution.run import HERE, Engine, run
 
 _BLOCK = 1024
 
@@ -35,16 +39,16 @@ def embed_corpus(
     batch: int = 64,
     sound_frames: int | None = None,
     device: str = "cpu",
-    distribute: Callable[..., Iterable[None]] | None = None,
+    engine: Engine = HERE,
 ) -> dict[str, int]:
     """Write `folder/image.npy` and `folder/audio.npy`, float32 (clips of the corpus, D).
 
     A clip without the modality has a row of NaN. `sound_frames` time steps of every sound are used:
     the middle of a longer one, a shorter one repeated; all of each sound by default. Finished
-    blocks wait in `work` until both files are written. `distribute(function, tasks)` calls a
-    function for every task, in any order and on any machines that see these folders, in place of
-    this process; machines of one kind give the same bytes. Returns the number of clips and of those
-    with each modality. Raises `InputError` where the corpus is empty or a feature is not finite.
+    blocks wait in `work` until both files are written. `engine` says where blocks are made: one
+    after the other in this process, or on a Ray cluster; machines of one kind give the same bytes.
+    Returns the number of clips and of those with each modality. Raises `InputError` where the
+    corpus is empty or a feature is not finite.
     """
     if not len(corpus):
         raise InputError(f"{corpus.folder}: holds no clip, so there is nothing to embed")
@@ -52,17 +56,15 @@ def embed_corpus(
     parts = (batch, sound_frames, torch.device(device).type, image_encoder.side, threads)
     weights = (*_weights(image_encoder), *_weights(audio_encoder))
     clips = (corpus.folder / "clips.parquet").read_bytes()  # holds a hash of every clip's content
-    code = [Path(file).read_bytes() for file in (__file__, encoders.__file__)]
-    blocks = Blocks(work, fingerprint([clips, torch.__version__, repr(parts), *weights, *code]))
+    code = hash_of_code("pipeline.encoders.embedding")
+    blocks = Blocks(work, fingerprint([clips, torch.__version__, repr(parts), *weights, code]))
     starts = range(0, len(corpus), _BLOCK)
+    tasks = [
+        _BlockTask(range(start, min(start + _BLOCK, len(corpus))), corpus.folder, threads)
+        for start in starts
+    ]
     make = partial(_make_blocks, blocks, image_encoder, audio_encoder, batch, device, sound_frames)
-    made: Iterable[None] = (
-        (make(corpus, start) for start in starts)
-        if distribute is None
-        else distribute(
-            partial(_make_elsewhere, make, corpus.folder, torch.get_num_threads()), starts
-        )
-    )
+    made = run(tasks, make, engine, processes=False)
     for _ in track(made, f"embedding, blocks of {_BLOCK} clips", len(starts)):
         pass
     for modality in ("image", "audio"):
@@ -75,6 +77,28 @@ def embed_corpus(
     }
 
 
+@dataclass(frozen=True)
+class _BlockTask:
+    """The clips at `rows` of a corpus, which is opened where the task is sent: memory maps do not
+    travel. Sums are split over `threads` there too, since their order makes the last bits."""
+
+    rows: range
+    folder: Path
+    threads: int
+    item_seconds: float = math.inf
+
+    @property
+    def title(self) -> str:
+        return f"embedding of {self.folder}"
+
+    @property
+    def items(self) -> list[str]:
+        return [f"the block of clips {self.rows.start} to {self.rows.stop - 1}"]
+
+    def without(self, item: int, hung: bool, how: str) -> Self:
+        raise RuntimeError(f"{self.title}: {self.items[item]}: {how}")
+
+
 def _make_blocks(
     blocks: Blocks,
     image_encoder: ImageEncoder,
@@ -82,24 +106,23 @@ def _make_blocks(
     batch: int,
     device: str,
     sound_frames: int | None,
-    corpus: DecodedCorpus,
-    start: int,
+    task: _BlockTask,
+    report: Report,
 ) -> None:
-    """The blocks of both modalities that begin at clip `start`, unless they are there."""
-    rows = range(start, min(start + _BLOCK, len(corpus)))
+    """The blocks of both modalities of the task's clips, unless they are there."""
+    torch.set_num_threads(task.threads)
+    written = (task.folder / "clips.parquet").stat().st_mtime_ns
+    corpus, rows = _opened(task.folder.resolve(), written), task.rows
     frames = partial(embed_frames, corpus, image_encoder, rows, batch, device)
-    blocks.make("image", start, frames)
+    blocks.make("image", rows.start, frames)
     sounds = partial(embed_sounds, corpus, audio_encoder, rows, batch, device, sound_frames)
-    blocks.make("audio", start, sounds)
+    blocks.make("audio", rows.start, sounds)
 
 
-def _make_elsewhere(
-    make: Callable[[DecodedCorpus, int], None], folder: Path, threads: int, start: int
-) -> None:
-    """The same where another engine sent it: the corpus is opened there, since memory maps do not
-    travel, and sums are split over as many threads, since their order makes the last bits."""
-    torch.set_num_threads(threads)
-    make(DecodedCorpus(folder), start)
+@lru_cache(maxsize=1)
+def _opened(folder: Path, written: int) -> DecodedCorpus:
+    """A corpus as of the time `written`, opened once for all blocks of a process."""
+    return DecodedCorpus(folder)
 
 
 def embed_frames(

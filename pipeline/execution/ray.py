@@ -1,9 +1,9 @@
 """Independent pieces of a stage on a Ray cluster, for corpora past one machine.
 
-Only this file knows the engine: a stage hands over a function and a list of small tasks, and each
-task writes its own files whole or not at all. Nothing large crosses the network, since every node
-reads and writes the project's folder itself; the price is that this folder has to be on shared
-storage, at the same path on every node. A task whose node is lost is run again by Ray, which is
+Only this file knows Ray: it takes a function and a list of small tasks, and each task writes its
+own files whole or not at all. Nothing large crosses the network, since every node reads and writes
+the project's folder itself; the price is that this folder has to be on shared storage, at the same
+path on every node. A task whose node is lost is run again by Ray, which is
 safe because a finished piece is left as it is and a repeated one gives the same bytes.
 """
 
@@ -13,7 +13,6 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,16 +22,6 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _PATIENCE = 10.0  # s that a cluster may take to answer; Ray itself retries for minutes
-
-
-def distribution(
-    engine: str, address: str | None, *, workers: int, cpus: int = 1, gpus: int = 0
-) -> Callable[..., Iterator[Any]] | None:
-    """The `distribute` of `decode_corpus` and `embed_corpus` for an `engine` of params.yaml:
-    `run_on_ray` with these values for "ray", None (this process sees to it) for "local"."""
-    if engine == "local":
-        return None
-    return partial(run_on_ray, address=address, workers=workers, cpus=cpus, gpus=gpus)
 
 
 def run_on_ray(

@@ -13,7 +13,8 @@ import av
 import av.error
 import numpy as np
 
-from pipeline.media.container import MediaError, best_picture, best_sound, opened
+from pipeline.media.container import best_picture, best_sound, opened
+from pipeline.media.errors import MediaError
 
 _USUAL_RATE = Fraction(25)
 

@@ -1,10 +1,11 @@
-"""Writing the toy's media: H.264 + AAC clips through PyAV, pictures and WAV files.
+"""Writing media: H.264 + AAC clips through PyAV, pictures, WAV files and MP3.
 
 Every encoder runs on one thread and the container carries no version or date, so equal input gives
 equal bytes whatever the number of worker processes. The fastest x264 preset is used at a good
 quality: files are a few times larger than they need be, which 96x72 pixels afford.
 """
 
+import io
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import wavfile
 
-from pipeline.toy.sounds import SAMPLE_RATE
+SAMPLE_RATE = 16000  # Hz, of the clips and WAV files written here
 
 
 def write_video(
@@ -61,3 +62,19 @@ def write_wav(path: Path, sound: np.ndarray) -> None:
     """Write `sound` ((samples,) float within -1 to 1) as 16 kHz mono 16-bit PCM."""
     path.parent.mkdir(parents=True, exist_ok=True)
     wavfile.write(path, SAMPLE_RATE, np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16))
+
+
+def encode_mp3(samples: np.ndarray, sample_rate: int, bits: int) -> bytes:
+    """Mono sound (n,) float32 in [-1, 1] as MP3 of `bits` a second; equal samples give equal
+    bytes."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
+        stream = container.add_stream("libmp3lame", rate=sample_rate, layout="mono")
+        stream.bit_rate = bits
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples[None], dtype=np.float32), format="fltp", layout="mono"
+        )
+        frame.sample_rate = sample_rate
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return buffer.getvalue()

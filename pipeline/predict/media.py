@@ -14,7 +14,9 @@ from torch import Tensor
 
 from pipeline.clips.spectrogram import repeat_to
 from pipeline.errors import InputError
-from pipeline.media.container import MediaError, Picture, read_picture, read_sound
+from pipeline.media.errors import MediaError
+from pipeline.media.file import read_picture, read_sound
+from pipeline.media.picture import Picture
 from pipeline.methods.contract import Method, expand
 from pipeline.predict.predictor import synthetic_sounds
 

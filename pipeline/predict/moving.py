@@ -19,7 +19,9 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import SoundForm, repeat_to
 from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
-from pipeline.media.container import PICTURE_FILES, MediaError, read_sound
+from pipeline.media.errors import MediaError
+from pipeline.media.file import read_sound
+from pipeline.media.picture import PICTURE_FILES
 from pipeline.media.playback import play_picture
 from pipeline.methods.contract import Features, Method, expand
 from pipeline.predict.media import picture_of

@@ -9,7 +9,8 @@ from PIL import Image
 
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.media.container import MediaError, read_picture
+from pipeline.media.errors import MediaError
+from pipeline.media.file import read_picture
 from pipeline.report.players import SECONDS, picture_uri, sound_uri
 
 _SIDE = 320  # pixels of a picture that comes from the media themselves

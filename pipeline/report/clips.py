@@ -13,10 +13,12 @@ from PIL import Image
 
 from pipeline.benchmarks import NOISE, SILENCE
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.media.container import MediaError, read_sound
+from pipeline.media.errors import MediaError
+from pipeline.media.file import read_sound
+from pipeline.media.writing import encode_mp3
 from pipeline.report.figures import outline, overlay
 from pipeline.report.markup import Markup, element
-from pipeline.report.players import data_uri, encode_mp3
+from pipeline.report.players import data_uri
 
 _SIDE = 176  # stored pixels of a picture in a case
 _SMALL = 96  # and in a row of answers

@@ -27,7 +27,8 @@ from PIL import Image, ImageOps
 from pipeline.base.files import atomic_file
 from pipeline.errors import InputError
 from pipeline.execution.progress import track
-from pipeline.media.container import PICTURE_FILES, MediaError
+from pipeline.media.errors import MediaError
+from pipeline.media.picture import PICTURE_FILES
 from pipeline.media.playback import play_picture, play_sound
 
 T = TypeVar("T")

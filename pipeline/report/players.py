@@ -7,11 +7,11 @@ import base64
 import io
 from pathlib import Path
 
-import av
 import numpy as np
 from PIL import Image
 
-from pipeline.media.container import read_sound
+from pipeline.media.file import read_sound
+from pipeline.media.writing import encode_mp3
 
 _RATE = 16000
 SECONDS = 30.0  # of a longer sound the middle is kept
@@ -34,22 +34,6 @@ def sound_uri(path: Path, longest: float = SECONDS) -> str:
 def samples_uri(samples: np.ndarray) -> str:
     """A sound (n,) float32 in [-1, 1] at 16 kHz as an MP3 data URI."""
     return data_uri("audio/mpeg", encode_mp3(samples, _RATE, _BITS))
-
-
-def encode_mp3(samples: np.ndarray, sample_rate: int, bits: int) -> bytes:
-    """Mono sound (n,) float32 in [-1, 1] as MP3 of `bits` a second; equal samples give equal
-    bytes."""
-    buffer = io.BytesIO()
-    with av.open(buffer, "w", format="mp3", options={"id3v2_version": "0"}) as container:
-        stream = container.add_stream("libmp3lame", rate=sample_rate, layout="mono")
-        stream.bit_rate = bits
-        frame = av.AudioFrame.from_ndarray(
-            np.ascontiguousarray(samples[None], dtype=np.float32), format="fltp", layout="mono"
-        )
-        frame.sample_rate = sample_rate
-        container.mux(stream.encode(frame))
-        container.mux(stream.encode(None))
-    return buffer.getvalue()
 
 
 def data_uri(kind: str, content: bytes) -> str:

@@ -12,7 +12,10 @@ import torch
 
 from pipeline.clips.spectrogram import log_spectrogram
 from pipeline.corpora.source import Source
-from pipeline.decode.corpus import Settings, ShardTask, decode_corpus, decode_shard
+from pipeline.decode.clip import Settings
+from pipeline.decode.corpus import decode_corpus
+from pipeline.decode.shard import ShardTask, decode_shard
+from pipeline.execution.run import Engine
 from pipeline.speed import made
 from pipeline.speed.harness import Fact, Row, compare, scaled
 
@@ -117,7 +120,7 @@ def _whole_corpus(path: Path, clips: int, shards: int, workers: int) -> float:
             work=Path(scratch) / "work",
             shards=shards,
             max_reject_share=1.0,
-            workers=workers,
+            engine=Engine(workers=workers),
             **SETTINGS,
         )
     return float(summary["rejects"])

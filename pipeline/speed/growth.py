@@ -22,6 +22,7 @@ from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
 from pipeline.encoders.embedding import embed_corpus
 from pipeline.encoders.load import AudioEncoder, ImageEncoder
+from pipeline.execution.run import Engine
 from pipeline.methods.localizer import Architecture, Usage
 from pipeline.neighbours.search import Index, recall, search
 from pipeline.speed import made
@@ -85,7 +86,7 @@ def _decode(clips: int, path: Path, workers: int) -> Callable[[], None]:
                 work=Path(scratch) / "work",
                 shards=2 * workers,
                 max_reject_share=0.0,
-                workers=workers,
+                engine=Engine(workers=workers),
                 **SETTINGS,
             )
 

@@ -7,12 +7,9 @@ leaves no half corpus and its parts are taken up, at the price of the disk space
 replaced by the next.
 """
 
-import multiprocessing
 import os
 import shutil
-import signal
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from pathlib import Path
 
 import av
@@ -20,13 +17,14 @@ import numpy as np
 import PIL
 import scipy
 
-from pipeline.base.code import fingerprint
+from pipeline.base.code import fingerprint, hash_of_code
+from pipeline.base.pieces import is_whole, remove_pieces
 from pipeline.errors import InputError
 from pipeline.execution.progress import console, track
-from pipeline.media import writing as videos
-from pipeline.toy import annotations, classes, parts, samples, scenes, sounds
+from pipeline.execution.run import Engine, run
+from pipeline.toy import annotations
 from pipeline.toy.classes import CLASSES
-from pipeline.toy.parts import Part, join_parts, make_part, plan_text
+from pipeline.toy.parts import Part, join_parts, make_part, plan_text, read_part
 from pipeline.toy.samples import SamplePlan, SampleTruth
 
 SPLITS = ("train", "validation", "test", "labelled")
@@ -47,8 +45,7 @@ _IS3_PICTURES = 60
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _SMALLEST = 32  # pixels; below this the smallest objects are specks
 _PART = 32  # samples that a kill can cost each worker
-# The code and the libraries that make the bytes of a part.
-_MODULES = (classes, parts, samples, scenes, sounds, videos)
+# The libraries that make the bytes of a part.
 _VERSIONS = (av.__version__, np.__version__, PIL.__version__, scipy.__version__)
 
 
@@ -74,32 +71,38 @@ def make_toy_corpus(
     _check(folder, clips, width, height, seconds, workers)
     plans = plan_corpus(seed, clips)
     everything = [plan for group in plans.values() for plan in group]
-    code = [Path(str(module.__file__)).read_bytes() for module in _MODULES]
     settings = repr((width, height, seconds, _VERSIONS))
-    place = work / fingerprint([plan_text(everything), settings, *code])
-    pieces = [
-        Part(place / f"part_{number:05d}", tuple(everything[first : first + _PART]))
-        for number, first in enumerate(range(0, len(everything), _PART))
+    code = hash_of_code("pipeline.toy.parts")
+    groups = [everything[first : first + _PART] for first in range(0, len(everything), _PART)]
+    names = [fingerprint([plan_text(group), settings, code]) for group in groups]
+    parts = [
+        Part(work / name, tuple(group), width, height, seconds)
+        for name, group in zip(names, groups, strict=True)
     ]
-    if finished := sum(part.table.exists() for part in pieces):
-        console.print(f"toy corpus: resuming after {finished} of {len(pieces)} parts")
-    make = partial(make_part, width=width, height=height, seconds=seconds)
+    remove_pieces(work, but=names)
+    left = [part for part in parts if not is_whole(part.folder)]
+    if len(left) < len(parts):
+        console.print(f"toy corpus: resuming after {len(parts) - len(left)} of {len(parts)} parts")
+    samples = sum(len(part.plans) for part in left)
+    for _ in track(run(left, make_part, Engine(workers=workers)), "toy corpus", samples):
+        pass
     truths: dict[str, list[SampleTruth]] = {split: [] for split in plans}
-    for truth in track(_made(make, pieces, workers), "toy corpus", len(everything)):
-        truths[truth.plan.split].append(truth)
+    for part in parts:
+        for truth in read_part(part):
+            truths[truth.plan.split].append(truth)
     unfinished = folder.with_name(f".{folder.name}.partial")
     replaced = folder.with_name(f".{folder.name}.replaced")
-    for left in (unfinished, replaced):
-        if left.exists():
-            shutil.rmtree(left)
-    join_parts(pieces, unfinished)
+    for begun in (unfinished, replaced):
+        if begun.exists():
+            shutil.rmtree(begun)
+    join_parts(parts, unfinished)
     _write_annotations(unfinished, truths, seconds, seed)
     os.sync()  # once for thousands of files: a power cut must not leave a name without its bytes
     if folder.exists():
         folder.rename(replaced)  # at once, where removing could be killed midway
     unfinished.rename(folder)
-    for left in (replaced, work):
-        shutil.rmtree(left, ignore_errors=True)
+    for done in (replaced, work):
+        shutil.rmtree(done, ignore_errors=True)
     return {split: len(group) for split, group in truths.items()}
 
 
@@ -125,28 +128,6 @@ def _check(
     toy_before = (folder / "annotations" / "scenes.json").exists()
     if folder.exists() and not toy_before and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError(f"{folder}: holds something else, expected a toy corpus or nothing")
-
-
-def _made(
-    make: partial[list[SampleTruth]], pieces: Sequence[Part], workers: int
-) -> Iterator[SampleTruth]:
-    """The finished samples in the order of their plans."""
-    if workers == 1:
-        for part in pieces:
-            yield from make(part)
-        return
-    # Spawned, not forked: the codecs' own threads and locks do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    # The workers inherit this from their first instruction on: a terminal sends Ctrl-C to every
-    # process, and each of them would answer with a traceback.
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        pool = context.Pool(workers)
-    finally:
-        signal.signal(signal.SIGINT, before)
-    with pool:
-        for truths in pool.imap(make, pieces):
-            yield from truths
 
 
 def _write_annotations(

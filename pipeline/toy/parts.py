@@ -1,47 +1,73 @@
 """The toy corpus in parts, so that a killed run goes on where it stopped.
 
-A part is a few dozen samples in a folder of its own, with a table of what they show and of every
-file's hash beside it. Hashes, and not one flush to the disk per file, tell after a power cut what
-is whole: thousands of small files are written anyway, and reading them back takes milliseconds.
+A part is a few dozen samples: a piece of the corpus with the samples' files and a table of what
+they show. Hashes, and not one flush to the disk per file, tell after a power cut what is whole:
+thousands of small files are written anyway, and reading them back takes milliseconds.
 """
 
 import json
+import math
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from pathlib import Path
+from typing import Self
 
-from pipeline.base.files import read_json, write_json
-from pipeline.errors import InputError
+from pipeline.base.files import link_file, read_json, write_json
+from pipeline.base.pieces import finish_piece, is_whole
+from pipeline.execution.pool import Report
 from pipeline.toy.samples import ObjectTruth, SamplePlan, SampleTruth, make_sample
 
 
 @dataclass(frozen=True)
 class Part:
-    """Some samples of a corpus and the folder for their files, whose table is `<folder>.json`."""
+    """Some samples of a corpus and the folder of the piece that they become.
+
+    `width` and `height` are of their frames in pixels, `seconds` is how long a clip lasts.
+    """
 
     folder: Path
     plans: tuple[SamplePlan, ...]
+    width: int
+    height: int
+    seconds: float
+    item_seconds: float = math.inf
 
     @property
-    def table(self) -> Path:
-        """Where the truths and hashes of the finished part are."""
-        return self.folder.with_name(f"{self.folder.name}.json")
+    def files(self) -> Path:
+        """The folder of the samples' files, as they lie in the corpus."""
+        return self.folder / "files"
+
+    @property
+    def title(self) -> str:
+        """What a message calls it."""
+        return f"toy corpus, part {self.folder}"
+
+    @property
+    def items(self) -> list[str]:
+        """The ids of its samples."""
+        return [plan.sample_id for plan in self.plans]
+
+    def without(self, item: int, hung: bool, how: str) -> Self:
+        """No sample can be left out: raises RuntimeError."""
+        raise RuntimeError(f"{self.title}: {self.items[item]}: {how}")
 
 
-def make_part(part: Part, width: int, height: int, seconds: float) -> list[SampleTruth]:
-    """The truths of a part's samples, whose files are made unless they are there and whole.
+def make_part(part: Part, report: Report) -> None:
+    """Make the files of a part's samples and the table of their truths, unless they are whole.
 
+    `report(n)` is called when sample number n begins and, with their number, at the end.
     Raises OSError, with the name of a file or folder, where the disk fails or is full."""
-    truths = read_part(part)
-    if truths is not None:
-        return truths
+    if is_whole(part.folder):
+        return
     shutil.rmtree(part.folder, ignore_errors=True)
-    (part.folder / "vggsound").mkdir(parents=True)
+    (part.files / "vggsound").mkdir(parents=True)
+    truths = []
     try:
-        truths = [make_sample(plan, part.folder, width, height, seconds) for plan in part.plans]
+        for number, plan in enumerate(part.plans):
+            report(number)
+            truths.append(make_sample(plan, part.files, part.width, part.height, part.seconds))
     except OSError as error:
         if error.errno is None:
             raise
@@ -49,19 +75,15 @@ def make_part(part: Part, width: int, height: int, seconds: float) -> list[Sampl
         place = error.filename or str(part.folder)
         raise OSError(error.errno, os.strerror(error.errno), place) from error
     objects = [[asdict(item) for item in truth.objects] for truth in truths]
-    write_json(part.table, {"objects": objects, "files": _hashes(part.folder)})
-    return truths
+    write_json(part.folder / "truths.json", objects)
+    finish_piece(part.folder, hashed=True)
+    report(len(part.plans))
 
 
-def read_part(part: Part) -> list[SampleTruth] | None:
-    """The truths of a finished part; None where it is not finished or not whole."""
-    try:
-        table = read_json(part.table)
-        if table["files"] != _hashes(part.folder):
-            return None
-        objects = [[ObjectTruth(**item) for item in items] for items in table["objects"]]
-    except (InputError, OSError, KeyError, TypeError):  # damaged since: made again
-        return None
+def read_part(part: Part) -> list[SampleTruth]:
+    """The truths of a finished part's samples."""
+    table = read_json(part.folder / "truths.json")
+    objects = [[ObjectTruth(**item) for item in items] for items in table]
     return [SampleTruth(*both) for both in zip(part.plans, objects, strict=True)]
 
 
@@ -69,26 +91,12 @@ def join_parts(parts: Sequence[Part], folder: Path) -> None:
     """Put the files of all parts below `folder`, as further names of the same files where the file
     system can, as copies where not."""
     for part in parts:
-        for path in _files(part.folder):
-            target = folder / path.relative_to(part.folder)
+        for path in sorted(path for path in part.files.rglob("*") if path.is_file()):
+            target = folder / path.relative_to(part.files)
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                os.link(path, target)
-            except OSError:
-                shutil.copyfile(path, target)
+            link_file(path, target)
 
 
 def plan_text(plans: Sequence[SamplePlan]) -> str:
     """Everything that the plans say, for a fingerprint."""
     return json.dumps([asdict(plan) for plan in plans])
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
-def _hashes(folder: Path) -> dict[str, str]:
-    return {
-        path.relative_to(folder).as_posix(): blake2b(path.read_bytes(), digest_size=16).hexdigest()
-        for path in _files(folder)
-    }

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from pipeline.base.files import read_ahead
+from pipeline.base.arrays import read_ahead
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError

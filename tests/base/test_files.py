@@ -12,11 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from pipeline.base.arrays import ShardedArray, read_ahead
 from pipeline.base.files import (
-    ShardedArray,
     atomic_file,
     map_npy,
-    read_ahead,
     read_json,
     read_parquet,
     read_tsv,

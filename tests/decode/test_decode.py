@@ -19,9 +19,11 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import log_spectrogram, repeat_to
 from pipeline.corpora import find_sources
 from pipeline.corpora.source import Source
-from pipeline.decode.corpus import Report, ShardTask, decode_corpus, decode_shard, shard_of
+from pipeline.decode.corpus import decode_corpus, shard_of
+from pipeline.decode.shard import Report, ShardTask, decode_shard
 from pipeline.errors import InputError
-from pipeline.media.container import read_picture, read_sound
+from pipeline.execution.run import Engine
+from pipeline.media.file import read_picture, read_sound
 
 SHARDS = 3
 
@@ -52,7 +54,7 @@ def decode(
         shards=SHARDS,
         seconds_limit=seconds_limit,
         max_reject_share=max_reject_share,
-        workers=workers,
+        engine=Engine(workers=workers),
         worker=worker,
     )
 
@@ -165,16 +167,17 @@ def test_finished_work_is_used_again_and_one_more_clip_redoes_one_shard(
     decode(sources, root, tmp_path)
     before = content(tmp_path / "decoded")
     inodes = {path: path.stat().st_ino for path in (tmp_path / "decoded" / "shards").iterdir()}
-    assert all(path.stat().st_nlink == 2 for path in inodes)  # no copy beside the work folder
+    assert all(path.stat().st_nlink == 1 for path in inodes)
+    assert not (tmp_path / "work").exists()  # one copy: what is finished has been moved
 
     decode(sources, root, tmp_path, worker=forbidden_shard)
     assert content(tmp_path / "decoded") == before
 
     more = [*sources, Source("one_more", root / "clip2.mp4", root / "clip2.mp4")]
     decode(more, root, tmp_path)
-    changed = {path.name[-9:-4] for path, inode in inodes.items() if path.stat().st_ino != inode}
+    changed = {path.stem[-5:] for path, inode in inodes.items() if path.stat().st_ino != inode}
     assert changed == {f"{shard_of('one_more', SHARDS):05d}"}
-    assert len(list((tmp_path / "work").iterdir())) == SHARDS  # what is out of date is gone
+    assert not (tmp_path / "work").exists()  # what is out of date is gone
 
 
 def test_a_changed_mask_is_a_changed_row(corpus: tuple[Path, list[Source]], tmp_path: Path) -> None:
@@ -216,9 +219,7 @@ def test_a_damaged_finished_shard_is_made_again(
     tmp_path: Path,
 ) -> None:
     decode(corpus[1], corpus[0], tmp_path)
-    shard = max(
-        (tmp_path / "work").glob("*/spectrograms.npy"), key=lambda path: path.stat().st_size
-    )
+    shard = max((tmp_path / "decoded/shards").glob("*.npy"), key=lambda path: path.stat().st_size)
     shard.unlink()
     shard.write_bytes(b"\x93NUMPY cut off")
     decode(corpus[1], corpus[0], tmp_path)
@@ -276,7 +277,7 @@ def hanging_shard(task: ShardTask, report: Report) -> None:
 def test_a_clip_that_hangs_is_killed_and_rejected(
     corpus: tuple[Path, list[Source]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("pipeline.decode.corpus._HANG_MARGIN", 0.5)
+    monkeypatch.setattr("pipeline.decode.shard.HANG_MARGIN", 0.5)
     decode(corpus[1], corpus[0], tmp_path, worker=hanging_shard, seconds_limit=1)
     rejects = read_parquet(tmp_path / "decoded" / "rejects.parquet").to_pylist()
     assert [r["clip_id"] for r in rejects if r["cause"] == "time limit"] == ["clip4"]

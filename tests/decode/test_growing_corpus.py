@@ -9,6 +9,7 @@ from test_end_to_end import Project, copy_project, ran, shrink
 
 from pipeline.corpora import find_sources
 from pipeline.decode.corpus import decode_corpus, shard_of
+from pipeline.execution.run import Engine
 
 pytestmark = pytest.mark.trust
 
@@ -49,7 +50,7 @@ def test_one_more_clip_decodes_its_shard_alone(tmp_path: Path) -> None:
         root,
         tmp_path / "fresh",
         work=tmp_path / "work",
-        workers=os.cpu_count() or 1,
+        engine=Engine(workers=os.cpu_count() or 1),
         **values,
     )
     for name in ("clips.parquet", "rejects.parquet", "summary.json"):

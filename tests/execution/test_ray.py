@@ -22,13 +22,15 @@ from made_media import tones, write_media
 from pipeline.base.files import read_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.source import Source
-from pipeline.decode.corpus import Report, ShardTask, decode_corpus, decode_shard
+from pipeline.decode.corpus import decode_corpus
+from pipeline.decode.shard import Report, ShardTask, decode_shard
 from pipeline.encoders import embedding
 from pipeline.encoders.embedding import embed_corpus
 from pipeline.encoders.load import AudioEncoder, ImageEncoder
 from pipeline.errors import InputError
 from pipeline.execution import ray as distributor
 from pipeline.execution.ray import run_on_ray
+from pipeline.execution.run import HERE, Engine
 from pipeline.networks.weights import save_torch
 from stages.decode import decode
 from stages.embed import embed
@@ -43,7 +45,8 @@ def two_workers() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("RAY_worker_niceness", "0")  # its own 15 starves beside other tests
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent), prepend=os.pathsep)
+        for folder in (Path(__file__).parent, Path(__file__).parents[1]):
+            patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield
         ray.shutdown()
@@ -87,16 +90,16 @@ def test_decoding_on_ray_gives_the_same_bytes_and_the_same_rejects(
     monkeypatch.chdir(tmp_path)  # the stages' paths are relative, and so are these
     sent: list[int] = []
 
-    def counted(worker: Any, tasks: list[Any]) -> Iterator[Any]:
+    def counted(worker: Any, tasks: list[Any], **options: Any) -> Iterator[Any]:
         sent.append(len(tasks))
-        return run_on_ray(worker, tasks)
+        return run_on_ray(worker, tasks, **options)
 
-    for where, distribute in (("here", None), ("ray", counted), ("ray", counted)):
+    monkeypatch.setattr(distributor, "run_on_ray", counted)
+    for where, engine in (("here", HERE), ("ray", Engine("ray")), ("ray", Engine("ray"))):
         summary = decode_corpus(
             sources, sources[0].picture.parent, Path(where) / "decoded", work=Path(where) / "work",
             side=16, seconds=1, max_seconds=4, sample_rate=16000, window=512, hop=320, bands=32,
-            shards=2, seconds_limit=60, max_reject_share=0.5, workers=1, worker=killing_shard,
-            distribute=distribute,
+            shards=2, seconds_limit=60, max_reject_share=0.5, engine=engine, worker=killing_shard,
         )  # fmt: skip
         assert (summary["rejects_worker_died"], summary["rejects_unreadable"]) == (1, 1)
     assert sent == [2, 0]  # what is finished is left as it is
@@ -118,25 +121,12 @@ def test_embedding_on_ray_gives_the_same_bytes(
     image = ImageEncoder(timm.create_model("resnet10t", num_classes=0), 32).eval()
     audio = AudioEncoder((1, 1), (4, 8), stem=4, classes=3).eval()
     monkeypatch.setattr(embedding, "_BLOCK", 3)
-    remote = partial(_blocks_of_three, run_on_ray)
-    for where, distribute in (("here", None), ("ray", remote)):
+    for where, engine in (("here", HERE), ("ray", Engine("ray"))):
         embed_corpus(
             DecodedCorpus(corpus.folder), image, audio, tmp_path / where, work=tmp_path / "work",
-            batch=2, distribute=distribute,
+            batch=2, engine=engine,
         )  # fmt: skip
     assert content(tmp_path / "ray") == content(tmp_path / "here")
-
-
-def _blocks_of_three(distribute, function, tasks):
-    return distribute(partial(_with_blocks_of_three, function), tasks)
-
-
-def _with_blocks_of_three(function, task):
-    usual, embedding._BLOCK = embedding._BLOCK, 3
-    try:
-        return function(task)
-    finally:
-        embedding._BLOCK = usual  # the worker process lives on
 
 
 def test_the_stages_run_where_params_yaml_says(
@@ -198,6 +188,7 @@ def test_a_task_that_no_node_can_hold_is_refused(two_workers: None) -> None:
 _OWN = """
 import signal
 from pipeline.execution.ray import run_on_ray
+from pipeline.execution.run import HERE, Engine
 signal.signal(signal.SIGTERM, ours := lambda *_: None)
 assert list(run_on_ray(str, [1, 2])) in (["1", "2"], ["2", "1"])
 assert signal.getsignal(signal.SIGTERM) is ours

@@ -13,8 +13,9 @@ from made_media import SHARED_MEDIA, all_frames, tones, write_media
 from PIL import Image
 
 from pipeline.clips.spectrogram import log_spectrogram
-from pipeline.media import container as media
-from pipeline.media.container import CAUSES, MediaError, read_picture, read_sound
+from pipeline.media import file as media
+from pipeline.media.errors import CAUSES, MediaError
+from pipeline.media.file import read_picture, read_sound
 
 REAL = SHARED_MEDIA / "3YOH4c9HXpo_290000_300000.mp4"
 
@@ -327,8 +328,8 @@ def test_one_listing_serves_sound_and_picture(
     path = write_media(tmp_path / "clip.mp4", sound=tones(1, 16000))
     picture, sound = read_picture(path, side=16), read_sound(path)
     listed = []
-    list_packets = media._list_packets
-    monkeypatch.setattr(media, "_list_packets", lambda *a: listed.append(path) or list_packets(*a))
+    list_packets = media.list_packets
+    monkeypatch.setattr(media, "list_packets", lambda *a: listed.append(path) or list_packets(*a))
     with media.MediaFile(path) as file:
         assert cause_of(lambda: file.sound(seconds_limit=0)) == "time limit"
         np.testing.assert_array_equal(file.sound().samples, sound.samples)

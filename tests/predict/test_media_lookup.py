@@ -10,7 +10,7 @@ from made_media import tones, write_media
 from pipeline.clips.spectrogram import log_spectrogram
 from pipeline.clips.views import plain_view, spectrograms
 from pipeline.errors import InputError
-from pipeline.media.container import read_picture, read_sound
+from pipeline.media.file import read_picture, read_sound
 from pipeline.methods.localizer import Architecture, Localizer, Usage, localization_map
 from pipeline.predict.media import Found, describe, localize_media, place_in_words
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from pipeline.clips.spectrogram import log_spectrogram
 from pipeline.errors import InputError
-from pipeline.media.container import MediaError
+from pipeline.media.errors import MediaError
 from pipeline.media.playback import play_picture, play_sound
 from pipeline.methods.localizer import Architecture, Localizer, Usage
 from pipeline.predict.moving import INTERVAL, localize_moving, moving_windows

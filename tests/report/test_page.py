@@ -28,6 +28,7 @@ from pipeline.benchmarks.metrics.retrieval import best_answers, partner_ranks
 from pipeline.benchmarks.tasks import DetectionBenchmark, LocalizationBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.media.writing import encode_mp3
 from pipeline.report.clips import Clips
 from pipeline.report.comparison import comparison
 from pipeline.report.curves import Line, chart
@@ -35,7 +36,6 @@ from pipeline.report.gallery import choose, gallery
 from pipeline.report.markup import Markup, element, render
 from pipeline.report.page import Section, page
 from pipeline.report.paper_numbers import ABLATIONS, NEIGHBOURS, TABLES
-from pipeline.report.players import encode_mp3
 from pipeline.report.runs import Run, Scored
 from stages.report import report
 

@@ -15,7 +15,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipeline.errors import InputError
-from pipeline.media.container import read_picture, read_sound
+from pipeline.media.file import read_picture, read_sound
 from pipeline.methods.localizer import Architecture, Localizer
 from pipeline.speed import decode, evaluate, growth, harness, load, loss, made, neighbours, train
 from pipeline.speed.harness import Fact, Row, compare, memory_alone, scaled, time_alone

@@ -17,7 +17,7 @@ from PIL import Image
 from pipeline.base.files import read_parquet, write_json, write_npy, write_parquet
 from pipeline.benchmarks import open_benchmark
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.media.container import read_sound
+from pipeline.media.file import read_sound
 from pipeline.methods.localizer import Architecture, Localizer, Usage, save_localizer
 from pipeline.predict.moving import INTERVAL, localize_stored
 from pipeline.predict.predictor import Predictor

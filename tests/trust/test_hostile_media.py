@@ -15,8 +15,9 @@ from PIL import Image
 
 from pipeline.base.files import map_npy, read_parquet
 from pipeline.corpora.source import Source
-from pipeline.decode.corpus import Settings, ShardTask, decode_shard
-from pipeline.media.container import CAUSES
+from pipeline.decode.clip import Settings
+from pipeline.decode.shard import ShardTask, decode_shard
+from pipeline.media.errors import CAUSES
 
 pytestmark = pytest.mark.trust
 

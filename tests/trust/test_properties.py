@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from stage_project import FULL
 
-from pipeline.base.files import ShardedArray, map_npy, write_npy
+from pipeline.base.arrays import ShardedArray
+from pipeline.base.files import map_npy, write_npy
 from pipeline.benchmarks.metrics.detection import (
     area_under_curve,
     exact_curve,

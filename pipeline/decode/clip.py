@@ -1,0 +1,206 @@
+"""One clip of any corpus to its middle frame, its sound and its row of the clip table.
+
+The row tells what the clip is worth (its health): how loud it is, whether its picture stands still,
+and a hash of its content, by which copies are found. What cannot be decoded is a `MediaError` with
+a cause, never another frame or another sound in silence.
+"""
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.media.errors import MediaError
+from pipeline.media.file import MediaFile
+from pipeline.media.picture import Picture
+from pipeline.media.sound import Sound
+
+WINDOW_SECONDS = 3.0  # the middle part that the protocols use; its loudness is told
+SILENT_BELOW = -60.0  # dB of full scale, over the whole sound
+_QUIETEST = -120.0  # dB told for digital silence
+
+CLIPS = pa.schema(
+    [
+        ("clip_id", pa.string()),
+        ("frame_row", pa.int64()),
+        ("sound_start", pa.int64()),
+        ("sound_frames", pa.int32()),
+        ("picture_path", pa.string()),
+        ("sound_path", pa.string()),
+        ("duration", pa.float64()),
+        ("frame_rate", pa.float64()),
+        ("width", pa.int32()),
+        ("height", pa.int32()),
+        ("sample_rate", pa.int32()),
+        ("channels", pa.int32()),
+        ("sound_seconds", pa.float64()),
+        ("loudness", pa.float64()),
+        ("window_loudness", pa.float64()),
+        ("silent", pa.bool_()),
+        ("still", pa.bool_()),
+        ("content", pa.string()),
+        ("mask", pa.string()),
+    ]
+)
+REJECTS = pa.schema([(name, pa.string()) for name in ("clip_id", "path", "cause", "detail")])
+
+
+class ClipFiles(Protocol):
+    """`pipeline.corpora.Source` by what is read of it. Not by name, since that room imports every
+    reader, and a reader makes nothing of a clip's bytes but these four."""
+
+    @property
+    def clip_id(self) -> str: ...
+    @property
+    def picture(self) -> Path | None: ...
+    @property
+    def sound(self) -> Path | None: ...
+    @property
+    def mask(self) -> Path | None: ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What makes the numbers: pixels, seconds, Hz, and samples for `window` and `hop`."""
+
+    side: int
+    seconds: float
+    max_seconds: float
+    sample_rate: int
+    window: int
+    hop: int
+    bands: int
+    seconds_limit: float
+
+
+@dataclass(frozen=True)
+class Clip:
+    """What was decoded of a clip, and its row of the table without its places in the shards."""
+
+    row: dict[str, Any]
+    picture: Picture | None
+    sound: Sound | None
+
+
+class ClipError(Exception):
+    """A clip that cannot be used, with its row of the table of rejects."""
+
+    def __init__(self, row: dict[str, str]) -> None:
+        super().__init__(row["detail"])
+        self.row = row
+
+
+def decode_clip(
+    files: ClipFiles, root: Path, settings: Settings, condemned: MediaError | None = None
+) -> Clip:
+    """Decode a clip whose files lie below `root`; with `condemned`, reject it for that.
+
+    Raises `ClipError`."""
+    paths = {
+        "picture_path": files.picture and relative(files.picture, root),
+        "sound_path": files.sound and relative(files.sound, root),
+    }
+    step = "sound_path"  # the sound is read first: it is cheaper to find missing
+    try:
+        if condemned is not None:
+            raise condemned
+        # Where both are in one file its packets are listed once.
+        places = [place for place in (files.sound, files.picture) if place is not None]
+        with ExitStack() as stack:
+            opened = {
+                place: stack.enter_context(MediaFile(place)) for place in dict.fromkeys(places)
+            }
+            sound = _sound(files.sound, opened, settings)
+            step = "picture_path"
+            picture = _picture(files.picture, opened, settings)
+    except MediaError as error:
+        path = paths[step] or paths["sound_path"] or paths["picture_path"] or ""
+        row = {"clip_id": files.clip_id, "path": path, "cause": str(error.cause)}
+        raise ClipError({**row, "detail": _printable(error.detail)}) from error
+    health = _health(picture, sound, settings)
+    return Clip(
+        {"clip_id": files.clip_id, **paths, **health, "mask": _digest(files.mask)}, picture, sound
+    )
+
+
+def relative(path: Path, root: Path) -> str:
+    """The path of a clip's file below its corpus' folder, as text that a table can hold."""
+    return _printable(path.relative_to(root).as_posix())
+
+
+def _printable(text: str) -> str:
+    """Text that UTF-8 can hold; file names and FFmpeg's messages are bytes of anyone's making."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _sound(path: Path | None, files: Mapping[Path, MediaFile], settings: Settings) -> Sound | None:
+    if path is None:
+        return None
+    sound = files[path].sound(
+        sample_rate=settings.sample_rate,
+        max_seconds=settings.max_seconds,
+        seconds_limit=settings.seconds_limit,
+    )
+    if len(sound.samples) < settings.window:
+        raise MediaError(
+            "too short", f"{len(sound.samples)} samples of sound, expected {settings.window}"
+        )
+    return sound
+
+
+def _picture(
+    path: Path | None, files: Mapping[Path, MediaFile], settings: Settings
+) -> Picture | None:
+    if path is None:
+        return None
+    return files[path].picture(side=settings.side, seconds_limit=settings.seconds_limit)
+
+
+def _health(
+    picture: Picture | None, sound: Sound | None, settings: Settings
+) -> dict[str, float | int | bool | str | None]:
+    """The columns that tell what a clip is worth; None where it lacks what they tell about."""
+    content = blake2b(digest_size=16)
+    row: dict[str, float | int | bool | str | None] = {}
+    if sound is not None:
+        middle = round(WINDOW_SECONDS * settings.sample_rate)
+        begin = max(0, (len(sound.samples) - middle) // 2)
+        loudness = _decibels(sound.samples)
+        row = {
+            "duration": sound.seconds,
+            "sample_rate": sound.sample_rate,
+            "channels": sound.channels,
+            "sound_seconds": sound.seconds,
+            "loudness": loudness,
+            "window_loudness": _decibels(sound.samples[begin : begin + middle]),
+            "silent": loudness < SILENT_BELOW,
+        }
+        content.update(np.rint(sound.samples * 32767).astype("<i2").tobytes())
+    if picture is not None:
+        row.update(
+            frame_rate=picture.frame_rate,
+            width=picture.width,
+            height=picture.height,
+            still=picture.still,
+        )
+        if picture.duration is not None:
+            row["duration"] = picture.duration
+        content.update(picture.frame.tobytes())
+    return {**row, "content": content.hexdigest()}
+
+
+def _decibels(samples: np.ndarray) -> float:
+    """Root mean square in dB of full scale, -120 at least."""
+    power = float(np.mean(np.square(samples, dtype=np.float64)))
+    return max(_QUIETEST, 10 * float(np.log10(power))) if power > 0 else _QUIETEST
+
+
+def _digest(mask: Path | None) -> str | None:
+    """A hash of a mask's file. The scores are computed from the file itself, which is none of their
+    stage's dependencies: this is how they come to depend on it."""
+    return None if mask is None else blake2b(mask.read_bytes(), digest_size=16).hexdigest()
