@@ -1,63 +1,65 @@
-"""Stage embed: ImageNet and VGGSound features of a decoded corpus."""
+"""Stage embed: features of a decoded corpus by one off-the-shelf encoder, image or sound."""
 
 import os
 from pathlib import Path
 from typing import Annotated
 
+import torch
 import typer
 
-from pipeline.base.params import Embed, EmbeddingItem, Execution, Parameters
+from pipeline.base.files import remove_partials
+from pipeline.base.params import Parameters
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.encoders.embedding import Modality, embed_corpus
+from pipeline.encoders.load import AUDIO_WEIGHTS, audio_encoder, load_image_encoder
+from pipeline.encoders.settings import Embed
+from pipeline.execution.run import Engine
+from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
-from stages.paths import WORK, decoded_folder, embeddings_folder
+from pipeline.networks.device import best_device
+from stages.paths import WORK, decoded_folder, embeddings_folder, spectrograms_folder
+
+SOUND_ENCODER = "vggsound"  # whose form the sounds have
 
 
-def settings(parameters: Parameters, name: str) -> tuple[EmbeddingItem, Embed]:
-    """The parameters of the stage."""
-    item = parameters.read(f"active.embeddings.{name}", EmbeddingItem)
-    return item, parameters.read(item.embed, Embed)
+def settings(parameters: Parameters, corpus: str, modality: str) -> tuple[Path, Embed]:
+    """The parameters of the stage: the folder of the encoders' weights, and how they are used."""
+    world = parameters.read("active.settings", str)
+    weights = Path(parameters.read("active.weights", str))
+    return weights, parameters.read(f"{world}.embed", Embed)
 
 
-def embed(name: Annotated[str, typer.Argument(help="An embedding of the active study.")]) -> None:
-    """Extract off-the-shelf features, image and sound. Example: [bold]avloc embed toy[/bold]"""
-    import torch
-
-    from pipeline.base.files import read_json, remove_partials
-    from pipeline.clips.decoded import DecodedCorpus
-    from pipeline.clips.spectrogram import window_steps
-    from pipeline.encoders.embedding import embed_corpus
-    from pipeline.encoders.load import load_encoders
-    from pipeline.execution.run import Engine
-
+def embed(
+    corpus: Annotated[str, typer.Argument(help="A corpus of the active study.")],
+    modality: Annotated[Modality, typer.Argument(help="image or audio.")],
+) -> None:
+    """Extract off-the-shelf features. Example: [bold]avloc embed toy image[/bold]"""
     parameters = Parameters()
-    item, values = settings(parameters, name)
+    weights, values = settings(parameters, corpus, modality.value)
     # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
     execution = parameters.read("execution", Execution)
     torch.set_num_threads(values.threads)
-    image_encoder, audio_encoder = load_encoders(
-        Path(item.weights), values.image_model, values.side
-    )
-    folder = decoded_folder(item.corpus)
-    form = read_json(folder / "settings.json")
-    sound = {key: form[key] for key in ("sample_rate", "window", "hop")}
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    remove_partials(embeddings_folder(name))
+    decoded = DecodedCorpus(decoded_folder(corpus), spectrograms_folder(corpus, SOUND_ENCODER))
+    device = best_device()
+    folder = embeddings_folder(corpus)
+    path = folder / f"{modality.value}.npy"
+    remove_partials(folder)
     counts = embed_corpus(
-        DecodedCorpus(folder),
-        image_encoder,
-        audio_encoder,
-        embeddings_folder(name),
-        work=WORK / "embed" / name,
+        decoded,
+        load_image_encoder(weights, values.image_model, values.side)
+        if modality == Modality.image
+        else audio_encoder(weights / AUDIO_WEIGHTS),
+        path,
+        work=WORK / "embed" / corpus / modality.value,
         batch=values.batch,
-        sound_frames=window_steps(values.sound_seconds, **sound),
-        device=device,
+        sound_steps=decoded.form.steps(values.sound_seconds),
+        device=str(device),
         engine=Engine(
             execution.engine,
             execution.address,
             workers=max(1, len(os.sched_getaffinity(0)) // values.threads),
             cpus=values.threads,
-            gpus=int(device == "cuda"),
+            gpus=int(device.type == "cuda"),
         ),
     )
-    told = {"clips": counts["clips"]}
-    told |= {f"with {modality} features": counts[modality] for modality in ("image", "audio")}
-    show_summary(f"embed {name}", told, embeddings_folder(name))
+    show_summary(f"embed {corpus} {modality.value}", counts, path)

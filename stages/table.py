@@ -1,12 +1,13 @@
 """The scores of runs that differ in their seed alone, as a table."""
 
-import json
 from typing import Annotated
 
 import typer
 
+from pipeline.base.files import read_json
 from pipeline.errors import InputError
-from stages.paths import results_folder
+from pipeline.report.tables import seeds_table
+from stages.paths import DATA
 
 COLUMNS = {
     "cIoU": "cIoU",
@@ -24,25 +25,36 @@ COLUMNS = {
 
 
 def table(
-    variants: Annotated[list[str], typer.Argument(help="Names of runs without their -<seed>.")],
+    variants: Annotated[
+        list[str], typer.Argument(help="Runs without their seed: <method>-<run>, or <run> alone.")
+    ],
+    benchmark: Annotated[str, typer.Option(help="The benchmark.")] = "scenes",
+    search: Annotated[str, typer.Option(help="The training list's search.")] = "toy",
 ) -> None:
-    """Mean, smallest and largest score of runs over their seeds, beside the baselines.
+    """Mean, 95 % interval and range of runs' scores over their seeds, beside the baselines.
 
     The last columns are a sound's retrieval of frames of its class, by s_A where a run has it.
 
-    Example, with `active: *toy-seeds` in params.yaml and after dvc repro:
+    Example, with the study toy-seeds as the active one and after dvc repro:
     [bold]avloc table A H mean[/bold]
     """
-    from pipeline.report.tables import seeds_table
-
     scores: dict[str, list[dict[str, float]]] = {}
     for variant in variants:
-        pattern = f"{variant}-[0-9]*-scenes/metrics.json"
-        paths = sorted(results_folder("").glob(pattern))
-        scores[variant] = [_with_s_l(json.loads(path.read_text())) for path in paths]
+        folder = DATA / "results" / search
+        paths = sorted(
+            path
+            for pattern in (f"{variant}-[0-9]*/*", f"*-{variant}-[0-9]*/*")
+            for path in folder.glob(f"{pattern}/metrics.json")
+        )
+        found = [read_json(path) for path in paths]
+        scores[variant] = [_with_s_l(each[benchmark]) for each in found if benchmark in each]
         if not scores[variant]:
-            raise InputError(f"{results_folder('')}/{pattern}: nothing there; run dvc repro first")
-    typer.echo(seeds_table(scores, COLUMNS))
+            raise InputError(
+                f"{folder}: no scores of {variant} on {benchmark}, expected "
+                f"<method>-<run>-<seed>/<corpus>/metrics.json; run dvc repro first"
+            )
+    known = {metric for runs in scores.values() for metrics in runs for metric in metrics}
+    typer.echo(seeds_table(scores, {k: v for k, v in COLUMNS.items() if v in known}))
 
 
 def _with_s_l(metrics: dict[str, float]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""Features of a decoded corpus: one row a clip, one npy file a modality.
+"""Features of a decoded corpus: one row a clip, one npy file an encoder.
 
 Clips are taken in blocks of 1,024 in the corpus' order, and within a block in batches of one sound
 length, so what is computed together depends on the corpus and the batch size alone, and with it
@@ -8,7 +8,8 @@ every length differs is embedded clip by clip.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Self
@@ -20,6 +21,7 @@ from torch import nn
 from pipeline.base.code import fingerprint, hash_of_code
 from pipeline.base.pieces import Blocks
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.windows import sound_window
 from pipeline.encoders.load import AudioEncoder, ImageEncoder
 from pipeline.errors import InputError
 from pipeline.execution.pool import Report
@@ -29,52 +31,64 @@ from pipeline.execution.run import HERE, Engine, run
 _BLOCK = 1024
 
 
+class Modality(StrEnum):
+    """What an encoder reads."""
+
+    image = "image"
+    audio = "audio"
+
+
 def embed_corpus(
     corpus: DecodedCorpus,
-    image_encoder: ImageEncoder,
-    audio_encoder: AudioEncoder,
-    folder: Path,
+    encoder: ImageEncoder | AudioEncoder,
+    path: Path,
     *,
     work: Path,
     batch: int = 64,
-    sound_frames: int | None = None,
+    sound_steps: int | None = None,
     device: str = "cpu",
     engine: Engine = HERE,
 ) -> dict[str, int]:
-    """Write `folder/image.npy` and `folder/audio.npy`, float32 (clips of the corpus, D).
+    """Write the features of a corpus by one encoder to `path`, npy float32 (clips, D).
 
-    A clip without the modality has a row of NaN. `sound_frames` time steps of every sound are used:
-    the middle of a longer one, a shorter one repeated; all of each sound by default. Finished
-    blocks wait in `work` until both files are written. `engine` says where blocks are made: one
-    after the other in this process, or on a Ray cluster; machines of one kind give the same bytes.
-    Returns the number of clips and of those with each modality. Raises `InputError` where the
-    corpus is empty or a feature is not finite.
+    A clip without the encoder's modality has a row of NaN. `sound_steps` time steps of every sound
+    are used: the middle of a longer one, a shorter one repeated; all of each sound by default.
+    Finished blocks wait in `work` until the file is written. `engine` says where blocks are made:
+    one after the other in this process, or on a Ray cluster; machines of one kind give the same
+    bytes. Returns the number of clips and of those that have features. Raises `InputError` where
+    the corpus is empty or a feature is not finite.
     """
     if not len(corpus):
         raise InputError(f"{corpus.folder}: holds no clip, so there is nothing to embed")
     threads = torch.get_num_threads()  # sums in another order end in other bits
-    parts = (batch, sound_frames, torch.device(device).type, image_encoder.side, threads)
-    weights = (*_weights(image_encoder), *_weights(audio_encoder))
+    pictures = isinstance(encoder, ImageEncoder)
+    parts = (
+        (batch, encoder.side)
+        if isinstance(encoder, ImageEncoder)
+        else (batch, sound_steps, asdict(corpus.form))
+    )
+    said = repr((parts, torch.device(device).type, threads))
     clips = (corpus.folder / "clips.parquet").read_bytes()  # holds a hash of every clip's content
     code = hash_of_code("pipeline.encoders.embedding")
-    blocks = Blocks(work, fingerprint([clips, torch.__version__, repr(parts), *weights, code]))
+    blocks = Blocks(work, fingerprint([clips, torch.__version__, said, *_weights(encoder), code]))
     starts = range(0, len(corpus), _BLOCK)
     tasks = [
-        _BlockTask(range(start, min(start + _BLOCK, len(corpus))), corpus.folder, threads)
+        _BlockTask(
+            range(start, min(start + _BLOCK, len(corpus))),
+            corpus.folder,
+            None if pictures else corpus.spectrograms,
+            threads,
+        )
         for start in starts
     ]
-    make = partial(_make_blocks, blocks, image_encoder, audio_encoder, batch, device, sound_frames)
-    made = run(tasks, make, engine, processes=False)
-    for _ in track(made, f"embedding, blocks of {_BLOCK} clips", len(starts)):
+    make = partial(_make_block, blocks, encoder, batch, device, sound_steps)
+    embedded = run(tasks, make, engine, processes=False)
+    for _ in track(embedded, f"embedding, blocks of {_BLOCK} clips", len(starts)):
         pass
-    for modality in ("image", "audio"):
-        blocks.join(modality, starts, folder / f"{modality}.npy")
+    blocks.join("features", starts, path)
     blocks.discard()
-    return {
-        "clips": len(corpus),
-        "image": sum(corpus.has_frame(row) for row in range(len(corpus))),
-        "audio": sum(corpus.has_sound(row) for row in range(len(corpus))),
-    }
+    has = corpus.has_frame if pictures else corpus.has_sound
+    return {"clips": len(corpus), "with features": sum(map(has, range(len(corpus))))}
 
 
 @dataclass(frozen=True)
@@ -84,6 +98,7 @@ class _BlockTask:
 
     rows: range
     folder: Path
+    spectrograms: Path | None
     threads: int
     item_seconds: float = math.inf
 
@@ -99,30 +114,32 @@ class _BlockTask:
         raise RuntimeError(f"{self.title}: {self.items[item]}: {how}")
 
 
-def _make_blocks(
+def _make_block(
     blocks: Blocks,
-    image_encoder: ImageEncoder,
-    audio_encoder: AudioEncoder,
+    encoder: ImageEncoder | AudioEncoder,
     batch: int,
     device: str,
-    sound_frames: int | None,
+    sound_steps: int | None,
     task: _BlockTask,
     report: Report,
 ) -> None:
-    """The blocks of both modalities of the task's clips, unless they are there."""
+    """The block of the task's clips, unless it is there."""
     torch.set_num_threads(task.threads)
     written = (task.folder / "clips.parquet").stat().st_mtime_ns
-    corpus, rows = _opened(task.folder.resolve(), written), task.rows
-    frames = partial(embed_frames, corpus, image_encoder, rows, batch, device)
-    blocks.make("image", rows.start, frames)
-    sounds = partial(embed_sounds, corpus, audio_encoder, rows, batch, device, sound_frames)
-    blocks.make("audio", rows.start, sounds)
+    sounds = None if task.spectrograms is None else task.spectrograms.resolve()
+    corpus, rows = _opened(task.folder.resolve(), sounds, written), task.rows
+    compute = (
+        partial(embed_frames, corpus, encoder, rows, batch, device)
+        if isinstance(encoder, ImageEncoder)
+        else partial(embed_sounds, corpus, encoder, rows, batch, device, sound_steps)
+    )
+    blocks.make("features", rows.start, compute)
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path, written: int) -> DecodedCorpus:
+def _opened(folder: Path, spectrograms: Path | None, written: int) -> DecodedCorpus:
     """A corpus as of the time `written`, opened once for all blocks of a process."""
-    return DecodedCorpus(folder)
+    return DecodedCorpus(folder, spectrograms)
 
 
 def embed_frames(
@@ -140,30 +157,26 @@ def embed_sounds(
     rows: Sequence[int],
     batch: int,
     device: str,
-    sound_frames: int | None = None,
+    sound_steps: int | None = None,
 ) -> np.ndarray:
     """Features of the clips at `rows`, float32 (rows, D), NaN where a clip has no sound."""
     lengths: dict[int, list[int]] = {}
     for place, row in enumerate(rows):
         if corpus.has_sound(row):
-            lengths.setdefault(sound_frames or corpus.sound_length(row), []).append(place)
+            lengths.setdefault(sound_steps or corpus.sound_length(row), []).append(place)
     groups = [
         places[first : first + batch]
         for _, places in sorted(lengths.items())
         for first in range(0, len(places), batch)
     ]
     return _embed(
-        corpus, encoder, rows, groups, lambda row: _sound(corpus, row, sound_frames), device
+        corpus, encoder, rows, groups, lambda row: _sound(corpus, row, sound_steps), device
     )
 
 
 def _sound(corpus: DecodedCorpus, row: int, length: int | None) -> np.ndarray:
-    """A clip's log-spectrogram with `length` time steps: its middle, or repeated if shorter."""
-    if length is None or corpus.sound_length(row) == length:
-        return corpus.spectrogram(row)
-    if corpus.sound_length(row) > length:
-        return corpus.middle_window(row, length)
-    return np.resize(corpus.spectrogram(row), (length, corpus.spectrogram(row).shape[1]))
+    """A clip's spectrogram with `length` time steps: its middle, or repeated if shorter."""
+    return corpus.spectrogram(row) if length is None else sound_window(corpus, row, length)
 
 
 def _embed(

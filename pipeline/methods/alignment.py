@@ -212,9 +212,9 @@ class Alignment(TwoResNets):
         )
         return found
 
-    def label(self) -> str:
+    @classmethod
+    def label(cls, settings: Settings) -> str:
         """k, pooling, and what is off, as the paper's Tables 8 and 9 tell variants apart."""
-        settings = self.settings
         words = [f"k {settings.k}"] if settings.semantic else []
         words.append(f"pooling {settings.pooling}")
         words += ["ImageNet vision"] if settings.vision == "imagenet" else []

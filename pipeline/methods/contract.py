@@ -173,8 +173,9 @@ class Method(nn.Module, ABC):
     def map_size(self) -> tuple[int, int]:
         """(h, w) of the maps."""
 
-    def label(self) -> str:
-        """In a few words what tells this variant of the method apart, for a table's row."""
+    @classmethod
+    def label(cls, settings: Any) -> str:
+        """In a few words what tells the variant with these settings apart, for a table's row."""
         return ""
 
     @classmethod

@@ -58,8 +58,7 @@ def _our_rows(
         cells = [group.cell(column.benchmark, f"{column.metric}{suffix}") for column in columns]
         if any(cells):
             conditions = group.settings() if suffix else group.conditions()
-            from_scratch = "no" if group.runs[0].switches else ""  # of a published file who knows
-            values = [*_scores(cells), *_words([from_scratch])]
+            values = [*_scores(cells), *_words([_PRETRAINED[group.runs[0].pretrained]])]
             rows.append(_row(_name(group, word, conditions), values, mine=True))
     return rows
 
@@ -67,7 +66,7 @@ def _our_rows(
 def _name(group: Group, word: str, conditions: Sequence[str]) -> list[object]:
     made = [" ", _MADE] if group.made else None
     lines = [element("span", line, class_="condition") for line in conditions]
-    return [_OURS, " avloc, ", group.label, f", {word}" if word else None, made, lines]
+    return [_OURS, f" {group.runs[0].method}, ", group.label, f", {word}" if word else None, made, lines]
 
 
 def _baselines(columns: Sequence[Column], group: Group) -> list[Markup]:
@@ -111,7 +110,7 @@ def _ablations(scored: Sequence[Scored]) -> Markup:
 
 
 def _neighbours(scored: Sequence[Scored]) -> Markup:
-    full = [group for group in _studied(scored) if group.runs[0].switches == (True, True, True)]
+    full = [group for group in _studied(scored) if group.runs[0].switches and all(group.runs[0].switches)]
     rows = []
     for k in sorted({*NEIGHBOURS, *(run.k for group in full for run in group.runs if run.k)}):
         if k in NEIGHBOURS:

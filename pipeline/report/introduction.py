@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from pipeline.report.markup import Markup, element, table
-from pipeline.report.runs import SWITCHES, Run, Scored
+from pipeline.report.runs import Run, Scored
 
 
 def reading(scored: Sequence[Scored]) -> list[str]:
@@ -28,12 +28,11 @@ def reading(scored: Sequence[Scored]) -> list[str]:
 
 def run_table(runs: Sequence[Run], clips: Mapping[str, int]) -> Markup:
     """The runs with the values that tell them apart; `clips` says how many each was trained on."""
-    names = ["run", "trained on", "clips", "seed", "epochs", "batch", "k", "pooling", *SWITCHES]
+    names = ["run", "method", "trained on", "clips", "seed", "epochs", "batch", "variant"]
     rows = []
     for run in runs:
-        values = (run.seed, run.epochs, run.batch, run.k, run.pooling)
-        switches = ["on" if on else "off" for on in run.switches] if run.switches else [""] * 3
-        cells = [run.trained_on, clips[run.name], *values, *switches]
+        values = (run.seed, run.epochs, run.batch, run.label)
+        cells = [run.method, run.trained_on, clips[run.name], *values]
         rows.append(
             element(
                 "tr",

@@ -1,8 +1,9 @@
 """Our runs and their scores as the page's tables take them: seeds together, conditions beside."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import fmean
+from typing import Any
 
 # What stands behind the dot of a baseline's score, and what a reader calls it.
 BASELINES = {
@@ -13,25 +14,51 @@ BASELINES = {
     "bound": "the true box (bound)",
 }
 
-SWITCHES = ("semantic", "multi-view", "feature alignment")
+# The switches of the paper's method that its Table 8 turns off, by their settings' names.
+SWITCHES = {
+    "semantic": "semantic",
+    "multi_view": "multi-view",
+    "feature_alignment": "feature alignment",
+}
+PAPER = "alignment"  # the paper's own method
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run of ours. `trained_on` is the name of its training list, `layout` that of the corpus it
-    trains on; `alike` is equal for runs that differ in their seed alone. What stands behind is None
-    for a published file."""
+    """A run of ours. `folder` is where it lies below data/runs; `trained_on` the name of its
+    training list, `layout` that of the corpus it trains on; `alike` is equal for runs that differ
+    in their seed alone; `label` and `settings` are the method's. `seed`, `epochs` and `batch` are
+    unknown, and so None, for published weights."""
 
     name: str
+    folder: str
+    method: str
     trained_on: str
     layout: str
     alike: str
+    label: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict, hash=False)
     seed: int | None = None
     epochs: int | None = None
     batch: int | None = None
-    pooling: str | None = None
-    k: int | None = None
-    switches: tuple[bool, bool, bool] | None = None  # which of `SWITCHES` are on
+
+    @property
+    def switches(self) -> tuple[bool, ...] | None:
+        """Which of `SWITCHES` are on; None for another method than the paper's and for published
+        weights."""
+        if self.method != PAPER or self.seed is None:
+            return None
+        return tuple(bool(self.settings[name]) for name in SWITCHES)
+
+    @property
+    def k(self) -> int | None:
+        """Among how many neighbours semantic positives are chosen; None where there are none."""
+        return self.settings.get("k") if self.switches and self.settings["semantic"] else None
+
+    @property
+    def pretrained(self) -> bool | None:
+        """Whether the image network began with ImageNet's weights; None for published weights."""
+        return None if self.seed is None else self.settings.get("vision") == "imagenet"
 
 
 @dataclass(frozen=True)
@@ -39,13 +66,17 @@ class Scored:
     """A run on a benchmark. `made`: the clips are of a toy corpus. `study`: the study of another
     report that it comes from, None for this one's. `metrics` as `metrics.json` holds them."""
 
-    name: str
     run: Run
     benchmark: str
     corpus: str
     made: bool
     study: str | None
     metrics: Mapping[str, float]
+
+    @property
+    def name(self) -> str:
+        """The run's name and the benchmark's."""
+        return f"{self.run.name}-{self.benchmark}"
 
 
 @dataclass(frozen=True)
@@ -84,16 +115,8 @@ class Group:
         return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
 
     def settings(self) -> list[str]:
-        """In one line what tells the paper's method, its ablations and its variants apart; none for
-        a published file, which does not say."""
-        run = self.runs[0]
-        if run.switches is None:
-            return []
-        words = [f"pooling {run.pooling}"]
-        if run.switches[0]:  # without semantic positives no neighbour is looked at
-            words.insert(0, f"k {run.k}")
-        off = [name for name, on in zip(SWITCHES, run.switches, strict=True) if not on]
-        return [", ".join(words) + (f"; off: {', '.join(off)}" if off else "")]
+        """In one line what tells variants of a method apart; none where nothing does."""
+        return [self.runs[0].label] if self.runs[0].label else []
 
     def conditions(self) -> list[str]:
         """Under what its scores were made: a line for the runs, one for their settings and one for

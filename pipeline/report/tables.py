@@ -1,7 +1,10 @@
 """Tables of scores as Markdown, which reads alike in a terminal, in a README and on a page."""
 
+import math
 from collections.abc import Mapping, Sequence
-from statistics import fmean
+from statistics import fmean, stdev
+
+from scipy.stats import t as student
 
 Metrics = Mapping[str, float]
 
@@ -18,7 +21,9 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def seeds_table(variants: Mapping[str, Sequence[Metrics]], names: Mapping[str, str]) -> str:
-    """Mean and, behind it, smallest and largest score of each variant over its seeds.
+    """Mean, its 95 % interval, and smallest and largest score of each variant over its seeds.
+
+    The interval is Student's, of the mean over seeds; of a single seed there is none.
 
     `variants` holds one mapping of metrics a seed; `names` maps a column's head to its metric. The
     baselines that the same files hold (`<metric>.<baseline>`) stand below, each at the mean of all.
@@ -51,4 +56,13 @@ def _spread(scores: Sequence[Metrics], metric: str) -> str:
     values = _values(scores, metric)
     if not values:
         return ""
-    return f"{fmean(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    mean = f"{fmean(values):.1f}"
+    if len(values) == 1:
+        return mean
+    return f"{mean} ± {half_interval(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+
+
+def half_interval(values: Sequence[float]) -> float:
+    """Half the width of Student's 95 % interval of the mean of two values or more."""
+    quantile = float(student.ppf(0.975, len(values) - 1))
+    return quantile * stdev(values) / math.sqrt(len(values))
