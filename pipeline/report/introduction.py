@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.report.markup import Markup, element, table
+from markupsafe import Markup
+
+from pipeline.report.html_tables import Head, TableRow, draw_table
 from pipeline.report.runs import SWITCHES, Run, Scored
 
 
@@ -28,19 +30,14 @@ def reading(scored: Sequence[Scored]) -> list[str]:
 
 def run_table(runs: Sequence[Run], clips: Mapping[str, int]) -> Markup:
     """The runs with the values that tell them apart; `clips` says how many each was trained on."""
-    names = ["run", "trained on", "clips", "seed", "epochs", "batch", "k", "pooling", *SWITCHES]
+    heads = [Head("trained on", number=False)]
+    heads += [Head(name) for name in ("clips", "seed", "epochs", "batch", "k")]
+    heads += [Head(name, number=False) for name in ("pooling", *SWITCHES)]
     rows = []
     for run in runs:
         values = (run.seed, run.epochs, run.batch, run.k, run.pooling)
         switches = ["on" if on else "off" for on in run.switches] if run.switches else [""] * 3
-        cells = [run.trained_on, clips[run.name], *values, *switches]
-        rows.append(
-            element(
-                "tr",
-                element("th", run.name, scope="row"),
-                [element("td", cell) for cell in cells],
-            )
-        )
-    header = element("tr", [element("th", name, scope="col") for name in names])
+        known = ["" if value is None else value for value in values]
+        rows.append(TableRow(run.name, [run.trained_on, clips[run.name], *known, *switches]))
     caption = "The runs of this report; a published file says neither seed nor settings"
-    return table(caption, [header], [element("tbody", rows)], label="The runs")
+    return draw_table(caption, "The runs", "run", heads, rows)
