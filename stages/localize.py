@@ -32,7 +32,7 @@ def localize(
 
     A line says where the map of the middle is largest, and how the cosine there compares with the
     largest under silence and under noise on the same picture: a model that knows the sound is above
-    both. In the video, red is where and when of the whole clip the sound is heard best.
+    both. In the video, brightest is where and when of the whole clip the sound is heard best.
 
     Examples: [bold]avloc localize clip.mp4 --out map.png --video moving.mp4[/bold],
     [bold]avloc localize --image street.jpg --audio dog.wav --weights ours.pth.tar[/bold]

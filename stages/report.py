@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.report.runs import Run, Scored
 
 REPORT = DATA / "report" / "index.html"
+SCENES = REPORT.with_name("scenes.png")
 
 
 def settings(
@@ -50,6 +51,8 @@ def report(
 ) -> None:
     """Write the page of a study: tables beside the paper's, curves, and cases to look at and hear.
 
+    Where the study is scored on the toy's scenes, scenes.png lies beside data/report/index.html.
+
     Example: [bold]avloc report[/bold], then open data/report/index.html
     """
     from pipeline.base.files import atomic_file, read_json, read_tsv
@@ -57,13 +60,12 @@ def report(
     from pipeline.report.comparison import comparison
     from pipeline.report.health import corpora_health, leakage
     from pipeline.report.introduction import reading, run_table
-    from pipeline.report.markup import element
-    from pipeline.report.page import Section, page
+    from pipeline.report.page import Section, page, together
     from pipeline.report.scores import training_charts
 
     parameters = Parameters()
     check_outputs(
-        [out], [parameters.path, *(DATA / kind for kind in ("decoded", "results", "runs"))]
+        [out, *([SCENES] if out == REPORT else [])], [parameters.path, *(DATA / kind for kind in ("decoded", "results", "runs"))]
     )
     own, studies, values = settings(parameters, study)
     _check_made(own, study)
@@ -87,23 +89,38 @@ def report(
 
     sections = [
         Section("runs", "Runs", run_table(runs, clips)),
-        Section(
-            "tables", "The paper's tables", element("div", comparison(everything), class_="tables")
-        ),
-        Section(
-            "training", "Training", element("div", training_charts(histories), class_="curves")
-        ),
+        Section("tables", "The paper's tables", together(comparison(everything), "tables")),
+        Section("training", "Training", together(training_charts(histories), "curves")),
     ]
     opened: dict[tuple[str, str], Clips] = {}
     for item in track(scored, f"report of {title}", len(scored)):
         sections.append(_benchmark(item, own.evaluations[item.name], opened))
-    health = [corpora_health(summaries), leakage(scored)]
+    health = together([corpora_health(summaries), leakage(scored)], "health")
     sections.append(Section("corpora", "The corpora's health", health, "Corpora"))
     text = page(f"avloc: study {title}", reading(everything), sections)
     with atomic_file(out) as file:
         file.write(text.encode())
+    if out == REPORT:
+        _draw_scenes(own, opened)
     counted = {"runs": len(runs), "evaluations": len(scored), "of other studies": len(others)}
     show_summary(f"report of {title}", counted, out)
+
+
+def _draw_scenes(study: Study, opened: "dict[tuple[str, str], Clips]") -> None:
+    """The picture of the study's first evaluation on the toy's scenes, where it has one."""
+    from pipeline.benchmarks import open_benchmark
+    from pipeline.benchmarks.sets.scenes import SPLITS, ScenesBenchmark
+    from pipeline.report.scenes import draw_scenes_of
+
+    for name, item in study.evaluations.items():
+        if item.benchmark in SPLITS:
+            ground = item.ground
+            corpus = opened[ground.corpus, ground.root].corpus
+            root, annotations = Path(ground.root), Path(ground.annotations)
+            benchmark = open_benchmark(item.benchmark, annotations, corpus, root)
+            if isinstance(benchmark, ScenesBenchmark) and benchmark.swaps:
+                draw_scenes_of(results_folder(name), corpus, benchmark, SCENES)
+                return
 
 
 def _check_made(study: Study, key: str) -> None:
@@ -173,8 +190,7 @@ def _benchmark(
     from pipeline.clips.decoded import DecodedCorpus
     from pipeline.report.clips import Clips
     from pipeline.report.gallery import gallery, retrieval_gallery
-    from pipeline.report.markup import element
-    from pipeline.report.page import Section
+    from pipeline.report.page import Section, benchmark_content
     from pipeline.report.runs import sample_counts
     from pipeline.report.scores import curve_charts, score_table
 
@@ -193,12 +209,7 @@ def _benchmark(
         cases = retrieval_gallery(benchmark, rows, getattr(benchmark, "classes", None), clips)
     curves = {path.stem: read_tsv(path) for path in sorted((folder / "curves").glob("*.tsv"))}
     facts = f"Run {scored.run.name} on corpus {scored.corpus}: {sample_counts(scored.metrics)}."
-    content = [
-        element("p", facts),
-        element("div", curve_charts(curves), class_="curves") if curves else None,
-        element("details", element("summary", "All scores beside baselines"), score_table(scored)),
-        cases,
-    ]
+    content = benchmark_content(facts, curve_charts(curves), score_table(scored), cases)
     return Section(scored.name, scored.name, content, class_="benchmark")
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 
 from PIL import Image
@@ -12,33 +11,9 @@ from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_picture
 from pipeline.report.players import SECONDS, picture_uri, sound_uri
+from pipeline.report.templating import render
 
 _SIDE = 320  # pixels of a picture that comes from the media themselves
-
-_PAGE = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>
-  :root {{ color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; }}
-  body {{ max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }}
-  h1 {{ font-size: 1.3rem; overflow-wrap: anywhere; }}
-  ol, ul {{ display: grid; grid-template-columns: repeat(auto-fill, minmax(13rem, 1fr));
-    gap: 1.5rem 1rem; list-style: none; padding: 0; }}
-  img {{ width: 100%; border-radius: 4px; }}
-  audio {{ width: 100%; height: 2.2rem; }}
-  p {{ margin: .2rem 0; overflow-wrap: anywhere; }}
-  .own {{ outline: 3px solid #2a8; outline-offset: 5px; border-radius: 2px; }}
-</style>
-<main>
-<h1>{title}</h1>
-<ul>{query}</ul>
-<p>{note}</p>
-<ol>{answers}</ol>
-</main>
-</html>
-"""
 
 
 @dataclass(frozen=True)
@@ -118,21 +93,4 @@ def _sound(path: Path, longest: float = SECONDS) -> str | None:
 def answers_page(title: str, note: str, query: Card, answers: Sequence[Card]) -> str:
     """The page as HTML text without any outside reference; a card that is the query's own clip is
     outlined."""
-    return _PAGE.format(
-        title=escape(title),
-        note=escape(note),
-        query=_card(query),
-        answers="\n".join(_card(card) for card in answers),
-    )
-
-
-def _card(card: Card) -> str:
-    parts = [f"<p><b>{escape(card.title)}</b></p>"]
-    if card.picture:
-        parts.append(f'<img src="{card.picture}" alt="frame of {escape(card.title)}">')
-    if card.sound:
-        label = escape(f"sound of {card.title}")
-        parts.append(f'<audio controls preload="metadata" aria-label="{label}" src="{card.sound}">')
-        parts.append("</audio>")
-    parts.append(f"<p>{escape(card.text)}</p>")
-    return f"<li{' class=own' if card.own else ''}>{''.join(parts)}</li>"
+    return render("answers", title=title, note=note, query=query, answers=answers)

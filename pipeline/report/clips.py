@@ -5,7 +5,7 @@ the reader that decoded it, and kept as a small MP3, which every browser plays. 
 since is said beside the picture, since a report must outlive its videos.
 """
 
-import io
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,20 +14,32 @@ from PIL import Image
 from pipeline.benchmarks import NOISE, SILENCE
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.media.errors import MediaError
-from pipeline.media.file import read_sound
-from pipeline.media.writing import encode_mp3
-from pipeline.report.figures import outline, overlay
-from pipeline.report.markup import Markup, element
-from pipeline.report.players import data_uri
+from pipeline.report.figures import TRUE, outline, overlay
+from pipeline.report.players import picture_uri, sound_uri
 
 _SIDE = 176  # stored pixels of a picture in a case
 _SMALL = 96  # and in a row of answers
-_QUALITY = 78
-_RATE = 16000
-_BITS = 32000  # a second of sound
 _SECONDS = 5.0  # kept around the middle, which the network hears 2 or 3 of
 _MADE = {SILENCE: "silence, made", NOISE: "noise, made"}
-_TRUE = (255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture of a page: its data URI, what it shows in words, its pixels, and the shape of the
+    video, 'width/height', where it is known."""
+
+    uri: str
+    words: str
+    side: int
+    shape: str | None
+
+
+@dataclass(frozen=True)
+class Player:
+    """A sound of a page: its data URI and name, or (`uri` None) why it cannot be played."""
+
+    uri: str | None
+    words: str
 
 
 class Clips:
@@ -36,57 +48,43 @@ class Clips:
     def __init__(self, corpus: DecodedCorpus, root: Path) -> None:
         self.corpus = corpus
         self._root = root
-        self._sounds: dict[str, Markup] = {}
+        self._sounds: dict[str, Player] = {}
 
-    def frame(self, clip: str, small: bool = False) -> Markup:
-        """The clip's frame as an `img`."""
+    def frame(self, clip: str, small: bool = False) -> Picture:
+        """The clip's frame."""
         side = _SMALL if small else _SIDE
         picture = Image.fromarray(self._pixels(clip))
-        return self._image(picture.resize((side, side), Image.Resampling.BICUBIC), clip, "frame")
+        return self._picture(picture.resize((side, side), Image.Resampling.BICUBIC), clip, "frame")
 
-    def heat(self, clip: str, heat: np.ndarray, truth: np.ndarray) -> Markup:
+    def heat(self, clip: str, heat: np.ndarray, truth: np.ndarray) -> Picture:
         """The frame under the raw map `heat` (h, w), with what is not 0 in `truth` (H, W) outlined
-        in white, as an `img`."""
+        in white."""
         picture = overlay(self._pixels(clip), np.asarray(heat), _SIDE)
-        return self._image(outline(picture, truth > 0, _TRUE), clip, "heat map")
+        return self._picture(outline(picture, truth > 0, TRUE), clip, "heat map")
 
-    def player(self, clip: str) -> Markup:
-        """A player for the clip's sound, or a line that says why there is none."""
+    def player(self, clip: str) -> Player:
+        """The clip's sound, or why there is none."""
         if clip not in self._sounds:
             self._sounds[clip] = self._player(clip)
         return self._sounds[clip]
 
-    def _player(self, clip: str) -> Markup:
+    def _player(self, clip: str) -> Player:
         if clip in _MADE:
-            return element("p", _MADE[clip], class_="silent")
+            return Player(None, _MADE[clip])
         path = self.corpus.clips["sound_path"][self.corpus.row(clip)].as_py()
         try:
             if path is None:
                 raise MediaError("no sound", "the corpus has none for this clip")
-            sound = read_sound(self._root / path, sample_rate=_RATE, max_seconds=_SECONDS)
+            return Player(sound_uri(self._root / path, _SECONDS), f"sound of {clip}")
         except MediaError as error:
-            return element("p", f"cannot be played: {error}", class_="silent")
-        address = data_uri("audio/mpeg", encode_mp3(sound.samples, _RATE, _BITS))
-        return element(
-            "audio", controls=True, preload="none", src=address, aria_label=f"sound of {clip}"
-        )
+            return Player(None, f"cannot be played: {error}")
 
     def _pixels(self, clip: str) -> np.ndarray:
         return self.corpus.frame(self.corpus.row(clip))
 
-    def _image(self, picture: Image.Image, clip: str, what: str) -> Markup:
+    def _picture(self, picture: Image.Image, clip: str, what: str) -> Picture:
         row = self.corpus.row(clip)
         # Stored frames are squashed to a square; shown they have the video's own shape again.
         width, height = (self.corpus.clips[name][row].as_py() for name in ("width", "height"))
-        buffer = io.BytesIO()
-        picture.save(buffer, format="WEBP", quality=_QUALITY, method=4)
-        return element(
-            "img",
-            src=data_uri("image/webp", buffer.getvalue()),
-            alt=f"{what} of {clip}",
-            width=picture.width,
-            height=picture.height,
-            loading="lazy",
-            decoding="async",
-            style=f"aspect-ratio:{width}/{height}" if width and height else None,
-        )
+        shape = f"{width}/{height}" if width and height else None
+        return Picture(picture_uri(picture), f"{what} of {clip}", picture.width, shape)

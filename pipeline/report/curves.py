@@ -1,6 +1,6 @@
 """Line charts as inline SVG, in colours of the page's style sheet, so that they follow its theme.
 
-Drawn here in some sixty lines instead of by matplotlib, whose SVG is a hundred times as long and
+Laid out here in some sixty lines instead of by matplotlib, whose SVG is a hundred times as long and
 has one theme. Lines differ by dashes as well as by colour.
 """
 
@@ -8,7 +8,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.report.markup import Markup, element
+from markupsafe import Markup
+
+from pipeline.report.templating import render
 
 _WIDTH, _HEIGHT = 360, 220
 _LEFT, _RIGHT, _TOP, _BOTTOM = 44, 10, 20, 36
@@ -48,32 +50,32 @@ def chart(
     places = [point for line in lines for point in line.points]
     xs = x_range or _range([x for x, _ in places])
     ys = y_range or _range([y for _, y in places])
-    parts = [element("title", title)]
+    grid: list[tuple[str, ...]] = []
+    texts: list[tuple[str, str, str, str]] = []  # x, y, anchor, text
+
+    def write(x: float, y: float, anchor: str, text: str) -> None:
+        texts.append((f"{x:.1f}", f"{y:.1f}", anchor, text))
+
     for value in _ticks(*xs):
         x = _place(value, xs, _LEFT, _WIDTH - _RIGHT)
-        parts.append(_grid(x, _TOP, x, _HEIGHT - _BOTTOM))
-        parts.append(_text(x, _HEIGHT - _BOTTOM + 14, f"{value:g}", "middle"))
+        grid.append(_numbers(x, _TOP, x, _HEIGHT - _BOTTOM))
+        write(x, _HEIGHT - _BOTTOM + 14, "middle", f"{value:g}")
     for value in _ticks(*ys):
         y = _place(value, ys, _HEIGHT - _BOTTOM, _TOP)
-        parts.append(_grid(_LEFT, y, _WIDTH - _RIGHT, y))
-        parts.append(_text(_LEFT - 5, y + 4, f"{value:g}", "end"))
-    parts.append(_text((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 5, x_label, "middle"))
-    parts.append(_text(4, 10, y_label, "start"))
-    legend = []
-    for style, line in enumerate(lines):
+        grid.append(_numbers(_LEFT, y, _WIDTH - _RIGHT, y))
+        write(_LEFT - 5, y + 4, "end", f"{value:g}")
+    write((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 5, "middle", x_label)
+    write(4, 10, "start", y_label)
+    drawn = []
+    for line in lines:
         points = " ".join(
             f"{_place(x, xs, _LEFT, _WIDTH - _RIGHT):.1f},"
             f"{_place(y, ys, _HEIGHT - _BOTTOM, _TOP):.1f}"
             for x, y in _thinned(line.points)
         )
-        parts.append(element("polyline", class_=f"line s{style}", points=points))
-        sample = element("polyline", class_=f"line s{style}", points="0,5 28,5")
-        key = element("svg", sample, viewBox="0 0 28 10", width=28, height=10, aria_hidden="true")
-        legend.append(element("li", key, " ", line.label))
-    box = f"0 0 {_WIDTH} {_HEIGHT}"
-    drawing = element("svg", parts, class_="chart", viewBox=box, role="img", aria_label=title)
-    caption = element("figcaption", title, element("ul", legend, class_="legend"))
-    return element("figure", drawing, caption, class_="curve")
+        drawn.append({"label": line.label, "points": points})
+    size = {"width": _WIDTH, "height": _HEIGHT}
+    return render("chart", title=title, grid=grid, texts=texts, lines=drawn, **size)
 
 
 def _thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -101,10 +103,5 @@ def _ticks(low: float, high: float) -> list[float]:
     return [round(count * step, 12) for count in range(first, last + 1)]
 
 
-def _grid(x1: float, y1: float, x2: float, y2: float) -> Markup:
-    places = {"x1": x1, "y1": y1, "x2": x2, "y2": y2}
-    return element("line", class_="grid", **{key: f"{at:.1f}" for key, at in places.items()})
-
-
-def _text(x: float, y: float, text: str, anchor: str) -> Markup:
-    return element("text", text, x=f"{x:.1f}", y=f"{y:.1f}", text_anchor=anchor)
+def _numbers(*places: float) -> tuple[str, ...]:
+    return tuple(f"{place:.1f}" for place in places)

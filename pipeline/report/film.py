@@ -3,7 +3,7 @@
 Pictures are blended in the planes that the codec takes (luma, and chroma of half the size), where a
 colour map is a table of 256 entries for each plane; that takes a third of the time that it takes in
 RGB. Maps are scaled by the smallest and the largest value of the whole clip, not each by its own as
-on a still picture, so that what is red was heard best of all that the clip holds. Frames are
+on a still picture, so that what is brightest was heard best of all that the clip holds. Frames are
 encoded in a thread of their own while the next is drawn: a fifth less time on two cores.
 """
 
@@ -21,7 +21,6 @@ from av.audio.stream import AudioStream
 from av.container import OutputContainer
 from av.video.reformatter import ColorRange, Colorspace
 from av.video.stream import VideoStream
-from matplotlib import colormaps
 from PIL import Image, ImageOps
 
 from pipeline.base.files import atomic_file
@@ -30,6 +29,7 @@ from pipeline.execution.progress import track
 from pipeline.media.errors import MediaError
 from pipeline.media.picture import PICTURE_FILES
 from pipeline.media.playback import play_picture, play_sound
+from pipeline.report.heat import COLOURS, scaled
 
 T = TypeVar("T")
 
@@ -37,7 +37,6 @@ _CLOCK = Fraction(1, 90000)
 _SHORTEST = 1 / 61  # s; of more than 60 frames a second some are left out
 _LARGEST = 8192  # pixels of a side; what decoders take
 _WAITING = 4  # frames drawn and not yet encoded
-_OPACITY = 0.55  # as on a still picture
 _SOUND_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)  # of AAC
 
 
@@ -149,9 +148,7 @@ class _Canvas:
         codec.colorspace = 1 if self.matrix == Colorspace.ITU709 else 6
         codec.color_primaries = codec.color_trc = codec.colorspace
         codec.color_range = ColorRange.MPEG
-        low, high = float(maps.min()), float(maps.max())
-        scaled = (maps - low) / (high - low) if high > low else np.zeros_like(maps)
-        self.maps = (255 * scaled).astype(np.float32)
+        self.maps = 255 * scaled(maps)
         cells = maps.shape[1], maps.shape[2]
         self.enlargements = [
             Enlargement(cells, self.height, self.width),
@@ -183,8 +180,9 @@ class _Canvas:
             (2, area * 5 // 4, area * 3 // 2),
         ):
             part = flat[first:last]
-            mixed = part * np.uint16(256 - round(256 * _OPACITY))
-            mixed += self.colours[plane][cells[min(plane, 1)]]
+            level = cells[min(plane, 1)]
+            mixed = part * _PICTURE[level]
+            mixed += self.colours[plane][level]
             part[:] = mixed >> 8
         blended = av.VideoFrame.from_ndarray(drawn, format="yuv420p")
         blended.pts, blended.time_base = round(time / _CLOCK), _CLOCK
@@ -277,15 +275,20 @@ def _between(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarra
     return first, np.minimum(first + 1, cells - 1), (place - first).astype(np.float32)
 
 
+# How much of the picture is left under each level of a map, and of the colour over it, in 1/256.
+_OPACITY = (256 * (COLOURS[:, 3] / 255)).round()
+_PICTURE = (256 - _OPACITY).astype(np.uint16)
+
+
 def _colour_tables(matrix: Colorspace) -> list[np.ndarray]:
-    """What each of 256 values of a map adds to the luma and the two chroma planes, in 1/256 of a
-    level: three (256,) uint16."""
-    red, _, blue = colours = colormaps["turbo"](np.arange(256))[:, :3].T
+    """What each of 256 levels of a map adds to the luma and the two chroma planes, in 1/256 of a
+    step of the plane: three (256,) uint16."""
+    red, _, blue = colours = COLOURS[:, :3].T / 255
     if matrix == Colorspace.ITU709:
         luma = np.array([0.2126, 0.7152, 0.0722]) @ colours
         chroma = (blue - luma) / 1.8556, (red - luma) / 1.5748
     else:
         luma = np.array([0.299, 0.587, 0.114]) @ colours
         chroma = (blue - luma) / 1.772, (red - luma) / 1.402
-    levels = [16 + 219 * luma, *(128 + 224 * part for part in chroma)]
-    return [(round(256 * _OPACITY) * level + 128).astype(np.uint16) for level in levels]
+    planes = [16 + 219 * luma, *(128 + 224 * part for part in chroma)]
+    return [(_OPACITY * plane + 128).astype(np.uint16) for plane in planes]

@@ -6,18 +6,57 @@ samples that stage evaluate wrote, so no network is needed.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from markupsafe import Markup
 
 from pipeline.benchmarks import Benchmark
 from pipeline.errors import InputError
-from pipeline.report.clips import Clips
-from pipeline.report.markup import Markup, element, render
+from pipeline.report.clips import Clips, Picture, Player
+from pipeline.report.templating import render
 
 _CASES = 3  # of each kind
 _ROWS = 2  # of answers, of each kind
 DIRECTIONS = {"a2i": "A sound finds frames", "i2a": "A frame finds sounds"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A sample with its map: two pictures, its sound, its IoU in words (None where nothing sounds),
+    what else is known of it, and the names of its clips."""
+
+    frame: Picture
+    heat: Picture
+    player: Player
+    iou: str | None
+    facts: Sequence[str]
+    names: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A clip that a query found; `mark` says so where it is the right one or of its class, and
+    `style` is how that is drawn."""
+
+    picture: Picture
+    player: Player | None
+    class_: str
+    mark: str
+    style: str | None
+
+
+@dataclass(frozen=True)
+class Query:
+    """A clip's picture or, where frames are looked for, sound, and the clips that it found."""
+
+    title: str
+    clip: str
+    words: Sequence[str]
+    picture: Picture | None
+    player: Player | None
+    answers: Sequence[Answer]
 
 
 def choose(order: Sequence[int], count: int) -> dict[str, list[int]]:
@@ -49,12 +88,12 @@ def gallery(benchmark: Benchmark, rows: pa.Table, maps: np.ndarray, clips: Clips
     if sure and negative and ("sounding" in columns or "kind" in columns):
         loudest = sorted(negative, key=lambda n: (-sure[n], n))
         groups["surest where nothing sounds"] = loudest[:_CASES]
-    parts = []
-    for title, chosen in groups.items():
-        if chosen:
-            cases = [_case(benchmark, columns, maps, clips, n, sure) for n in chosen]
-            parts.append(_strip(title, cases))
-    return render(parts)
+    drawn = [
+        (title.capitalize(), [_case(benchmark, columns, maps, clips, n, sure) for n in chosen])
+        for title, chosen in groups.items()
+        if chosen
+    ]
+    return render("cases", groups=drawn)
 
 
 def _case(
@@ -64,14 +103,11 @@ def _case(
     clips: Clips,
     place: int,
     sure: list | None,
-) -> Markup:
+) -> Case:
     sample = benchmark.samples[place]
     truth = benchmark.ground_truth(place, place + 1)[0]
-    pictures = [clips.frame(sample.frame_clip), clips.heat(sample.frame_clip, maps[place], truth)]
     iou = columns["iou"][place]
-    facts: list[object] = []
-    if truth.any() and iou is not None:
-        facts.append(element("b", f"IoU {iou:.2f}"))
+    facts = []
     if columns.get("iou_adaptive"):
         facts.append(f"adaptive {columns['iou_adaptive'][place]:.2f}")
     if columns.get("pointing"):
@@ -83,14 +119,14 @@ def _case(
     names = [sample.frame_clip]
     if sample.sound_clip != sample.frame_clip:
         names = [f"frame {sample.frame_clip}", f"sound {sample.sound_clip}"]
-    caption = element(
-        "figcaption",
-        element("span", [[", " if n else None, fact] for n, fact in enumerate(facts)]),
-        [element("span", name, class_="clip") for name in names],
+    return Case(
+        clips.frame(sample.frame_clip),
+        clips.heat(sample.frame_clip, maps[place], truth),
+        clips.player(sample.sound_clip),
+        f"IoU {iou:.2f}" if truth.any() and iou is not None else None,
+        facts,
+        names,
     )
-    pair = element("div", pictures, class_="pair")
-    player = clips.player(sample.sound_clip)
-    return element("figure", pair, player, caption, class_="case")
 
 
 def retrieval_gallery(
@@ -101,60 +137,49 @@ def retrieval_gallery(
     _check(benchmark, rows, *(f"answers_{direction}" for direction in DIRECTIONS))
     ids = [sample.sample_id for sample in benchmark.samples]
     known = dict(zip(ids, classes, strict=True)) if classes else {}
-    parts = []
+    groups = []
     for direction, title in DIRECTIONS.items():
         ranks = rows[f"rank_{direction}"].to_pylist()
         answers = rows[f"answers_{direction}"].to_pylist()
         order = sorted(range(len(ranks)), key=lambda n: (ranks[n], n))
-        parts.append(element("h3", title))
-        for kind, chosen in choose(order, _ROWS).items():
-            for place in chosen:
-                parts.append(
-                    _answers(
-                        clips, direction, kind, ids[place], ranks[place], answers[place], known
-                    )
-                )
-    return render(parts)
+        queries = [
+            _query(clips, direction, kind, ids[place], ranks[place], answers[place], known)
+            for kind, chosen in choose(order, _ROWS).items()
+            for place in chosen
+        ]
+        groups.append((title, direction, queries))
+    return render("queries", groups=groups)
 
 
-def _answers(
+def _query(
     clips: Clips,
     direction: str,
     kind: str,
-    query: str,
+    clip: str,
     rank: int,
     answers: Sequence[str],
     known: Mapping[str, str],
-) -> Markup:
-    """One row: the query, and its answers as pictures or players."""
-    asked = clips.player(query) if direction == "a2i" else clips.frame(query, small=True)
-    said = [known.get(query), element("span", query, class_="clip")]
-    verdict = "found first" if rank == 1 else f"the right one is number {rank}"
-    head = element("div", asked, [element("span", part) for part in said if part], class_="query")
-    items = []
+) -> Query:
+    by_sound = direction == "a2i"
+    found = []
     for answer in answers:
-        shown = clips.frame(answer, small=True)
-        player = clips.player(answer) if direction == "i2a" else None
-        mark, style = None, None
-        if answer == query:
+        mark, style = "", None
+        if answer == clip:
             mark, style = "right", "right"
-        elif known and known[answer] == known[query]:
+        elif known and known[answer] == known[clip]:
             mark, style = "same class", "alike"
-        words = [element("span", known.get(answer)), element("span", mark, class_="mark")]
-        items.append(element("li", shown, player, words, class_=style))
-    label = f"{kind}: {verdict}"
-    return element(
-        "div",
-        element("h4", label),
-        head,
-        element("ol", items, tabindex=0, aria_label=f"answers to {query}"),
-        class_=f"answers {direction}",
+        player = None if by_sound else clips.player(answer)
+        picture = clips.frame(answer, small=True)
+        found.append(Answer(picture, player, known.get(answer, ""), mark, style))
+    verdict = "found first" if rank == 1 else f"the right one is number {rank}"
+    return Query(
+        f"{kind}: {verdict}",
+        clip,
+        [known[clip]] if known else [],
+        None if by_sound else clips.frame(clip, small=True),
+        clips.player(clip) if by_sound else None,
+        found,
     )
-
-
-def _strip(title: str, cases: Sequence[Markup]) -> Markup:
-    frame = element("div", cases, class_="cases", role="group", aria_label=title, tabindex=0)
-    return render([element("h3", title.capitalize()), frame])
 
 
 def _check(benchmark: Benchmark, rows: pa.Table, *columns: str) -> None:

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.report.markup import Markup, element, table
+from markupsafe import Markup
+
+from pipeline.report.html_tables import Head, TableRow, draw_table
 from pipeline.report.runs import Scored
 
 _QUANTILES = {"min": "shortest", "p05": "5 %", "median": "median", "max": "longest"}
@@ -11,7 +13,7 @@ _REJECTS = "rejects_"
 
 def corpora_health(summaries: Mapping[str, Mapping[str, float]]) -> Markup:
     """What decoding found in each corpus, `summaries` being its `summary.json`."""
-    names = ["corpus", "clips", "rejects", "silent", "still", "duplicates"]
+    names = ["clips", "rejects", "silent", "still", "duplicates"]
     names += [f"{name} (s)" for name in _QUANTILES.values()]
     rows = []
     for corpus, summary in summaries.items():
@@ -25,11 +27,9 @@ def corpora_health(summaries: Mapping[str, Mapping[str, float]]) -> Markup:
             if key.startswith(_REJECTS) and count
         }
         why = ", ".join(f"{cause}: {count:.0f}" for cause, count in causes.items())
-        head = [corpus, element("span", why or "nothing was rejected", class_="condition")]
-        rows.append(_row(head, counts))
-    header = element("tr", [element("th", name, scope="col") for name in names])
+        rows.append(TableRow(corpus, counts, [why or "nothing was rejected"]))
     caption = "Clips as decoded: rejects by cause, and how long the sounds are"
-    return table(caption, [header], [element("tbody", rows)], label="The corpora's health")
+    return draw_table(caption, "The corpora's health", "corpus", list(map(Head, names)), rows)
 
 
 def leakage(scored: Sequence[Scored]) -> Markup:
@@ -43,12 +43,6 @@ def leakage(scored: Sequence[Scored]) -> Markup:
         for run in runs:
             metrics = found.get((run, benchmark))
             cells.append(f"{metrics['leaked_clips']:.0f}" if metrics else "")
-        rows.append(_row(benchmark, cells))
-    header = element("tr", [element("th", name, scope="col") for name in ("benchmark", *runs)])
+        rows.append(TableRow(benchmark, cells))
     caption = "Leakage: how many different clips of a benchmark the run was trained on"
-    return table(caption, [header], [element("tbody", rows)], label="Leakage")
-
-
-def _row(head: object, cells: Sequence[str]) -> Markup:
-    values = [element("td", cell, class_="number") for cell in cells]
-    return element("tr", element("th", head, scope="row"), values)
+    return draw_table(caption, "Leakage", "benchmark", list(map(Head, runs)), rows)

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.report.markup import Markup, element, table
+from markupsafe import Markup
+
+from pipeline.report.html_tables import Head, TableRow, draw_table
 from pipeline.report.runs import Run, Scored
 
 
@@ -28,18 +30,13 @@ def reading(scored: Sequence[Scored]) -> list[str]:
 
 def run_table(runs: Sequence[Run], clips: Mapping[str, int]) -> Markup:
     """The runs with the values that tell them apart; `clips` says how many each was trained on."""
-    names = ["run", "method", "trained on", "clips", "seed", "epochs", "batch", "variant"]
+    heads = [Head("method", number=False), Head("trained on", number=False)]
+    heads += [Head(name) for name in ("clips", "seed", "epochs", "batch")]
+    heads.append(Head("variant", number=False))
     rows = []
     for run in runs:
-        values = (run.seed, run.epochs, run.batch, run.label)
-        cells = [run.method, run.trained_on, clips[run.name], *values]
-        rows.append(
-            element(
-                "tr",
-                element("th", run.name, scope="row"),
-                [element("td", cell) for cell in cells],
-            )
-        )
-    header = element("tr", [element("th", name, scope="col") for name in names])
+        values = (run.method, run.trained_on, clips[run.folder], run.seed, run.epochs, run.batch)
+        known = ["" if value is None else value for value in (*values, run.label)]
+        rows.append(TableRow(run.name, known))
     caption = "The runs of this report; a published file says neither seed nor settings"
-    return table(caption, [header], [element("tbody", rows)], label="The runs")
+    return draw_table(caption, "The runs", "run", heads, rows)

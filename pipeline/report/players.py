@@ -1,6 +1,7 @@
 """Pictures and sounds inside a page: data URIs, so that one file opens anywhere without a network.
 
-Sounds are MP3, which every browser plays and which takes a tenth of the PCM: 60 KB for 10 s.
+Pictures are WebP and sounds MP3, which every browser shows and plays: 4 KB for a frame of 176
+pixels, 20 KB for 5 s, a sixteenth of the PCM.
 """
 
 import base64
@@ -15,14 +16,15 @@ from pipeline.media.writing import encode_mp3
 
 _RATE = 16000
 SECONDS = 30.0  # of a longer sound the middle is kept
-_BITS = 48000  # a second
+_BITS = 32000  # a second
+_QUALITY = 78
 
 
 def picture_uri(picture: Image.Image) -> str:
-    """A picture as a JPEG data URI."""
+    """A picture as a WebP data URI."""
     buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "JPEG", quality=85)
-    return data_uri("image/jpeg", buffer.getvalue())
+    picture.convert("RGB").save(buffer, format="WEBP", quality=_QUALITY, method=4)
+    return data_uri("image/webp", buffer.getvalue())
 
 
 def sound_uri(path: Path, longest: float = SECONDS) -> str:

@@ -1,12 +1,44 @@
-"""The picture of a run: test scenes under their own sound and under a silent object's."""
+"""The picture of a run: test scenes under their own sound and under a silent object's.
+
+It is drawn from what evaluating a run on the scenes wrote, so that a change of colours or of words
+evaluates nothing again.
+"""
 
 from pathlib import Path
 
 import numpy as np
 
+from pipeline.base.files import map_npy, read_parquet
+from pipeline.benchmarks.metrics.localization import pointing
 from pipeline.benchmarks.sets.scenes import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.report.figures import Scene, draw_scenes
+from pipeline.errors import InputError
+from pipeline.report.sheet import Scene, draw_scenes
+
+
+def draw_scenes_of(
+    results_folder: Path,
+    corpus: DecodedCorpus,
+    benchmark: ScenesBenchmark,
+    path: Path,
+    count: int = 16,
+) -> None:
+    """Draw `count` scenes to `path`, a PNG, as `draw_benchmark_scenes` does.
+
+    `results_folder` is what evaluating a run on `benchmark` wrote: details/maps.npy (samples, h, w)
+    float32 and details/samples.parquet. Raises `InputError` where these are of other samples than
+    the benchmark's, and as `draw_benchmark_scenes` does.
+    """
+    table = results_folder / "details" / "samples.parquet"
+    found = read_parquet(table)["sample_id"].to_pylist()
+    expected = [sample.sample_id for sample in benchmark.samples]
+    maps = map_npy(results_folder / "details" / "maps.npy")
+    if found != expected or len(maps) != len(expected):
+        raise InputError(
+            f"{table}: found {len(found)} samples and {len(maps)} maps, expected the benchmark's "
+            f"own {len(expected)}; run dvc repro evaluate"
+        )
+    draw_benchmark_scenes(path, benchmark, corpus, maps, count)
 
 
 def draw_benchmark_scenes(
@@ -15,21 +47,37 @@ def draw_benchmark_scenes(
     """Draw the first `count` scenes that have a silent object, as PNG.
 
     `maps` (samples, h, w) are the raw maps of the benchmark's samples. The scenes are taken in the
-    order of the list, never by their scores.
+    order of the list, never by their scores, but for one: the first whose maps point right under
+    both sounds leads, so that a reader sees what is meant before what goes wrong. Raises
+    `InputError` where no scene has a silent object.
     """
     swapped: dict[int, int] = {}  # scene to the sample that plays its first silent object's sound
     for number, (scene, _) in enumerate(benchmark.swaps):
         swapped.setdefault(scene, len(benchmark.scenes) + number)
+    if not swapped:
+        raise InputError("scenes: none has a silent object at hand, expected some to draw")
+    first = next((s for s, swap in swapped.items() if _right(benchmark, maps, [s, swap])), None)
     drawn = []
-    for scene, sample in list(swapped.items())[:count]:
+    for scene in sorted(swapped, key=lambda scene: (scene != first, scene))[:count]:
+        sample = swapped[scene]
         silent = benchmark.scenes[scene].distractors[
             benchmark.swaps[sample - len(benchmark.scenes)][1]
         ]
-        labels = (benchmark.scenes[scene].label, f"silent: {silent.label}")
         sounds = [
             (label, maps[place], benchmark.masks(place, place + 1)[0])
-            for label, place in zip(labels, (scene, sample), strict=True)
+            for label, place in (
+                (benchmark.scenes[scene].label, scene),
+                (silent.label, sample),
+            )
         ]
         frame = corpus.frame(corpus.row(benchmark.scenes[scene].clip_id))
         drawn.append(Scene(frame, sounds))
     draw_scenes(path, drawn)
+
+
+def _right(benchmark: ScenesBenchmark, maps: np.ndarray, places: list[int]) -> bool:
+    """Whether the maps of all these samples point into the object that sounds."""
+    return all(
+        bool(pointing(np.asarray(maps[place][None]), benchmark.masks(place, place + 1))[0])
+        for place in places
+    )

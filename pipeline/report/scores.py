@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from markupsafe import Markup
+
 from pipeline.report.curves import Line, chart
-from pipeline.report.markup import Markup, element, number, table
+from pipeline.report.html_tables import Head, TableRow, draw_table, number
 from pipeline.report.runs import BASELINES, Scored
 
 # Facts of the samples, which say the same for every map.
@@ -37,13 +39,10 @@ def score_table(scored: Scored) -> Markup:
             cells = [f"{value:.0f}", *[""] * len(known)]
         else:
             cells = [number(value), *(number(metrics.get(f"{key}.{name}")) for name in known)]
-        values = [element("td", cell, class_="number") for cell in cells]
-        rows.append(element("tr", element("th", key, scope="row"), values))
-    names = ["metric", scored.run.name, *(BASELINES[name] for name in known)]
-    header = element("tr", [element("th", name, scope="col") for name in names])
+        rows.append(TableRow(key, cells))
+    heads = [Head(name) for name in (scored.run.name, *(BASELINES[name] for name in known))]
     caption = "All scores, in per cent but for counts and thresholds"
-    body = [element("tbody", rows)]
-    return table(caption, [header], body, label=f"All scores on {scored.benchmark}")
+    return draw_table(caption, f"All scores on {scored.benchmark}", "metric", heads, rows)
 
 
 def curve_charts(curves: Mapping[str, Columns]) -> list[Markup]:

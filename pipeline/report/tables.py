@@ -6,18 +6,14 @@ from statistics import fmean, stdev
 
 from scipy.stats import t as student
 
+from tabulate import tabulate
+
 Metrics = Mapping[str, float]
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table, its columns padded to one width each."""
-    cells = [list(header), *map(list, rows)]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(header))]
-    lines = [
-        "| " + " | ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)) + " |" for r in cells
-    ]
-    lines.insert(1, "|" + "|".join("-" * (w + 2) for w in widths) + "|")
-    return "\n".join(lines)
+    """A Markdown table, its columns padded to one width each; cells stay the text that they are."""
+    return str(tabulate(rows, header, tablefmt="github", disable_numparse=True))
 
 
 def seeds_table(variants: Mapping[str, Sequence[Metrics]], names: Mapping[str, str]) -> str:

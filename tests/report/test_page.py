@@ -1,11 +1,13 @@
 """The report: one page that stands alone, says what the files say, and survives strange names."""
 
 import base64
+import hashlib
 import io
 import json
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -18,8 +20,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
+from jinja2 import UndefinedError
 from made_corpus import make_corpus
 from made_media import tones, write_media
+from markupsafe import Markup
 
 from pipeline.base.files import write_json, write_npy, write_parquet, write_tsv
 from pipeline.benchmarks import Predictions, Sample, open_benchmark
@@ -29,14 +33,18 @@ from pipeline.benchmarks.tasks import DetectionBenchmark, LocalizationBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.media.writing import encode_mp3
+from pipeline.report.answers import Card, answers_page
 from pipeline.report.clips import Clips
 from pipeline.report.comparison import comparison
 from pipeline.report.curves import Line, chart
 from pipeline.report.gallery import choose, gallery
-from pipeline.report.markup import Markup, element, render
+from pipeline.report.heat import COLOURS
+from pipeline.report.html_tables import Head, TableRow, draw_table
+from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
 from pipeline.report.page import Section, page
 from pipeline.report.paper_numbers import ABLATIONS, NEIGHBOURS, TABLES
 from pipeline.report.runs import Run, Scored
+from pipeline.report.templating import render
 from stages.report import report
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -426,12 +434,56 @@ def test_other_studies_fill_the_tables(project: Path, monkeypatch: pytest.Monkey
     assert any("77.77" in row for row in found)
 
 
-def test_markup_escapes_by_default() -> None:
-    assert render(["<b>", None, Markup("<i>"), 3]) == "&lt;b&gt;<i>3"
-    assert element("a", "&", class_="x", aria_label='"', hidden=True, id=None) == (
-        '<a class="x" aria-label="&quot;" hidden>&amp;</a>'
-    )
-    assert element("br") == "<br>"
+def test_templates_escape_by_default() -> None:
+    text = render("together", parts=[Markup("<i>"), "<b>&"], class_='"')
+    assert text == '<div class="&#34;">\n<i>\n&lt;b&gt;&amp;\n</div>'
+    with pytest.raises(UndefinedError, match="class_"):
+        render("together", parts=[])
+
+
+def test_every_page_has_the_style_and_only_one_has_a_script() -> None:
+    card = Card(HOSTILE, HOSTILE, None, None)
+    scene = InteractiveScene(HOSTILE, [HOSTILE], [SoundChoice(HOSTILE, None, [np.eye(4)[None]])])
+    pages = [
+        page(HOSTILE, [HOSTILE], [Section("a", HOSTILE, HOSTILE)]),
+        answers_page(HOSTILE, HOSTILE, card, [card]),
+        interactive_page([scene], 0.1),
+    ]
+    style = (ROOT / "pipeline/report/templates/style.css").read_text()
+    for text in pages:
+        assert text.startswith("<!DOCTYPE html>") and style in text
+        reader = Reader(text)
+        assert not reader.of("img")
+        policies = [m["content"] for m in reader.of("meta") if "http-equiv" in m]
+        assert len(policies) == 1 and str(policies[0]).startswith("default-src 'none';")
+    assert not any(Reader(text).of("script") for text in pages[:2])
+    # The policy lets the page's own script run and no other: its hash is that of what stands there.
+    (script,) = re.findall(r"<script>(.*?)</script>", pages[2], re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    (policy,) = [m["content"] for m in Reader(pages[2]).of("meta") if "http-equiv" in m]
+    assert str(policy).endswith(f"; script-src 'sha256-{digest}'")
+    (shown,) = re.findall(r'id="colours">(.*)</script>', pages[2])
+    table = np.frombuffer(base64.b64decode(json.loads(shown)), np.uint8)
+    np.testing.assert_array_equal(table.reshape(256, 4), COLOURS)
+
+
+def test_the_wheel_holds_what_a_page_is_made_of() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    folder = ROOT / "pipeline" / "report"
+    globs = settings["package-data"]["pipeline.report"]
+    packed = {path for glob in globs for path in folder.glob(glob)}
+    assert packed == {path for path in (folder / "templates").iterdir() if path.is_file()}
+    assert {"style.css", "player.js", "report.html.j2"} <= {path.name for path in packed}
+
+
+def test_numbers_stand_below_their_heads() -> None:
+    heads = [Head("score"), Head("pooling", number=False)]
+    text = draw_table("C", "L", "run", heads, [TableRow("a", ["1.00", "mean"])])
+    reader = Reader(text)
+    kinds = [attributes.get("class") for attributes in reader.of("th")[1:3]]
+    assert kinds == [attributes.get("class") for attributes in reader.of("td")] == ["number", None]
+    with pytest.raises(ValueError, match="L, a: 1 cells, expected 2"):
+        draw_table("C", "L", "run", heads, [TableRow("a", ["1.00"])])
 
 
 def test_chart_draws_its_points() -> None:
