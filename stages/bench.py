@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from pipeline.errors import InputError
-from stages.paths import check_outputs
+from pipeline.execution.outputs import check_outputs
 
 
 class Part(StrEnum):

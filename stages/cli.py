@@ -1,65 +1,104 @@
 """The `avloc` command: one sub-command for each DVC stage, and those that need no pipeline.
 
-The commands import what they need when they run, so that `avloc --help` answers at once.
+A command's module is imported when the command is given, so that modules can import what they need
+at their top and `avloc --help` still answers at once.
 """
 
 import errno
 import os
 import signal
 import sys
+from importlib import import_module
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import typer
+from typer.core import TyperCommand, TyperGroup
 
 from pipeline.errors import InputError
 from pipeline.execution.launch import is_launched, tell_launcher
-from stages import (
-    bench,
-    cache,
-    corpus,
-    decode,
-    embed,
-    encoders,
-    evaluate,
-    figure,
-    load,
-    localize,
-    neighbours,
-    report,
-    retrieve,
-    score,
-    table,
-    toy,
-    train,
-)
+
+
+class _Entry(NamedTuple):
+    """Where a command's function, or a group's `app`, is, and what the list of commands says."""
+
+    place: str
+    help: str
+    panel: str
+
+
+STAGES = "Stages of dvc.yaml"
+OTHERS = "Commands"
+COMMANDS = {
+    "toy": _Entry("toy", "Make the toy corpus, videos and annotations.", STAGES),
+    "decode": _Entry("decode", "Decode a corpus' frames to shards.", STAGES),
+    "spectrograms": _Entry("spectrograms", "A corpus' sounds in a method's form.", STAGES),
+    "encoders": _Entry("encoders", "Train the toy's labelled encoders.", STAGES),
+    "embed": _Entry("embed", "Extract off-the-shelf features.", STAGES),
+    "neighbours": _Entry("neighbours", "Search neighbours of a training list.", STAGES),
+    "train": _Entry("train", "Train a method, or go on after a kill.", STAGES),
+    "load": _Entry("load", "Take a published weight file for a run's.", STAGES),
+    "tests": _Entry("tests", "Note what a corpus' benchmarks are made of.", STAGES),
+    "evaluate": _Entry("evaluate", "Score a run, or a weight file.", STAGES),
+    "report": _Entry("report", "Write the page of a study.", STAGES),
+    "corpus": _Entry("corpus", "What of the data is in place.", OTHERS),
+    "cache": _Entry("cache", "What of DVC's cache is damaged.", OTHERS),
+    "localize": _Entry("localize", "Draw where a clip's sound comes from.", OTHERS),
+    "retrieve": _Entry("retrieve", "Find the clips that fit a sound or a picture.", OTHERS),
+    "figure": _Entry("figure", "Draw frames and heat maps for a paper.", OTHERS),
+    "score": _Entry("score", "Score maps or embeddings of any method.", OTHERS),
+    "table": _Entry("table", "Scores of runs over their seeds.", OTHERS),
+    "bench": _Entry("bench", "Measure avloc beside the alternatives.", OTHERS),
+}
+_GROUPS = ("corpus", "cache")
+_FORM: dict[str, Any] = {
+    "no_args_is_help": True,
+    "add_completion": False,
+    "pretty_exceptions_enable": False,
+    "rich_markup_mode": "rich",
+}
+
+
+def command(name: str) -> Any:
+    """The real command of a name, its module imported."""
+    module = import_module(f"stages.{COMMANDS[name].place}")
+    if name in _GROUPS:
+        group = typer.main.get_group(module.app)
+        group.name = name
+        return group
+    single = typer.Typer(**{**_FORM, "no_args_is_help": False})
+    single.command(name)(getattr(module, name))
+    return typer.main.get_command(single)
+
+
+class _LazyGroup(TyperGroup):
+    """Lists commands by what `COMMANDS` says of them and imports the one that is given."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        return TyperCommand(cmd_name, help=entry.help, rich_help_panel=entry.panel)
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        name, found, rest = super().resolve_command(ctx, args)
+        return name, None if found is None else command(str(name)), rest
+
 
 app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    cls=_LazyGroup,
     help="Audio-visual sound source localization, from raw videos to every table of the paper. "
     "The stages run by [bold]dvc repro[/bold]; each is a command of its own.",
+    **_FORM,
 )
-STAGES = "Stages of dvc.yaml"
-app.command(rich_help_panel=STAGES)(toy.toy)
-app.command(rich_help_panel=STAGES)(decode.decode)
-app.command(rich_help_panel=STAGES)(encoders.encoders)
-app.command(rich_help_panel=STAGES)(embed.embed)
-app.command(rich_help_panel=STAGES)(neighbours.neighbours)
-app.command(rich_help_panel=STAGES)(train.train)
-app.command(rich_help_panel=STAGES)(load.load)
-app.command(rich_help_panel=STAGES)(evaluate.evaluate)
-app.command(rich_help_panel=STAGES)(report.report)
-app.add_typer(corpus.app, name="corpus")
-app.add_typer(cache.app, name="cache")
-app.command()(localize.localize)
-app.command()(retrieve.retrieve)
-app.command()(figure.figure)
-app.command()(score.score)
-app.command()(table.table)
-app.command()(bench.bench)
+
+
+@app.callback()
+def _avloc() -> None:
+    """The options that all commands share: none."""
 
 
 # What the machine does to a command, in contrast to a defect of it.
@@ -86,8 +125,11 @@ def main() -> None:
     SIGTERM and Ctrl-C in one line and exit code 128 + the signal's number."""
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
-    # cuBLAS reads this once, when it starts; without it deterministic training refuses to run.
+    # Both are read once, when torch is imported, which a command's module does. cuBLAS: without it
+    # deterministic training refuses to run. OpenMP: threads that spin at its barriers starve each
+    # other beside any other busy process; waiting costs little where nothing else runs.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         app()
     except InputError as error:

@@ -4,20 +4,39 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
+import torch
 import typer
+from PIL import Image
+from pipeline.methods.common.files import load_weights
 
-from pipeline.base.params import Embed, EvaluationItem, Parameters
+from pipeline.base.files import atomic_file, map_npy, read_parquet
+from pipeline.base.params import Parameters
+from pipeline.base.study import Evaluated, find_evaluated
+from pipeline.benchmarks import NOISE, SILENCE, Benchmark, open_benchmark
+from pipeline.benchmarks.maps_file import read_maps
+from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.encoders.load import load_image_encoder
 from pipeline.errors import InputError
-from stages.paths import check_outputs, decoded_folder, results_folder, run_folder
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from pipeline.benchmarks import Benchmark
-    from pipeline.clips.decoded import DecodedCorpus
-    from pipeline.report.rows import Row
+from pipeline.evaluate.settings import Evaluate
+from pipeline.execution.outputs import check_outputs
+from pipeline.methods.contract import Method, method_name
+from pipeline.predict.moving import INTERVAL, localize_stored, stored_seconds
+from pipeline.report.answers import clip_sound, media_called
+from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
+from pipeline.report.players import SECONDS, picture_uri
+from pipeline.report.rows import Row, draw_rows
+from pipeline.report.samples import (
+    choose_images,
+    choose_samples,
+    column,
+    maps_of,
+    sound_label,
+)
+from stages.paths import decoded_folder, results_folder, run_folder, spectrograms_folder
 
 
 class Kind(StrEnum):
@@ -34,14 +53,15 @@ class _Source:
 
     label: str
     name: str
-    item: EvaluationItem | None
+    item: Evaluated | None
 
     @property
     def read(self) -> list[Path]:
         """The file or the folders that its maps come from."""
         if self.item is None:
             return [Path(self.name)]
-        return [results_folder(self.name), run_folder(self.item.run)]
+        folder = self.item.folder
+        return [results_folder(folder, self.item.corpus), run_folder(folder)]
 
 
 def figure(
@@ -56,8 +76,8 @@ def figure(
         list[str],
         typer.Argument(
             metavar="[LABEL=]ROW...",
-            help="Evaluations of any study with their results here, or FILE.npz as avloc score "
-            "reads them.",
+            help="Evaluations of any study with their results here, as <run>/<benchmark>, or FILE.npz "
+            "as avloc score reads them.",
         ),
     ],
     out: Annotated[
@@ -82,16 +102,9 @@ def figure(
     Every row is a run's evaluation or maps that any model made; the samples are the first of the
     benchmark's list or those named by --sample.
 
-    Examples: [bold]avloc figure localization ours=toy-vggss theirs=maps.npz --out figure-3[/bold],
-    [bold]avloc figure sounds toy-scenes --count 3 --page figure-5.html[/bold]
+    Examples: [bold]avloc figure localization ours=alignment-full-0/vggss theirs=maps.npz --out figure-3[/bold],
+    [bold]avloc figure sounds alignment-full-0/scenes --count 3 --page figure-5.html[/bold]
     """
-    from pipeline.base.files import atomic_file
-    from pipeline.benchmarks import open_benchmark
-    from pipeline.clips.decoded import DecodedCorpus
-    from pipeline.report.answers import media_called
-    from pipeline.report.rows import Row, draw_rows
-    from pipeline.report.samples import choose_images, choose_samples, column
-
     if page is not None and kind != Kind.sounds:
         raise InputError(f"--page shows one frame under several sounds, not {kind.value}")
     if not out.name:
@@ -103,14 +116,14 @@ def figure(
         raise InputError(
             "no row is an evaluation, so --on has to name one: whose samples are these?"
         )
-    ground = _evaluation(parameters, shown)
-    corpus = DecodedCorpus(decoded_folder(ground.ground.corpus))
-    benchmark = open_benchmark(
-        ground.benchmark, Path(ground.ground.annotations), corpus, Path(ground.ground.root)
-    )
+    ground = find_evaluated(parameters, shown)
+    root = Path(ground.study.corpora[ground.corpus].root)
+    corpus = DecodedCorpus(decoded_folder(ground.corpus))
+    annotations = Path(ground.study.annotations)
+    benchmark = open_benchmark(ground.benchmark, annotations, corpus, root)
     paths = [out.with_name(f"{out.name}.{ending}") for ending in ("pdf", "png")]
     read = [parameters.path, corpus.folder, *(place for s in sources for place in s.read)]
-    read += media_called(page.name, corpus, Path(ground.ground.root)) if page else []
+    read += media_called(page.name, corpus, root) if page else []
     check_outputs([*paths, *([page] if page else [])], read)
     if not benchmark.wants_maps:
         raise InputError(f"benchmark {ground.benchmark}: scores no maps, so there are none to draw")
@@ -123,7 +136,7 @@ def figure(
     drawn = [Row(s.label, _maps(s, benchmark, places)) for s in sources]
     if kind == Kind.ogl:
         drawn = _with_objects(parameters, ground, drawn, benchmark, corpus, places)
-    text = None if page is None else _page(ground, sources, drawn, benchmark, corpus, images)
+    text = None if page is None else _page(root, sources, drawn, benchmark, corpus, images)
     draw_rows(paths, columns, drawn)
     if page is not None and text is not None:
         with atomic_file(page) as file:
@@ -135,61 +148,42 @@ def _source(parameters: Parameters, text: str) -> _Source:
     label, _, name = text.rpartition("=")
     if name.endswith(".npz"):
         return _Source(label or Path(name).stem, name, None)
-    item = _evaluation(parameters, name)
-    details = results_folder(name) / "details"
+    item = find_evaluated(parameters, name)
+    details = _details(item)
     if not details.is_dir():
         raise InputError(
             f"{details}: not found; `dvc repro` makes it where the study of {name} is the active "
             "one"
         )
-    return _Source(label or item.run, name, item)
+    return _Source(label or item.folder.split("/", 1)[1], name, item)
 
 
-def _evaluation(parameters: Parameters, name: str) -> EvaluationItem:
-    """The evaluation of the first study that has it, the active one before the others."""
-    studies = parameters.studies()
-    for study in studies:
-        if name in study.evaluations:
-            return study.evaluations[name]
-    known = dict.fromkeys(key for study in studies for key in study.evaluations)
-    here = [key for key in known if results_folder(key).is_dir()]
-    raise InputError(
-        f"{parameters.path}: no study has an evaluation {name!r}, expected FILE.npz or one with "
-        f"results in {results_folder(name).parent}: {', '.join(here) or 'there are none yet'}"
-    )
+def _details(item: Evaluated) -> Path:
+    return results_folder(item.folder, item.corpus) / "details" / item.benchmark
 
 
-def _maps(source: _Source, benchmark: "Benchmark", places: Sequence[int]) -> "list[np.ndarray]":
-    from pipeline.base.files import map_npy, read_parquet
-    from pipeline.benchmarks.maps_file import read_maps
-    from pipeline.report.samples import maps_of
-
+def _maps(source: _Source, benchmark: Benchmark, places: Sequence[int]) -> list[np.ndarray]:
     if source.item is None:
         ids, maps = read_maps(Path(source.name))
         return maps_of(source.name, ids, maps, benchmark, places)
-    folder = results_folder(source.name) / "details"
+    folder = _details(source.item)
     ids = read_parquet(folder / "samples.parquet")["sample_id"].to_pylist()
     return maps_of(str(folder), ids, map_npy(folder / "maps.npy"), benchmark, places)
 
 
 def _with_objects(
     parameters: Parameters,
-    ground: EvaluationItem,
-    rows: "Sequence[Row]",
-    benchmark: "Benchmark",
-    corpus: "DecodedCorpus",
+    ground: Evaluated,
+    rows: Sequence[Row],
+    benchmark: Benchmark,
+    corpus: DecodedCorpus,
     places: Sequence[int],
-) -> "list[Row]":
+) -> list[Row]:
     """Each row without and with object-guided localization, and the object maps themselves."""
-    import numpy as np
-    import torch
-
-    from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
-    from pipeline.encoders.load import load_image_encoder
-    from pipeline.report.rows import Row
-
-    embed = parameters.read(ground.ground.embed, Embed)
-    encoder = load_image_encoder(Path(ground.ground.weights), embed.image_model, embed.side)
+    study = ground.study
+    values = parameters.read(f"{study.settings}.evaluate", Evaluate)
+    weights = Path(study.weights)
+    encoder = load_image_encoder(weights, values.object_model, values.object_side)
     clips = [benchmark.samples[place].frame_clip for place in places]
     frames = np.stack([corpus.frame(corpus.row(clip)) for clip in clips])
     with torch.inference_mode():
@@ -204,46 +198,45 @@ def _with_objects(
 
 
 def _page(
-    ground: EvaluationItem,
+    root: Path,
     sources: Sequence[_Source],
-    rows: "Sequence[Row]",
-    benchmark: "Benchmark",
-    corpus: "DecodedCorpus",
+    rows: Sequence[Row],
+    benchmark: Benchmark,
+    corpus: DecodedCorpus,
     images: Sequence[Sequence[int]],
 ) -> str:
-    """The page's text. Maps move where the row's run has its weights here; else, and under a made
-    sound, which nobody needs to hear, each sound has its one map."""
-    from PIL import Image
-
-    from pipeline.benchmarks import NOISE, SILENCE
-    from pipeline.methods.localizer import load_localizer
-    from pipeline.predict.moving import INTERVAL, localize_stored, stored_seconds
-    from pipeline.report.answers import clip_sound
-    from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
-    from pipeline.report.players import SECONDS, picture_uri
-    from pipeline.report.samples import sound_label
-
-    weights = [s.item and run_folder(s.item.run) / "weights.safetensors" for s in sources]
-    localizers = [load_localizer(path) if path and path.is_file() else None for path in weights]
+    """The page's text. Maps move where the row's run has its weights here; else, and under a
+    synthetic sound, which nobody needs to hear, each sound has its one map."""
+    asked = [_method(source, corpus) for source in sources]
     scenes, first = [], 0
     for image in images:
         sounds = []
         for number, place in enumerate(image, start=first):
             pair = benchmark.samples[place].frame_clip, benchmark.samples[place].sound_clip
-            made = pair[1] in (SILENCE, NOISE)
+            synthetic = pair[1] in (SILENCE, NOISE)
             # What is played and what is mapped must be one stretch: the corpus' or a player's.
-            usages = [known.usage for known in localizers if known and not made]
-            longest = min([SECONDS, *(stored_seconds(corpus, pair[1], use) for use in usages)])
+            heard = [known[1] for known in asked if known and not synthetic]
+            longest = min([SECONDS, *(stored_seconds(each, pair[1]) for each in heard)])
             maps = [
                 row.maps[number][None]
-                if known is None or made
-                else localize_stored(known, corpus, *pair, longest)
-                for row, known in zip(rows, localizers, strict=True)
+                if known is None or synthetic
+                else localize_stored(*known, *pair, longest)
+                for row, known in zip(rows, asked, strict=True)
             ]
-            uri = None if made else clip_sound(corpus, pair[1], Path(ground.ground.root), longest)
+            uri = None if synthetic else clip_sound(corpus, pair[1], root, longest)
             sounds.append(SoundChoice(sound_label(benchmark, place), uri, maps))
         frame = corpus.frame(corpus.row(benchmark.samples[image[0]].frame_clip))
         uri = picture_uri(Image.fromarray(frame))
         scenes.append(InteractiveScene(uri, [row.label for row in rows], sounds))
         first += len(image)
     return interactive_page(scenes, INTERVAL)
+
+
+def _method(source: _Source, corpus: DecodedCorpus) -> tuple[Method, DecodedCorpus] | None:
+    """A row's method and the corpus with its spectrograms; None where its weights are not here."""
+    path = source.item and run_folder(source.item.folder) / "weights.safetensors"
+    if not path or not path.is_file():
+        return None
+    method = load_weights(path)
+    spectrograms = spectrograms_folder(corpus.folder.name, method_name(method))
+    return method, DecodedCorpus(corpus.folder, spectrograms)

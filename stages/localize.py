@@ -5,8 +5,15 @@ from typing import Annotated
 
 import typer
 
+from pipeline.base.files import atomic_file
 from pipeline.errors import InputError
-from stages.paths import check_outputs, run_folder
+from pipeline.execution.outputs import check_outputs
+from pipeline.methods.common.anyone import open_anyones
+from pipeline.predict.media import describe, localize_media, picture_of
+from pipeline.predict.moving import INTERVAL, localize_moving
+from pipeline.report.figures import overlay
+from pipeline.report.film import draw_film
+from stages.paths import run_folder
 
 _SIDE = 720  # pixels of the longer side of the still picture
 
@@ -15,10 +22,15 @@ def localize(
     video: Annotated[Path | None, typer.Argument(help="A file with picture and sound.")] = None,
     image: Annotated[Path | None, typer.Option(help="A picture, in place of VIDEO's.")] = None,
     audio: Annotated[Path | None, typer.Option(help="A sound, in place of VIDEO's.")] = None,
-    run: Annotated[str, typer.Option(help="The run whose localizer is asked.")] = "toy",
+    run: Annotated[
+        str, typer.Option(help="The run that is asked, below data/runs.")
+    ] = "toy/alignment-full-0",
     weights: Annotated[
         Path | None, typer.Option(help="A weights file in its place, ours or a published one.")
     ] = None,
+    method: Annotated[
+        str, typer.Option(help="With a published file: whose method it is.")
+    ] = "alignment",
     out: Annotated[Path, typer.Option(help="The heat map over the picture, PNG.")] = Path(
         "heat-map.png"
     ),
@@ -37,19 +49,12 @@ def localize(
     Examples: [bold]avloc localize clip.mp4 --out map.png --video moving.mp4[/bold],
     [bold]avloc localize --image street.jpg --audio dog.wav --weights ours.pth.tar[/bold]
     """
-    from pipeline.base.files import atomic_file
-    from pipeline.methods.localizer import load_localizer
-    from pipeline.predict.media import describe, localize_media, picture_of
-    from pipeline.predict.moving import INTERVAL, localize_moving
-    from pipeline.report.figures import overlay
-    from pipeline.report.film import draw_film
-
     picture, sound = image or video, audio or video
     if picture is None or sound is None:
         raise InputError("localize: expected VIDEO, or both --image and --audio")
     asked = weights or run_folder(run) / "weights.safetensors"
     check_outputs([out, *([film] if film else [])], [picture, sound, asked])
-    localizer = load_localizer(asked)
+    localizer = open_anyones(asked, method)
     found = localize_media(localizer, picture, sound)
     if film is not None:
         moving = localize_moving(localizer, picture, sound)

@@ -5,10 +5,26 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
+from pipeline.base.files import atomic_file
 from pipeline.base.params import Parameters
+from pipeline.base.study import all_studies
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.windows import sound_window
+from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
-from stages.paths import check_outputs, decoded_folder, run_folder
+from pipeline.execution.outputs import check_outputs
+from pipeline.execution.progress import console, track
+from pipeline.media.picture import PICTURE_FILES
+from pipeline.methods.common.anyone import open_anyones
+from pipeline.methods.contract import method_name
+from pipeline.predict.media import middle_window, picture_of
+from pipeline.predict.predictor import check_form
+from pipeline.predict.ranking import best_clips
+from pipeline.report.answers import answers_page, clip_card, file_card, media_called
+from stages.paths import decoded_folder, run_folder, spectrograms_folder
 
 
 class By(StrEnum):
@@ -16,13 +32,6 @@ class By(StrEnum):
 
     sound = "sound"
     picture = "picture"
-
-
-class Similarity(StrEnum):
-    """What clips are ranked by."""
-
-    s_a = "s_A"
-    s_l = "s_L"
 
 
 def retrieve(
@@ -35,12 +44,17 @@ def retrieve(
             "file the picture."
         ),
     ] = None,
-    run: Annotated[str, typer.Option(help="The run whose localizer is asked.")] = "toy",
+    run: Annotated[
+        str, typer.Option(help="The run that is asked, below data/runs.")
+    ] = "toy/alignment-full-0",
     weights: Annotated[
         Path | None, typer.Option(help="A weights file in its place, ours or a published one.")
     ] = None,
+    method: Annotated[
+        str, typer.Option(help="With a published file: whose method it is.")
+    ] = "alignment",
     similarity: Annotated[
-        Similarity | None, typer.Option(help="By default s_A where the localizer has it.")
+        str | None, typer.Option(help="One of the method's, such as s_A; by default its first.")
     ] = None,
     among: Annotated[
         Path | None, typer.Option(help="A list of clips, to search these alone.")
@@ -60,57 +74,42 @@ def retrieve(
     [bold]avloc retrieve street.jpg --among test.txt[/bold]. A clip id that begins with a dash
     stands behind two: [bold]avloc retrieve -- --V8vjC44tr_000013[/bold]
     """
-    from rich.console import Console
-    from rich.table import Table
-
-    from pipeline.base.files import atomic_file, read_json
-    from pipeline.clips.decoded import DecodedCorpus
-    from pipeline.corpora.lists import read_clip_list
-    from pipeline.execution.progress import console, track
-    from pipeline.media.picture import PICTURE_FILES
-    from pipeline.methods.localizer import load_localizer
-    from pipeline.predict.media import middle_window, picture_of
-    from pipeline.predict.published import check_form
-    from pipeline.predict.ranking import best_clips
-    from pipeline.report.answers import answers_page, clip_card, file_card, media_called
-    from pipeline.train.batches import sound_window
-
     path = weights or run_folder(run) / "weights.safetensors"
-    searched = DecodedCorpus(decoded_folder(corpus))
+    localizer = open_anyones(path, method)
+    spectrograms = spectrograms_folder(corpus, method_name(localizer))
+    searched = DecodedCorpus(decoded_folder(corpus), spectrograms)
     root = None
     if page is not None:
         root = media if media is not None else _root(corpus)
         read = [Path(query), path, searched.folder, *([among] if among else [])]
         check_outputs([page], [*read, *media_called(page.name, searched, root)])
-    localizer = load_localizer(path)
-    check_form(str(path), localizer.usage, read_json(searched.folder / "settings.json"))
+    check_form(localizer, searched)
     file, own = Path(query), query if query in searched else None
     if own is None and not file.is_file():
         raise InputError(f"{query}: expected a media file or a clip of {searched.folder}")
     chosen = by or (By.picture if file.suffix.lower() in PICTURE_FILES else By.sound)
-    usage, sound, picture = localizer.usage, None, None
+    sound, picture = None, None
     if own is not None:
         row = searched.row(own)
         has = searched.has_sound if chosen == By.sound else searched.has_frame
         if not has(row):
             raise InputError(f"{searched.folder}: clip {own} has no {chosen.value}")
         if chosen == By.sound:
-            sound = sound_window(searched, row, usage.steps)
+            sound = sound_window(searched, row, localizer.steps)
         else:
             picture = searched.frame(row)
     elif chosen == By.sound:
-        sound = middle_window(file, usage).numpy()
+        sound = middle_window(file, localizer).numpy()
     else:
-        picture = picture_of(file, usage.side).frame
-    name = similarity.value if similarity else "s_A" if localizer.image_projection else "s_L"
-    found = best_clips(
+        picture = picture_of(file, localizer.side).frame
+    name, found = best_clips(
         localizer,
         searched,
         sound=sound,
         picture=picture,
         rows=None if among is None else list(searched.rows(read_clip_list(among))),
         count=top,
-        similarity=name,
+        similarity=similarity,
     )
     table = Table(
         "", "clip", name, title=f"{chosen.value} of {own or file.name}", title_justify="left"
@@ -145,7 +144,7 @@ def retrieve(
 
 def _root(corpus: str) -> Path | None:
     """The corpus' folder in the active study, or in the first one that has it."""
-    for study in Parameters().studies():
+    for study in all_studies(Parameters()).values():
         if corpus in study.corpora:
             return Path(study.corpora[corpus].root)
     return None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from stages.paths import check_outputs
+from pipeline.execution.outputs import check_outputs
 
 
 class Kind(StrEnum):

@@ -1,4 +1,4 @@
-"""What a study of params.yaml declares: a world, methods x runs x seeds, and what they are tested on.
+"""What a study of params.yaml declares: a world, methods x runs x seeds, and benchmarks.
 
 `active` is the study that `dvc repro` makes; its keys are what dvc.yaml's stages are spread over.
 """
@@ -134,3 +134,38 @@ def is_of_toy(study: Study, corpus: str) -> bool:
     """Whether a corpus is part of a toy that a stage of the study makes."""
     root = Path(study.corpora[corpus].root)
     return any(root.is_relative_to(Path("data/toys") / toy) for toy in study.toys)
+
+
+@settings
+class Evaluated:
+    """A run, by its folder below data/runs, on one benchmark, whose clips a corpus holds."""
+
+    study: Study
+    folder: str
+    corpus: str
+    benchmark: str
+
+    @property
+    def name(self) -> str:
+        """As commands take it: '<search>/<run>/<benchmark>'."""
+        return f"{self.folder}/{self.benchmark}"
+
+
+def find_evaluated(parameters: Parameters, text: str) -> Evaluated:
+    """The evaluation that '<run>/<benchmark>' or '<search>/<run>/<benchmark>' names, of the first
+    study that has it, the active one before the others. Raises `InputError` with what there is."""
+    known: list[str] = []
+    for study in all_studies(parameters).values():
+        published = (f"{study.train_on.search}/{key}" for key in study.published)
+        for folder in (*study.trained(), *published):
+            for corpus, benchmark in study.benchmarks():
+                found = Evaluated(study, folder, corpus, benchmark)
+                if text in (found.name, found.name.split("/", 1)[1]):
+                    return found
+                known.append(found.name)
+    known = list(dict.fromkeys(known))
+    more = f" and {len(known) - 12} more" if len(known) > 12 else ""
+    raise InputError(
+        f"{parameters.path}: no study has an evaluation {text!r}, expected <run>/<benchmark>, one "
+        f"of {', '.join(known[:12])}{more}"
+    )

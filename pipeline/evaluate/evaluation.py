@@ -70,7 +70,8 @@ def evaluate(
 ) -> Evaluation:
     """Score `predictor` and the baselines on `benchmark`, whose clips its corpus holds.
 
-    `untrained` is the same network before training, `objects` gives OGL's object maps, `seed` that of the random baseline. `leaked_clips` counts the benchmark's clips that are in
+    `untrained` is the same network before training, `objects` gives OGL's object maps, `seed` is
+    the random baseline's. `leaked_clips` counts the benchmark's clips that are in
     `training_clips`. Raises `InputError` where no sample of the benchmark is at hand.
     """
     samples = benchmark.samples

@@ -11,8 +11,7 @@ defaults are the text's; `pooling: masked`, `projection_pooling: max`, `augmenta
 the loop's `weight_decay: 1e-4` are the code's. DECISIONS.md has a row for each.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import torch
@@ -245,7 +244,9 @@ class Alignment(TwoResNets):
             renamed["audnet.conv1.weight"] = "audnet.conv1_a.weight"
         projected = [name for name in _PUBLISHED_PROJECTIONS if f"{name}.weight" in state]
         if len(projected) == 1:
-            raise InputError(f"{name}: holds {projected[0]}.weight alone, expected both projections")
+            raise InputError(
+                f"{name}: holds {projected[0]}.weight alone, expected both projections"
+            )
         if projected:
             for theirs, own in _PUBLISHED_PROJECTIONS.items():
                 for part in ("weight", "bias"):

@@ -40,8 +40,9 @@ def best_clips(
     count: int = 10,
     similarity: str | None = None,
     batch: int = 64,
-) -> list[Match]:
-    """The `count` clips most similar to a sound (their frames) or to a picture (their sounds).
+) -> tuple[str, list[Match]]:
+    """The `count` clips most similar to a sound (their frames) or to a picture (their sounds), and
+    the similarity's name.
 
     Either `sound`, a window (steps, bins), or `picture`, (height, width, 3) uint8, is given. `rows`
     of the corpus are searched, all by default; those without the modality are passed over.
@@ -76,8 +77,10 @@ def best_clips(
             raise InputError(
                 f"the method has no similarity {similarity}, expected one of {', '.join(found)}"
             )
-        chosen = found[similarity or next(iter(found))]
+        similarity = similarity or next(iter(found))
+        chosen = found[similarity]
         scores.append(chosen.reshape(-1).cpu().numpy())
     values = np.concatenate(scores)
     order = np.argsort(-values, kind="stable")[:count]
-    return [Match(corpus.clip_ids[kept[i]], kept[i], float(values[i])) for i in order]
+    matches = [Match(corpus.clip_ids[kept[i]], kept[i], float(values[i])) for i in order]
+    return str(similarity), matches

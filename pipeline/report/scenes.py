@@ -17,7 +17,7 @@ from pipeline.report.sheet import Scene, draw_scenes
 
 
 def draw_scenes_of(
-    results_folder: Path,
+    details: Path,
     corpus: DecodedCorpus,
     benchmark: ScenesBenchmark,
     path: Path,
@@ -25,14 +25,14 @@ def draw_scenes_of(
 ) -> None:
     """Draw `count` scenes to `path`, a PNG, as `draw_benchmark_scenes` does.
 
-    `results_folder` is what evaluating a run on `benchmark` wrote: details/maps.npy (samples, h, w)
-    float32 and details/samples.parquet. Raises `InputError` where these are of other samples than
+    `details` is what evaluating a run on `benchmark` wrote: maps.npy (samples, h, w) float32 and
+    samples.parquet. Raises `InputError` where these are of other samples than
     the benchmark's, and as `draw_benchmark_scenes` does.
     """
-    table = results_folder / "details" / "samples.parquet"
+    table = details / "samples.parquet"
     found = read_parquet(table)["sample_id"].to_pylist()
     expected = [sample.sample_id for sample in benchmark.samples]
-    maps = map_npy(results_folder / "details" / "maps.npy")
+    maps = map_npy(details / "maps.npy")
     if found != expected or len(maps) != len(expected):
         raise InputError(
             f"{table}: found {len(found)} samples and {len(maps)} maps, expected the benchmark's "

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean, stdev
 
 from scipy.stats import t as student
-
 from tabulate import tabulate
 
 Metrics = Mapping[str, float]

@@ -30,8 +30,8 @@ from pipeline.base.files import atomic_file
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.execution.progress import console, track
-from pipeline.methods.contract import Method, Moment, method_name
 from pipeline.methods.common.files import save_weights
+from pipeline.methods.contract import Method, Moment, method_name
 from pipeline.networks import ranks
 from pipeline.networks.device import best_device, deterministic
 from pipeline.train.batches import Batch, Neighbours, TrainingSet

@@ -65,7 +65,9 @@ class Stepper:
         views = self.method.views(inputs, dice)
         if not self.recipe.channels_last:
             return views
-        return {name: view._replace(input=_channels_last(view.input)) for name, view in views.items()}
+        return {
+            name: view._replace(input=_channels_last(view.input)) for name, view in views.items()
+        }
 
     def backward(self, views: Mapping[str, View], dice: Dice, moment: Moment) -> Tensor:
         """Add the gradients of the loss of these views to the parameters (times the scaler's

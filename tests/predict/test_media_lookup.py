@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 import torch
 from made_media import tones, write_media
+from pipeline.methods.localizer import Architecture, Localizer, Usage, localization_map
 
 from pipeline.clips.spectrogram import log_spectrogram
 from pipeline.clips.views import plain_view, spectrograms
 from pipeline.errors import InputError
 from pipeline.media.file import read_picture, read_sound
-from pipeline.methods.localizer import Architecture, Localizer, Usage, localization_map
 from pipeline.predict.media import Found, describe, localize_media, place_in_words
 
 USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)

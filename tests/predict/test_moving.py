@@ -8,13 +8,13 @@ import pytest
 import torch
 from made_media import all_frames, tones, write_media
 from PIL import Image
+from pipeline.methods.localizer import Architecture, Localizer, Usage
 from torch.nn import functional
 
 from pipeline.clips.spectrogram import log_spectrogram
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.playback import play_picture, play_sound
-from pipeline.methods.localizer import Architecture, Localizer, Usage
 from pipeline.predict.moving import INTERVAL, localize_moving, moving_windows
 from pipeline.report.film import Enlargement, draw_film
 

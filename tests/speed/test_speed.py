@@ -12,11 +12,11 @@ import pytest
 import torch
 import typer
 from PIL import Image
+from pipeline.methods.localizer import Architecture, Localizer
 from typer.testing import CliRunner
 
 from pipeline.errors import InputError
 from pipeline.media.file import read_picture, read_sound
-from pipeline.methods.localizer import Architecture, Localizer
 from pipeline.speed import decode, evaluate, growth, harness, load, loss, made, neighbours, train
 from pipeline.speed.harness import Fact, Row, compare, memory_alone, scaled, time_alone
 from stages import bench

@@ -13,12 +13,12 @@ from conftest import Avloc
 from made_corpus import make_corpus
 from made_media import tones, write_media
 from PIL import Image
+from pipeline.methods.localizer import Architecture, Localizer, Usage, save_localizer
 
 from pipeline.base.files import read_parquet, write_json, write_npy, write_parquet
 from pipeline.benchmarks import open_benchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.media.file import read_sound
-from pipeline.methods.localizer import Architecture, Localizer, Usage, save_localizer
 from pipeline.predict.moving import INTERVAL, localize_stored
 from pipeline.predict.predictor import Predictor
 from pipeline.predict.ranking import best_clips
