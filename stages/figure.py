@@ -76,8 +76,8 @@ def figure(
         list[str],
         typer.Argument(
             metavar="[LABEL=]ROW...",
-            help="Evaluations of any study with their results here, as <run>/<benchmark>, or FILE.npz "
-            "as avloc score reads them.",
+            help="Evaluations with their results here, as <run>/<benchmark>, or FILE.npz as avloc "
+            "score reads them.",
         ),
     ],
     out: Annotated[
@@ -102,7 +102,7 @@ def figure(
     Every row is a run's evaluation or maps that any model made; the samples are the first of the
     benchmark's list or those named by --sample.
 
-    Examples: [bold]avloc figure localization ours=alignment-full-0/vggss theirs=maps.npz --out figure-3[/bold],
+    Examples: [bold]avloc figure localization ours=alignment-full-0/vggss theirs=maps.npz[/bold],
     [bold]avloc figure sounds alignment-full-0/scenes --count 3 --page figure-5.html[/bold]
     """
     if page is not None and kind != Kind.sounds:

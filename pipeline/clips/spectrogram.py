@@ -9,20 +9,19 @@ samples at hop 159.
 
 import math
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Literal
 
 import torch
 import torchaudio
 
-from pipeline.errors import InputError
+from pipeline.base.params import settings
 
 LOG_FLOOR = 1e-7  # added to the power before the logarithm (4.1)
 _DIVISOR = 12.0  # 4.1
 
 
-@dataclass(frozen=True)
+@settings
 class SoundForm:
     """How a sound becomes a spectrogram. The defaults are the paper's (4.1).
 
@@ -60,7 +59,7 @@ class SoundForm:
     stretched: bool = False
 
     def __post_init__(self) -> None:
-        """Raises `InputError` for values that no spectrogram can have."""
+        """Raises ValueError for values that no spectrogram can have."""
         top = self.sample_rate / 2
         highest = top if self.highest is None else self.highest
         rules = (
@@ -75,9 +74,9 @@ class SoundForm:
         )
         for name, right, expected in rules:
             if not right:
-                raise InputError(f"{name} is {getattr(self, name)}, expected {expected}")
+                raise ValueError(f"{name} is {getattr(self, name)}, expected {expected}")
         if not self.bands and (self.lowest, self.highest) != (0.0, None):
-            raise InputError("lowest and highest are for mel bands, but bands is 0")
+            raise ValueError("lowest and highest are for mel bands, but bands is 0")
 
     @property
     def bins(self) -> int:
@@ -92,8 +91,8 @@ class SoundForm:
 
     @property
     def silence(self) -> float:
-        """The least value there is: every bin's of digital silence, but for a `stretched` one, whose
-        silence is a constant of -1 that leaks into the lowest bins."""
+        """The least value there is: every bin's of digital silence, but for a `stretched` one,
+        whose silence is a constant of -1 that leaks into the lowest bins."""
         return math.log(self.floor) if self.scale == "log" else 10 * math.log10(self.floor)
 
     def length(self, samples: int) -> int:
@@ -278,38 +277,3 @@ def repeat_to(samples: torch.Tensor, n: int) -> torch.Tensor:
         return samples
     repeats = [1] * (samples.ndim - 1) + [-(-n // length)]
     return samples.repeat(repeats)[..., :n]
-
-
-from dataclasses import dataclass  # noqa: E402
-
-
-@dataclass(frozen=True)
-class SoundForm:
-    sample_rate: int = 16000
-    window: int = 512
-    hop: int = 159
-    bands: int = 0
-
-    divisor = 12.0
-
-    @property
-    def bins(self) -> int:
-        return self.bands or self.window // 2 + 1
-
-    def steps(self, seconds: float) -> int:
-        return spectrogram_length(round(seconds * self.sample_rate), self.window, self.hop)
-
-    def samples(self, steps: int) -> int:
-        return self.window + (steps - 1) * self.hop
-
-    def seconds(self, steps: int) -> float:
-        return self.samples(steps) / self.sample_rate
-
-    def spectrogram(self, samples: torch.Tensor) -> torch.Tensor:
-        return log_spectrogram(
-            samples,
-            sample_rate=self.sample_rate,
-            window=self.window,
-            hop=self.hop,
-            bands=self.bands,
-        )

@@ -244,9 +244,7 @@ class Alignment(TwoResNets):
             renamed["audnet.conv1.weight"] = "audnet.conv1_a.weight"
         projected = [name for name in _PUBLISHED_PROJECTIONS if f"{name}.weight" in state]
         if len(projected) == 1:
-            raise InputError(
-                f"{name}: holds {projected[0]}.weight alone, expected both projections"
-            )
+            raise InputError(f"{name}: holds {projected[0]}.weight, expected p_v and p_a")
         if projected:
             for theirs, own in _PUBLISHED_PROJECTIONS.items():
                 for part in ("weight", "bias"):

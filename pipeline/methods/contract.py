@@ -182,9 +182,9 @@ class Method(nn.Module, ABC):
     def read_published(
         cls, state: Mapping[str, Tensor], settings: Any, form: SoundForm, name: str
     ) -> tuple["Method", list[str]]:
-        """The method of its authors' weight file (`state`, as `pipeline.networks.weights.read_state`
-        gives it; `name` is the file's, for errors), in evaluation mode, and the names of the entries
-        that have no use here. Raises `InputError` where a layer is missing or does not fit, and
+        """The method of its authors' weight file, in evaluation mode, and the names of the entries
+        that have no use here. `state` is what `pipeline.networks.weights.read_state` gives, `name`
+        the file's, for errors. Raises `InputError` where a layer is missing or does not fit, and
         where no file of this method was published."""
         raise InputError(f"{name}: no weight file of this method is published, expected our own")
 

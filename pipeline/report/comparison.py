@@ -106,11 +106,7 @@ def _ablations(scored: Sequence[Scored]) -> Markup:
 
 
 def _neighbours(scored: Sequence[Scored]) -> Markup:
-    full = [
-        group
-        for group in _studied(scored)
-        if group.runs[0].switches and all(group.runs[0].switches)
-    ]
+    full = [group for group in _studied(scored) if all(group.runs[0].switches or (False,))]
     rows = []
     for k in sorted({*NEIGHBOURS, *(run.k for group in full for run in group.runs if run.k)}):
         if k in NEIGHBOURS:

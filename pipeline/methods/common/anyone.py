@@ -1,4 +1,4 @@
-"""A weight file in anyone's hands, outside any study: our own, or a published one of the paper's."""
+"""A weight file outside any study: our own, or a published one."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Two ResNets, one for the frame and one for the sound: what most methods of the field are built on.
+"""Two ResNets, one for the frame and one for the sound: what most methods are built on.
 
 `imgnet` and `audnet` are the names of the published files. The sound's global maximum is its
 feature; a method adds what it projects by, what it compares by and what it learns by.
