@@ -18,7 +18,7 @@ from typing import Annotated, Any, TypeVar, dataclass_transform
 
 import yaml
 from annotated_types import Ge, Le
-from pydantic import BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 
 from pipeline.errors import InputError
 
@@ -36,9 +36,26 @@ def settings(kind: type[T]) -> type[T]:
     """A frozen dataclass that `Parameters.read` binds: no key beyond its fields, no value of
     another type. Its `__post_init__` may raise ValueError for values that contradict each other."""
     kind.__pydantic_config__ = ConfigDict(  # type: ignore[attr-defined]
-        extra="forbid", strict=True, allow_inf_nan=False
+        extra="forbid", allow_inf_nan=False
     )
+    hints = kind.__dict__.get("__annotations__", {})
+    kind.__annotations__ = {name: _strict(hint) for name, hint in hints.items()}
     return dataclass(frozen=True)(kind)
+
+
+def _strict(kind: Any) -> Any:
+    """A type whose scalars take no value of another type. (pydantic's own strict mode takes no
+    mapping for a dataclass either.)"""
+    if kind in (int, float, bool, str):
+        return Annotated[kind, Strict()]
+    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
+    if origin is Annotated:
+        return Annotated[(_strict(arguments[0]), *arguments[1:])]  # type: ignore[return-value]
+    if origin in (typing.Union, types.UnionType):
+        return typing.Union[tuple(map(_strict, arguments))]  # noqa: UP007
+    if origin in (list, dict):
+        return origin[tuple(map(_strict, arguments))]
+    return kind
 
 
 def _from_text(value: Any) -> Any:
@@ -160,7 +177,7 @@ def bound(kind: type[T], value: Any, path: str) -> T:
 
 @lru_cache(maxsize=256)
 def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
+    return TypeAdapter(_strict(kind))
 
 
 # pydantic's names of what a value is not, in the words of this project.
