@@ -46,7 +46,9 @@ def settings(kind: type[T]) -> type[T]:
 def _strict(kind: Any) -> Any:
     """A type whose scalars take no value of another type. (pydantic's own strict mode takes no
     mapping for a dataclass either.)"""
-    if kind in (int, float, bool, str):
+    if kind is float:
+        return Annotated[float, Strict(), BeforeValidator(_from_text)]
+    if kind in (int, bool, str):
         return Annotated[kind, Strict()]
     origin, arguments = typing.get_origin(kind), typing.get_args(kind)
     if origin is Annotated:
@@ -68,12 +70,11 @@ def _from_text(value: Any) -> Any:
     return value
 
 
-Number = Annotated[float, BeforeValidator(_from_text)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
-Share = Annotated[Number, Field(ge=0, le=1)]
-Positive = Annotated[Number, Field(ge=1e-12)]
-NotNegative = Annotated[Number, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(ge=1e-12)]
+NotNegative = Annotated[float, Field(ge=0)]
 
 
 def _load(text: str) -> Any:
