@@ -203,7 +203,7 @@ class ToyItem:
 class CorpusItem:
     """A corpus on disk: its layout, its folder, the key of its settings and what differs."""
 
-    reader: Literal["vggsound", "flickr", "avsbench", "is3", "folder"]
+    reader: str
     root: str
     decode: str
     override: dict[str, Any] = field(default_factory=dict)

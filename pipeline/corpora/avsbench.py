@@ -29,6 +29,9 @@ from pipeline.corpora.names import (
 from pipeline.corpora.source import Source, collect_sources, walk_files
 from pipeline.errors import InputError
 
+EXPECTS = "S4/ and MS3/ with visual_frames/.../<video>_<n>.png and audio_wav/.../<video>.wav"
+ORIGIN = "https://github.com/OpenNLPLab/AVSBench says how to get them"
+
 SUBSETS = {"s4": "s4", "s4_data": "s4", "ms3": "ms3", "ms3_data": "ms3"}
 _FRAME = re.compile(r"(?P<video>.+?)(\.mp4)?_(?P<number>[1-9][0-9]?)")
 
@@ -65,7 +68,7 @@ def _frames(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
         yield avsbench_frame_id(subset, *frame), path
 
 
-def find_avsbench(root: Path) -> list[Source]:
+def find(root: Path) -> list[Source]:
     """The frames, with their masks, and the sounds of S4 and MS3 under `root`; raises as
     `walk_files`, `collect_sources` and `find_avsbench_masks` do, and for a frame that is not called
     `<video>_<n>`."""

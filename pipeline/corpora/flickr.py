@@ -14,7 +14,10 @@ from pathlib import Path
 from pipeline.corpora.names import plain_clip_id
 from pipeline.corpora.source import Source, collect_sources, walk_files
 
+EXPECTS = "frames/<id>.jpg and audio/<id>.wav"
+ORIGIN = "https://github.com/ardasnck/learning_to_localize_sound_source says how to get them"
 
-def find_flickr(root: Path) -> list[Source]:
+
+def find(root: Path) -> list[Source]:
     """The pairs under `root`; raises as `walk_files` and `collect_sources` do."""
     return collect_sources(walk_files(root), lambda path: plain_clip_id(path.name), videos=False)

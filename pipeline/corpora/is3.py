@@ -15,10 +15,13 @@ from pathlib import Path
 from pipeline.corpora.names import plain_clip_id
 from pipeline.corpora.source import Source, collect_sources, walk_files
 
+EXPECTS = "visual_frames/<name>.jpg and audio_wav/<name>.wav"
+ORIGIN = "https://github.com/kaistmm/SSLalignment says how to get them"
+
 _FOLDERS = frozenset({"visual_frames", "audio_wav"})
 
 
-def find_is3(root: Path) -> list[Source]:
+def find(root: Path) -> list[Source]:
     """The pairs under `root`'s `visual_frames` and `audio_wav`; raises as `walk_files` and
     `collect_sources` do."""
     files = (p for p in walk_files(root) if _FOLDERS.intersection(p.relative_to(root).parts))

@@ -30,6 +30,12 @@ from pipeline.corpora.names import (
 from pipeline.corpora.source import Source, collect_sources, walk_files
 from pipeline.execution.progress import console
 
+EXPECTS = (
+    "videos <id>_<start>.mp4 (.mkv, .webm, .avi), or <clip>.jpg or <clip>/image_050.jpg with "
+    "<clip>.wav, in any folders"
+)
+ORIGIN = "the list at https://github.com/hche11/VGGSound names the YouTube videos"
+
 _NUMBERED_FRAME = re.compile(r"image_?[0-9]+", re.IGNORECASE)
 _MIDDLE_FRAME = re.compile(r"image_?0*50", re.IGNORECASE)
 
@@ -42,7 +48,7 @@ def _middle_frame(frames: list[Path]) -> Path:
     return frames[len(frames) // 2]
 
 
-def find_vggsound(root: Path) -> list[Source]:
+def find(root: Path) -> list[Source]:
     """The clips under `root`, ids canonical; raises as `walk_files` and `collect_sources` do."""
     media: list[Path] = []
     numbered: dict[Path, list[Path]] = {}

@@ -1,15 +1,19 @@
 """Source layouts: every documented tree is read, every ambiguity and escape is one clear line."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from pipeline.corpora import READERS, Source, find_sources
+from pipeline import corpora
+from pipeline.corpora import Source, find_sources, layout, reader_names
 from pipeline.corpora.avsbench import find_avsbench_masks
 from pipeline.errors import InputError
 
-MEDIA = Path(__file__).parents[2] / ".." / "shared" / "media"
+ROOT = Path(__file__).parents[2]
+MEDIA = ROOT / ".." / "shared" / "media"
 
 
 def touch(root: Path, *names: str) -> None:
@@ -209,7 +213,7 @@ def test_what_is_no_file_is_no_clip(tmp_path: Path) -> None:
     assert set(tree("folder", tmp_path)) == {"beach", "folder.mp4~inside"}
 
 
-@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("reader", reader_names())
 @pytest.mark.parametrize("exists", [True, False])
 def test_missing_and_empty_roots_say_what_is_expected(
     tmp_path: Path, reader: str, exists: bool
@@ -220,19 +224,81 @@ def test_missing_and_empty_roots_say_what_is_expected(
     with pytest.raises(InputError) as error:
         find_sources(reader, root)
     assert str(root) in str(error.value)
-    assert READERS[reader].expects in str(error.value)
-    assert READERS[reader].origin in str(error.value)
+    assert layout(reader).expects in str(error.value)
+    assert layout(reader).origin in str(error.value)
 
 
-def test_unknown_reader_is_named(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"'imagenet'.*vggsound, flickr"):
-        find_sources("imagenet", tmp_path)
+def test_the_readers_are_the_files_that_declare_a_layout(tmp_path: Path) -> None:
+    assert reader_names() == ["avsbench", "flickr", "folder", "is3", "vggsound"]
+    # Modules of the package without a layout, a path and an empty name are no readers.
+    for name in ("imagenet", "names", "source", "files", "__init__", "../corpora/is3", "is3.", ""):
+        with pytest.raises(InputError) as error:
+            find_sources(name, tmp_path)
+        said = f"corpus reader {name!r}: expected one of avsbench, flickr, folder, is3, vggsound, "
+        assert str(error.value).startswith(said)
+
+
+def test_asking_for_one_reader_imports_no_other() -> None:
+    code = (
+        "import sys; from pathlib import Path; from pipeline.corpora import find_sources\n"
+        "from pipeline.errors import InputError\n"
+        "try: find_sources('is3', Path('absent'))\n"
+        "except InputError as error: print(error)\n"
+        "print(*sorted(name for name in sys.modules if name.startswith('pipeline.corpora.')))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    message, imported = done.stdout.splitlines()
+    assert message.startswith("absent: no such folder; the is3 reader expects")
+    rooms = [name.rpartition(".")[2] for name in imported.split()]
+    assert rooms == ["is3", "names", "source"]
+
+
+A_NEW_READER = '''"""A reading club: a picture and a sound a book, in a folder by its number.
+
+    club/
+      12/page.png
+      12/voice.ogg
+"""
+
+from pathlib import Path
+
+from pipeline.corpora.source import Source, collect_sources, walk_files
+
+EXPECTS = "<number>/page.png and <number>/voice.ogg"
+ORIGIN = "ask the club"
+
+
+def find(root: Path) -> list[Source]:
+    """The books under `root`; raises as `walk_files` and `collect_sources` do."""
+    return collect_sources(walk_files(root), lambda path: f"book-{path.parent.name}", videos=False)
+'''
+
+
+def test_a_new_layout_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "readers"
+    folder.mkdir()
+    (folder / "club.py").write_text(A_NEW_READER)
+    monkeypatch.setattr(corpora, "__path__", [*corpora.__path__, str(folder)])
+    monkeypatch.setattr(corpora, "club", None, raising=False)  # taken away again with the module
+    monkeypatch.setitem(sys.modules, "pipeline.corpora.club", None)
+    del sys.modules["pipeline.corpora.club"]
+    touch(tmp_path / "club", "12/page.png", "12/voice.ogg", "7/page.png")
+    assert tree("club", tmp_path / "club") == {
+        "book-12": ("12/page.png", "12/voice.ogg"),
+        "book-7": ("7/page.png", None),
+    }
+    assert "club" in reader_names()
+    with pytest.raises(InputError, match="<number>/voice.ogg; ask the club"):
+        find_sources("club", tmp_path / "absent")
 
 
 def test_real_media_as_a_folder() -> None:
     if not MEDIA.is_dir():
         pytest.skip("the real clips (../shared/media) are absent")
     sources = find_sources("folder", MEDIA)
+    sources = [source for source in sources if source.picture and source.picture.parent == MEDIA]
     assert [source.clip_id for source in sources] == [
         "3YOH4c9HXpo_000290",
         "hevc_10bit_without_audio",
