@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.corpora.source import Source
+from pipeline.corpora.source import Source, archives_under, tell, told_of_copies
 from pipeline.errors import InputError
 
 __all__ = ["Layout", "Source", "find_sources", "layout", "reader_names"]
@@ -62,16 +62,25 @@ def find_sources(reader: str, root: Path) -> list[Source]:
     """The clips of a corpus, sorted by their unique ids.
 
     reader: the name of a layout (`reader_names`). root: the corpus' folder; it may itself be a
-    link. Raises `InputError` for an unknown reader, a missing or empty root (with what is expected
-    there and where it comes from), two files for one clip, and a link that leaves the root.
+    link. A clip that lies there more than once is taken once, by `source.take_one`; this and
+    archives that nobody unpacked are told on the terminal. Raises `InputError` for an unknown
+    reader, a missing or empty root (with what is expected there and where it comes from), and a
+    link that leaves the root.
     """
     found = layout(reader)
     wanted = f"the {reader} reader expects {found.expects}; {found.origin}"
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; {wanted}")
     sources = found.find(root)
+    archives = archives_under(root)
+    packed = archives and (
+        f"{len(archives):,} archives there must be unpacked first, "
+        f"such as {str(archives[0].relative_to(root))!r}"
+    )
     if not sources:
-        raise InputError(f"{root}: holds no clip; {wanted}")
+        raise InputError(f"{root}: holds no clip; {f'{packed}; ' if packed else ''}{wanted}")
+    for line in (*told_of_copies(sources), *([packed] if packed else [])):
+        tell(root, line)
     return sources
 
 
