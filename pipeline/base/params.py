@@ -6,6 +6,7 @@ so that a test can hold what a stage reads against what dvc.yaml declares. That 
 are read one by one and never as a whole file.
 """
 
+import inspect
 import re
 import reprlib
 import types
@@ -38,7 +39,7 @@ def settings(kind: type[T]) -> type[T]:
     kind.__pydantic_config__ = ConfigDict(  # type: ignore[attr-defined]
         extra="forbid", allow_inf_nan=False
     )
-    hints = kind.__dict__.get("__annotations__", {})
+    hints = inspect.get_annotations(kind)
     kind.__annotations__ = {name: _strict(hint) for name, hint in hints.items()}
     return dataclass(frozen=True)(kind)
 

@@ -1,78 +1,99 @@
-"""Where clips, lists and ground truth are: one reader per source layout, all giving `Source`s.
+"""Corpora: the clips of a source layout, the official lists, the ground truth.
 
-A reader knows names and folders and never opens a media file, so finding 200,000 clips takes the
-time of listing them; what is inside is for `decode` to find out, one clip at a time. A new layout
-is a file here and a line in `READERS`.
+A layout is one file `pipeline/corpora/<reader>.py` that declares
+
+    EXPECTS: str                            what lies under the root, in a few words
+    ORIGIN: str                             where people get it
+    def find(root: Path) -> list[Source]    its clips, sorted by their unique ids
+
+and is imported by its name when a corpus asks for it, so a new layout is a new file and no change
+anywhere else. A reader knows names and folders and opens no media file: finding 200,000 clips takes
+the time of listing them, and what is inside is for `decode` to find out, one clip at a time.
 """
 
+import ast
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.corpora.avsbench import find_avsbench
-from pipeline.corpora.flickr import find_flickr
-from pipeline.corpora.folder import find_folder
-from pipeline.corpora.is3 import find_is3
-from pipeline.corpora.source import Source
-from pipeline.corpora.vggsound import find_vggsound
+from pipeline.corpora.source import Source, archives_under, tell, told_of_copies
 from pipeline.errors import InputError
 
-__all__ = ["READERS", "Reader", "Source", "find_sources"]
+__all__ = ["Layout", "Source", "find_sources", "layout", "reader_names"]
+
+_DECLARED = {"EXPECTS", "ORIGIN", "find"}
 
 
 @dataclass(frozen=True)
-class Reader:
-    """A source layout: its reader, what it expects under the root, and where that comes from."""
+class Layout:
+    """A source layout: its reader, what that expects under the root, and where the data are got."""
 
     find: Callable[[Path], list[Source]]
     expects: str
     origin: str
 
 
-READERS: dict[str, Reader] = {
-    "vggsound": Reader(
-        find_vggsound,
-        "videos <id>_<start>.mp4 (.mkv, .webm, .avi), or <clip>.jpg or <clip>/image_050.jpg with "
-        "<clip>.wav, in any folders",
-        "the list at https://github.com/hche11/VGGSound names the YouTube videos",
-    ),
-    "flickr": Reader(
-        find_flickr,
-        "frames/<id>.jpg and audio/<id>.wav",
-        "https://github.com/ardasnck/learning_to_localize_sound_source says how to get them",
-    ),
-    "avsbench": Reader(
-        find_avsbench,
-        "S4/ and MS3/ with visual_frames/.../<video>_<n>.png and audio_wav/.../<video>.wav",
-        "https://github.com/OpenNLPLab/AVSBench says how to get them",
-    ),
-    "is3": Reader(
-        find_is3,
-        "visual_frames/<name>.jpg and audio_wav/<name>.wav",
-        "https://github.com/kaistmm/SSLalignment says how to get them",
-    ),
-    "folder": Reader(
-        find_folder,
-        "videos (.mp4, .mkv, .mov, .webm, .avi, ...) in any folders",
-        "put any videos there",
-    ),
-}
+def reader_names() -> list[str]:
+    """The names of all readers, sorted: the modules of this package that declare a layout.
+
+    Their source is parsed and not imported, so that a fault in one reader is no fault of another.
+    """
+    files = [path for folder in __path__ for path in Path(folder).glob("*.py")]
+    return sorted({path.stem for path in files if _declares_layout(path)})
+
+
+def layout(reader: str) -> Layout:
+    """The layout that the module `pipeline.corpora.<reader>` declares.
+
+    Raises `InputError` for a name that is no reader's, with those that are.
+    """
+    files = [Path(folder) / f"{reader}.py" for folder in __path__]
+    if not reader.isidentifier() or not any(map(_declares_layout, files)):
+        raise InputError(
+            f"corpus reader {reader!r}: expected one of {', '.join(reader_names())}, the files in "
+            f"pipeline/corpora that declare {', '.join(sorted(_DECLARED))}"
+        )
+    module = importlib.import_module(f"{__name__}.{reader}")
+    return Layout(module.find, module.EXPECTS, module.ORIGIN)
 
 
 def find_sources(reader: str, root: Path) -> list[Source]:
     """The clips of a corpus, sorted by their unique ids.
 
-    `reader` is a key of `READERS`, `root` the corpus' folder (it may itself be a link). Raises
-    `InputError` for an unknown reader, a missing or empty root (with what is expected there and
-    where it comes from), two files for one clip, and a link that leaves the root.
+    reader: the name of a layout (`reader_names`). root: the corpus' folder; it may itself be a
+    link. A clip that lies there more than once is taken once, by `source.take_one`; this and
+    archives that nobody unpacked are told on the terminal. Raises `InputError` for an unknown
+    reader, a missing or empty root (with what is expected there and where it comes from), and a
+    link that leaves the root.
     """
-    if reader not in READERS:
-        raise InputError(f"corpus reader {reader!r}: expected one of {', '.join(READERS)}")
-    layout = READERS[reader]
-    wanted = f"the {reader} reader expects {layout.expects}; {layout.origin}"
+    found = layout(reader)
+    wanted = f"the {reader} reader expects {found.expects}; {found.origin}"
     if not root.is_dir():
         raise InputError(f"{root}: no such folder; {wanted}")
-    sources = layout.find(root)
+    sources = found.find(root)
+    archives = archives_under(root)
+    packed = archives and (
+        f"{len(archives):,} archives there must be unpacked first, "
+        f"such as {str(archives[0].relative_to(root))!r}"
+    )
     if not sources:
-        raise InputError(f"{root}: holds no clip; {wanted}")
+        raise InputError(f"{root}: holds no clip; {f'{packed}; ' if packed else ''}{wanted}")
+    for line in (*told_of_copies(sources), *([packed] if packed else [])):
+        tell(root, line)
     return sources
+
+
+def _declares_layout(path: Path) -> bool:
+    """Whether a file assigns or defines all of `_DECLARED` at its top level."""
+    if not path.is_file():
+        return False
+    names: set[str] = set()
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.FunctionDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Assign):
+            names |= {target.id for target in node.targets if isinstance(target, ast.Name)}
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            names.add(node.target.id)
+    return names >= _DECLARED

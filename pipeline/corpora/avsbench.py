@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from pipeline.corpora.copies import Taken, take_one
 from pipeline.corpora.names import (
     PICTURE_SUFFIXES,
     SOUND_SUFFIXES,
@@ -28,6 +29,9 @@ from pipeline.corpora.names import (
 )
 from pipeline.corpora.source import Source, collect_sources, walk_files
 from pipeline.errors import InputError
+
+EXPECTS = "S4/ and MS3/ with visual_frames/.../<video>_<n>.png and audio_wav/.../<video>.wav"
+ORIGIN = "https://github.com/OpenNLPLab/AVSBench says how to get them"
 
 SUBSETS = {"s4": "s4", "s4_data": "s4", "ms3": "ms3", "ms3_data": "ms3"}
 _FRAME = re.compile(r"(?P<video>.+?)(\.mp4)?_(?P<number>[1-9][0-9]?)")
@@ -65,29 +69,33 @@ def _frames(root: Path, folder: str) -> Iterator[tuple[str, Path]]:
         yield avsbench_frame_id(subset, *frame), path
 
 
-def find_avsbench(root: Path) -> list[Source]:
+def find(root: Path) -> list[Source]:
     """The frames, with their masks, and the sounds of S4 and MS3 under `root`; raises as
-    `walk_files`, `collect_sources` and `find_avsbench_masks` do, and for a frame that is not called
-    `<video>_<n>`."""
+    `walk_files` does, for a frame that is not called `<video>_<n>`, and for one that is below no
+    folder of a subset."""
     names = {path: clip_id for clip_id, path in _frames(root, "visual_frames")}
     for subset, path in _files(root, "audio_wav"):
         if path.suffix.lower() in SOUND_SUFFIXES:
             names[path] = avsbench_sound_id(subset, without_media_suffix(path.name))
-    masks = find_avsbench_masks(root)
-    return [
-        replace(source, mask=masks.get(source.clip_id))
-        for source in collect_sources(names, names.get, videos=False)
-    ]
+    masks = _masks(root)
+    sources = []
+    for source in collect_sources(names, names.get, videos=False):
+        if mask := masks.get(source.clip_id):
+            not_taken = (*source.not_taken, *mask.others)
+            copies = source.copies + mask.copies
+            source = replace(source, mask=mask.path, copies=copies, not_taken=not_taken)
+        sources.append(source)
+    return sources
 
 
 def find_avsbench_masks(root: Path) -> dict[str, Path]:
-    """The mask of every frame under `root`'s `gt_masks` folders, by the frame's clip id.
+    """The mask of every frame under `root`'s `gt_masks` folders, by the frame's clip id; of several
+    for one frame the one that `take_one` takes. Raises as `find` does."""
+    return {clip_id: mask.path for clip_id, mask in _masks(root).items()}
 
-    Raises `InputError` where two masks are one frame's.
-    """
-    masks: dict[str, Path] = {}
+
+def _masks(root: Path) -> dict[str, Taken]:
+    masks: dict[str, list[Path]] = {}
     for clip_id, path in _frames(root, "gt_masks"):
-        if clip_id in masks:
-            raise InputError(f"clip {clip_id}: two masks, {masks[clip_id]} and {path}")
-        masks[clip_id] = path
-    return masks
+        masks.setdefault(clip_id, []).append(path)
+    return {clip_id: take_one(paths) for clip_id, paths in masks.items()}

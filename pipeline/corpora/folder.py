@@ -16,8 +16,11 @@ from pathlib import Path
 from pipeline.corpora.names import VIDEO_SUFFIXES, clip_id_of_path
 from pipeline.corpora.source import Source, collect_sources, walk_files
 
+EXPECTS = "videos (.mp4, .mkv, .mov, .webm, .avi, ...) in any folders"
+ORIGIN = "put any videos there"
 
-def find_folder(root: Path) -> list[Source]:
+
+def find(root: Path) -> list[Source]:
     """The videos under `root`; raises as `walk_files` and `collect_sources` do."""
     videos = (path for path in walk_files(root) if path.suffix.lower() in VIDEO_SUFFIXES)
     return collect_sources(

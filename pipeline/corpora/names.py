@@ -1,9 +1,9 @@
 """One spelling for every clip's name, whatever a list, a folder or an annotation file calls it.
 
-The field spells one VGGSound clip in three ways; here they all become `<11-char id>_<6-digit start
-second>`, so that two lists can be compared as sets of strings. The price: a name that only looks
-like VGGSound's is respelled too, which is harmless as long as lists and folders go through the
-same function.
+Lists spell one VGGSound clip in three ways, downloads in two more; here they all become
+`<11-char id>_<6-digit start second>`, so that two lists can be compared as sets of strings. A name
+that only looks like VGGSound's is respelled too, which is harmless as long as lists and folders go
+through the same function.
 """
 
 import re
@@ -13,6 +13,9 @@ from pipeline.errors import InputError
 
 # One ASCII alphabet for YouTube ids: they may hold `_` and `-` and begin with `-`.
 _VGGSOUND = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{6})")
+# As downloads are called. Shorter numbers are no spelling of a list: AVSBench's frames look alike.
+_VGGSOUND_SECONDS = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{1,6})(\.0{1,6})?")
+_VGGSOUND_WITHOUT_DASH = re.compile(r"[A-Za-z0-9_-]{10}_([0-9]{1,6}(\.0{1,6})?|[0-9]+_[0-9]+)")
 _VGGSOUND_MILLISECONDS = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{1,9})_([0-9]{1,10})")
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
@@ -48,19 +51,40 @@ def _vggsound(name: str) -> str | None:
     return None
 
 
+def _vggsound_file(name: str) -> str | None:
+    if seconds := _VGGSOUND_SECONDS.fullmatch(without_media_suffix(name)):
+        return f"{seconds[1]}_{int(seconds[2]):06d}"
+    return _vggsound(name)
+
+
 def canonical_clip_id(name: str) -> str:
     """VGGSound's clip id in the one spelling used inside: `<11-char id>_<6-digit start second>`.
 
-    Accepts that spelling and `<11-char id>_<start ms>_<end ms>` (starting at a whole second), each
-    with or without a media file's extension. Raises `InputError` for anything else.
+    Accepts that spelling, `<11-char id>_<start ms>_<end ms>` (starting at a whole second) and, as
+    downloads are called, `<11-char id>_<start second>` without leading zeros (`_32`) or with
+    decimals (`_40.000`), each with or without a media file's extension. Raises `InputError` for
+    anything else; an id that has lost its leading dash is named as such.
     """
-    clip_id = _vggsound(name)
+    clip_id = _vggsound_file(name)
+    if clip_id is None and has_lost_its_dash(name):
+        raise InputError(
+            f"clip name {name[:80]!r}: found an id of 10 characters, which has lost its leading "
+            f"'-'; expected {f'-{name}'[:80]!r}"
+        )
     if clip_id is None:
         raise InputError(
             f"clip name {name[:80]!r}: expected VGGSound's <11-character id>_<6-digit start second>"
             " or <11-character id>_<start ms>_<end ms>"
         )
     return clip_id
+
+
+def has_lost_its_dash(name: str) -> bool:
+    """Whether `name` is a spelling of VGGSound's with an id of 10 characters.
+
+    YouTube's have 11, and a tool that takes a leading `-` for an option's cuts it off.
+    """
+    return _VGGSOUND_WITHOUT_DASH.fullmatch(without_media_suffix(name)) is not None
 
 
 def plain_clip_id(name: str) -> str:
@@ -88,13 +112,13 @@ def plain_clip_id(name: str) -> str:
 
 def clip_id_of(name: str) -> str:
     """The clip id of a name from any corpus: VGGSound's canonical spelling where `name` is one of
-    its spellings, `plain_clip_id` otherwise."""
+    its lists' three spellings, `plain_clip_id` otherwise."""
     return _vggsound(name) or plain_clip_id(name)
 
 
 def is_vggsound_name(name: str) -> bool:
-    """Whether `name` is one of VGGSound's spellings."""
-    return _vggsound(name) is not None
+    """Whether `canonical_clip_id` accepts `name`."""
+    return _vggsound_file(name) is not None
 
 
 def clip_id_of_path(parts: tuple[str, ...]) -> str:

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from pipeline.base.files import read_parquet
 from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
-from pipeline.corpora import READERS, find_sources
+from pipeline.corpora import find_sources, layout
 from pipeline.errors import InputError
 
 T = TypeVar("T")
@@ -64,7 +64,7 @@ def check_ground_truth(
     try:
         benchmark.ground_truth(0, 1)
     except InputError as error:
-        raise InputError(f"{error}; {READERS[reader].origin}") from error
+        raise InputError(f"{error}; {layout(reader).origin}") from error
 
 
 def absent_imports(annotations: Path) -> str | None:

@@ -6,12 +6,18 @@ that a corpus spread over several disks has to be joined above its root, not by 
 """
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.corpora.copies import take_one
 from pipeline.corpora.names import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES
 from pipeline.errors import InputError
+from pipeline.execution.progress import console
+
+_NAMED = 3  # clips named in a message
+_ARCHIVE = re.compile(r"\.(tar|tgz|tbz2?|txz|zip|7z|rar)(\.[a-z0-9]{1,8})*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -20,13 +26,16 @@ class Source:
 
     `picture` is a video (its middle frame is taken) or a picture file, `sound` the same video or a
     sound file; one of them may be missing (None), never both. `mask` is the ground truth of the
-    picture where that lies with the media.
+    picture where that lies with the media. Of a clip that lies there more than once `copies` counts
+    the further files with the same content, and `not_taken` holds those with another.
     """
 
     clip_id: str
     picture: Path | None
     sound: Path | None
     mask: Path | None = None
+    copies: int = 0
+    not_taken: tuple[Path, ...] = ()
 
 
 def walk_files(root: Path) -> Iterator[Path]:
@@ -72,10 +81,10 @@ def collect_sources(
 
     `clip_id_of_file` names the clip of a media file, or None for one that is not the corpus'.
     `videos` says whether video files count. A video gives both the picture and the sound of its
-    clip, also where prepared ones lie beside it, so that the two belong to the same moment.
-    Raises `InputError` where two files of one kind claim the same clip.
+    clip, also where prepared ones lie beside it, so that the two belong to the same moment. Of
+    several files of one kind for one clip one is taken, by `take_one`.
     """
-    found: dict[str, dict[str, Path]] = {}
+    found: dict[str, dict[str, list[Path]]] = {}
     for path in files:
         suffix = path.suffix.lower()
         if suffix in VIDEO_SUFFIXES and videos:
@@ -87,19 +96,73 @@ def collect_sources(
         else:
             continue
         clip_id = clip_id_of_file(path)
-        if clip_id is None:
-            continue
-        clip = found.setdefault(clip_id, {})
-        if kind in clip:
-            raise InputError(
-                f"clip {clip_id}: two files are its {kind}, {clip[kind]} and {path}; expected one"
-            )
-        clip[kind] = path
-    return [
-        Source(
-            clip_id,
-            clip.get("video", clip.get("picture")),
-            clip.get("video", clip.get("sound")),
+        if clip_id is not None:
+            found.setdefault(clip_id, {}).setdefault(kind, []).append(path)
+    return [_source(clip_id, kinds) for clip_id, kinds in sorted(found.items())]
+
+
+def _source(clip_id: str, kinds: dict[str, list[Path]]) -> Source:
+    taken = {kind: take_one(paths) for kind, paths in kinds.items()}
+    of_kind = {kind: one.path for kind, one in taken.items()}
+    return Source(
+        clip_id,
+        of_kind.get("video", of_kind.get("picture")),
+        of_kind.get("video", of_kind.get("sound")),
+        copies=sum(one.copies for one in taken.values()),
+        not_taken=tuple(path for one in taken.values() for path in one.others),
+    )
+
+
+def told_of_copies(sources: Sequence[Source]) -> list[str]:
+    """What is to be said of clips that lie there more than once: one line for those whose files are
+    all the same and one for those with different files, or none."""
+    lines = []
+    same = sum(bool(source.copies) and not source.not_taken for source in sources)
+    if same:
+        lines.append(
+            f"{same:,} of {len(sources):,} clips lie there more than once with the same content; "
+            "each is taken once"
         )
-        for clip_id, clip in sorted(found.items())
-    ]
+    different = [source for source in sources if source.not_taken]
+    if different:
+        named = "; ".join(_told_of(source) for source in different[:_NAMED])
+        more = "" if len(different) <= _NAMED else f"; and {len(different) - _NAMED:,} more"
+        lines.append(
+            f"{len(different):,} of {len(sources):,} clips lie there with different files, of "
+            f"which the largest is taken: {named}{more}"
+        )
+    return lines
+
+
+def _told_of(source: Source) -> str:
+    left = ", ".join(map(repr, map(str, source.not_taken)))
+    taken = " and ".join(
+        repr(str(path)) for path in dict.fromkeys((source.picture, source.sound)) if path
+    )
+    return f"clip {source.clip_id}, {taken} taken, {left} left"
+
+
+def tell(root: Path, line: str) -> None:
+    """Write a line about the corpus at `root` on the terminal, unbroken: its paths stay whole."""
+    console.print(f"{root}: {line}", markup=False, soft_wrap=True)
+
+
+def tell_unpaired(root: Path, sources: Sequence[Source]) -> None:
+    """Tell on the terminal how many clips of a corpus of pairs lack their picture or their sound;
+    they stay, since half a clip is still evidence of what was put there."""
+    without = {
+        "picture": [source.clip_id for source in sources if source.picture is None],
+        "sound": [source.clip_id for source in sources if source.sound is None],
+    }
+    for kind, clips in without.items():
+        if clips:
+            tell(
+                root,
+                f"{len(clips):,} of {len(sources):,} clips are without a {kind}, the first is "
+                f"{clips[0]!r}",
+            )
+
+
+def archives_under(root: Path) -> list[Path]:
+    """The archives (tar, zip, 7z, rar, split ones too) below `root`: nothing is read from them."""
+    return [path for path in walk_files(root) if _ARCHIVE.search(path.name)]

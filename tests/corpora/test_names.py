@@ -13,6 +13,7 @@ from pipeline.corpora.names import (
     canonical_clip_id,
     clip_id_of,
     clip_id_of_path,
+    has_lost_its_dash,
     plain_clip_id,
 )
 from pipeline.errors import InputError
@@ -51,6 +52,38 @@ def test_vggsounds_three_spellings_become_one(name: str, clip_id: str) -> None:
     assert clip_id_of(name) == clip_id
 
 
+@pytest.mark.parametrize(
+    ("name", "clip_id"),
+    [
+        ("zpWuikVorYg_32.mp4", "zpWuikVorYg_000032"),
+        ("zpWuikVorYg_32", "zpWuikVorYg_000032"),
+        ("---g-f_I2yQ_0.webm", "---g-f_I2yQ_000000"),
+        ("1F3_bvIT0ig_40.000.mp4", "1F3_bvIT0ig_000040"),
+        ("a_123456_78_35752.0.wav", "a_123456_78_035752"),
+    ],
+)
+def test_downloads_spell_the_start_without_zeros_or_with_decimals(name: str, clip_id: str) -> None:
+    assert canonical_clip_id(name) == clip_id
+    # A list's name of that form stays as it is: AVSBench's `<video>_<frame>` looks the same.
+    assert clip_id_of(name) != clip_id
+
+
+@pytest.mark.parametrize(
+    ("name", "right"),
+    [
+        ("g-f_I2yQab_000001.mp4", "-g-f_I2yQab_000001.mp4"),
+        ("--g-f_I2yQ_1000_11000", "---g-f_I2yQ_1000_11000"),
+        ("g-f_I2yQab_40.000.mp4", "-g-f_I2yQab_40.000.mp4"),
+    ],
+)
+def test_an_id_without_its_leading_dash_is_named_as_such(name: str, right: str) -> None:
+    assert has_lost_its_dash(name) and not has_lost_its_dash(right)
+    canonical_clip_id(right)
+    with pytest.raises(InputError, match="lost its leading '-'") as error:
+        canonical_clip_id(name)
+    assert str(error.value).endswith(f"expected {right!r}")
+
+
 @settings(deadline=None, derandomize=True)
 @given(YOUTUBE, st.integers(0, 999_999), st.integers(100, 10_000))
 def test_every_spelling_of_a_clip_is_the_same_clip(video: str, second: int, span: int) -> None:
@@ -64,7 +97,9 @@ def test_every_spelling_of_a_clip_is_the_same_clip(video: str, second: int, span
     "name",
     [
         *HOSTILE,
-        "zpWuikVorYg_32",
+        "zpWuikVorYg_0000032",
+        "zpWuikVorYg_40.500.mp4",
+        "zpWuikVorYg_.000.mp4",
         "zpWuikVorYg_000032.txt",
         "zpWuikVorYg_000032\n",
         "zpWuikVorY_000032",

@@ -382,7 +382,7 @@ def test_the_stage_of_a_published_file_declares_what_it_reads(mini: Path) -> Non
         stage = next(stage for stage in repo.index.stages if stage.addressing == "load@ours")
     deps = {Path(dep.fs_path).relative_to(mini).as_posix() for dep in stage.deps if dep.fs_path}
     data = {"data/weights/ours.pth.tar", "data/list.txt", "data/decoded/mini/settings.json"}
-    assert deps - {"params.yaml"} == code_of("load") | data
+    assert deps - {"params.yaml"} >= code_of("load") | data
     parameters = Parameters(mini / "params.yaml")
     load.settings(parameters, "ours")
     assert {key for dep in stage.params for key in dep.params} == set(parameters.keys)
