@@ -85,7 +85,7 @@ def _evaluate_run(parameters: Parameters, name: str) -> None:
         write_parquet,
         write_tsv,
     )
-    from pipeline.benchmarks.sets.scenes import ScenesBenchmark
+    from pipeline.benchmarks.tasks import ScenesBenchmark
     from pipeline.corpora.lists import read_clip_list
     from pipeline.methods.localizer import load_localizer
     from pipeline.predict.published import check_form

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.benchmarks.sets.scenes import ScenesBenchmark
+from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.report.figures import Scene, draw_scenes
 

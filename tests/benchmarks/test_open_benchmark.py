@@ -7,8 +7,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipeline.benchmarks import BENCHMARKS, NOISE, SILENCE, Predictions, open_benchmark
+from pipeline.benchmarks import (
+    NOISE,
+    SILENCE,
+    Predictions,
+    benchmark_names,
+    open_benchmark,
+)
 from pipeline.benchmarks.metrics.baselines import true_maps
+from pipeline.benchmarks.metrics.heatmaps import RESIZES
 from pipeline.benchmarks.metrics.rasters import fraction_boxes
 from pipeline.errors import InputError
 
@@ -251,6 +258,42 @@ def test_a_swap_whose_sound_is_missing_is_left_out(annotations: Path) -> None:
     assert "swap" not in metrics and metrics["official_samples"] == 4
 
 
+CONTRACT = [
+    ("vggss", CLASSES, 0, False),
+    ("flickr", [], 0, False),
+    ("is3", ["dog", "cat", "cat", "dog"], 2, False),
+    ("extended-vggss", [], 0, False),
+    ("avsbench-s4", ["dog"] * 5, 0, False),
+    ("negatives", [], 0, False),
+    ("retrieval", [], 0, True),
+    ("scenes", [*CLASSES, "cat"], 0, False),
+]
+
+
+@pytest.mark.parametrize(("name", "labels", "images", "classes"), CONTRACT)
+def test_what_figures_and_pages_ask_of_any_benchmark(
+    annotations: Path, media: Path, name: str, labels: list[str], images: int, classes: bool
+) -> None:
+    benchmark = open_benchmark(name, annotations, everything, media)
+    assert list(benchmark.labels) == labels
+    assert len(set(benchmark.images)) == images
+    assert benchmark.classes == (CLASSES if classes else None)
+    if benchmark.wants_maps:
+        assert benchmark.resize in RESIZES
+        outline = benchmark.outline(0)
+        assert outline.dtype == bool and outline.shape == (224, 224) and outline.any()
+        if name != "scenes":  # scenes draw the visible mask, here that of the boxes
+            np.testing.assert_array_equal(outline, benchmark.ground_truth(0, 1)[0] > 0)
+
+
+def test_a_scene_s_outline_is_its_visible_mask(annotations: Path) -> None:
+    mask = np.zeros((224, 224), dtype=bool)
+    mask[3:9, 5:20] = True
+    Image.fromarray(mask).save(annotations / "masks" / f"{CLIPS[1]}.png")
+    benchmark = open_benchmark("scenes", annotations, everything)
+    np.testing.assert_array_equal(benchmark.outline(1), mask)
+
+
 @pytest.mark.parametrize(
     "maps",
     [
@@ -282,7 +325,7 @@ def test_an_unknown_name_and_a_stray_list(annotations: Path) -> None:
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the official lists are absent")
 def test_the_official_lists() -> None:
     counts = {}
-    for name in BENCHMARKS:
+    for name in benchmark_names():
         if not name.startswith("scenes"):
             counts[name] = open_benchmark(name, SHARED, everything).official_count
     assert counts == {

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from pipeline.benchmarks import BENCHMARKS
+from pipeline.benchmarks import benchmark_names
 from pipeline.corpora.check import ClipList, Row, check, leaked, read_test_clips
 from pipeline.corpora.ground_truth import read_vggss
 from pipeline.corpora.lists import read_clip_list, read_pairs
@@ -83,7 +83,7 @@ def test_test_clips_are_those_of_every_benchmark() -> None:
     """The patterns of `TEST_LISTS` against the benchmarks themselves, over the real lists."""
     real("vggss.json")
     found = read_test_clips(ANNOTATIONS)
-    for name in BENCHMARKS:
+    for name in benchmark_names():
         if not name.startswith("scenes"):
             _, clips = benchmark_clips(name, ANNOTATIONS, PROJECT)
             assert clips and found.issuperset(clips), name

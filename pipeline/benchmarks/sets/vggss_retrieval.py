@@ -6,62 +6,20 @@ once more over the scenes with a single object (`_single`), where a frame does n
 sounds.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from pipeline.benchmarks.contract import (
-    Available,
-    Predictions,
-    Sample,
-    Scores,
-    available_rows,
-    checked_similarities,
-)
-from pipeline.benchmarks.sets.vggss import read_subset
-from pipeline.benchmarks.tasks import RetrievalBenchmark, score_similarities
+from pipeline.benchmarks.contract import Available, Benchmark, Sample, available_rows
+from pipeline.benchmarks.vggss import VGGSS_TEST_LISTS, read_subset
 from pipeline.corpora.ground_truth import read_scenes
 
-
-@dataclass
-class SceneRetrievalBenchmark(RetrievalBenchmark):
-    """Retrieval, repeated over the samples named in `single` among themselves."""
-
-    single: frozenset[str] = frozenset()
-
-    def score(self, predictions: Predictions) -> Scores:
-        """See `Benchmark.score`."""
-        scores = super().score(predictions)
-        scores.metrics.update(
-            single_metrics(
-                checked_similarities(predictions.similarities, len(self.samples)),
-                [sample.sample_id in self.single for sample in self.samples],
-                self.classes,
-            )
-        )
-        return scores
+NAMES = ("retrieval",)
+TEST_LISTS = VGGSS_TEST_LISTS
 
 
-def single_metrics(
-    blocks: dict[str, np.ndarray], single: Sequence[bool], classes: Sequence[str] | None
-) -> dict[str, float]:
-    """Retrieval metrics among the pairs marked `single` alone, names ending in `_single`, with
-    their number as `samples_single`; nothing where none is marked."""
-    rows = np.flatnonzero(single)
-    if not len(rows):
-        return {}
-    chosen = {name: matrix[np.ix_(rows, rows)] for name, matrix in blocks.items()}
-    labels = None if classes is None else [classes[row] for row in rows.tolist()]
-    metrics, _ = score_similarities(chosen, labels, "_single")
-    return {**metrics, "samples_single": len(rows)}
-
-
-def open_retrieval(
-    name: str, annotations: Path, available: Available, media: Path | None
-) -> RetrievalBenchmark:
+def open(name: str, annotations: Path, available: Available, root: Path | None) -> Benchmark:
     """'retrieval', see `open_benchmark`."""
+    from pipeline.benchmarks.tasks.retrieval import SceneRetrievalBenchmark
+
     entries = read_subset("vggss", annotations)
     samples = [Sample(entry.clip_id, entry.clip_id, entry.clip_id) for entry in entries]
     classes = [entry.label for entry in entries]

@@ -1,0 +1,135 @@
+"""The toy's scenes as a benchmark: does the map follow the sound.
+
+Boxes saturate on large objects, so the visible masks decide here: pointing, and the audio swap,
+which plays a silent object's sound (another clip's of its class) over the same frame. Every number
+is given over all scenes and over those with a silent object (`_distractors`), where the texture of
+a frame alone gives less away. The price is that masks exist only where a world is made.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+
+from pipeline.benchmarks.contract import (
+    Defaults,
+    Predictions,
+    Sample,
+    Scores,
+    checked_maps,
+    checked_object_maps,
+    checked_similarities,
+    counted,
+    sample_columns,
+)
+from pipeline.benchmarks.metrics.detection import confidences, score_maps
+from pipeline.benchmarks.metrics.localization import (
+    localization_metrics,
+    localize,
+    pointing,
+    success_table,
+)
+from pipeline.benchmarks.metrics.rasters import fraction_boxes, resize_mask
+from pipeline.benchmarks.tasks.retrieval import score_similarities, single_metrics
+from pipeline.corpora.ground_truth import Distractor, Scene, read_mask
+
+_MASKS = 64
+
+
+@dataclass
+class ScenesBenchmark(Defaults):
+    """Samples are the scenes with their own sounds, then the audio swaps.
+
+    `scenes` (n) are the present scenes in the order of the first n samples. Swap j is sample n + j:
+    scene `swaps[j][0]` under the sound of its silent object `swaps[j][1]`.
+    """
+
+    scenes: list[Scene]
+    swaps: list[tuple[int, int]]
+    samples: list[Sample]
+    official_count: int
+    resize: str = "half-pixel"
+
+    @property
+    def retrieval_count(self) -> int:
+        """The scenes with their own sounds."""
+        return len(self.scenes)
+
+    @cached_property
+    def _objects(self) -> list[Scene | Distractor]:
+        """What each sample's sound belongs to: in a swap the object that is silent in the clip."""
+        silent = [self.scenes[scene].distractors[item] for scene, item in self.swaps]
+        return [*self.scenes, *silent]
+
+    @property
+    def labels(self) -> list[str]:  # type: ignore[override]
+        """See `Benchmark.labels`; in a swap the class of the silent object."""
+        return [item.label for item in self._objects]
+
+    def outline(self, place: int) -> np.ndarray:
+        """See `Benchmark.outline`: the visible mask."""
+        return self.masks(place, place + 1)[0]
+
+    def masks(self, start: int, stop: int) -> np.ndarray:
+        """The visible masks of what samples `start` to `stop` sound like, bool (n, 224, 224)."""
+        return np.stack([resize_mask(read_mask(item.mask)) for item in self._objects[start:stop]])
+
+    def ground_truth(self, start: int, stop: int) -> np.ndarray:
+        """See `Benchmark.ground_truth`: the boxes' union; in a swap those of the silent object."""
+        return np.stack([fraction_boxes(item.boxes) for item in self._objects[start:stop]])
+
+    def score(self, predictions: Predictions) -> Scores:
+        """See `Benchmark.score`.
+
+        cIoU, AUC and their adaptive forms against boxes; `pointing` on visible masks; `swap` the
+        share of swaps whose maximum moves into the silent object, `both` of those that point right
+        with either sound; retrieval where there are similarities, `_single` among the scenes with
+        one object.
+        """
+        count, scenes = len(self.samples), len(self.scenes)
+        maps = checked_maps(predictions.maps, count)
+        object_maps = checked_object_maps(predictions, count)
+        columns = localize(maps, self.ground_truth, self.resize, object_maps)
+        right = np.concatenate(
+            [
+                pointing(maps[start : start + _MASKS], self.masks(start, start + _MASKS))
+                for start in range(0, count, _MASKS)
+            ]
+        )
+        crowded = np.array([bool(scene.distractors) for scene in self.scenes])
+        metrics: dict[str, float] = {}
+        for suffix, chosen in (("", np.ones(scenes, dtype=np.bool_)), ("_distractors", crowded)):
+            if not chosen.any():
+                continue
+            part = {name: values[:scenes][chosen] for name, values in columns.items()}
+            own = {
+                **localization_metrics(part),
+                "pointing": 100 * float(right[:scenes][chosen].mean()),
+            }
+            metrics.update({f"{name}{suffix}": value for name, value in own.items()})
+            metrics[f"samples{suffix}"] = int(chosen.sum())
+        if self.swaps:
+            swapped = right[scenes:]
+            first = right[[scene for scene, _ in self.swaps]]
+            metrics["swap"] = 100 * float(swapped.mean())
+            metrics["both"] = 100 * float((swapped & first).mean())
+            metrics["samples_swap"] = len(self.swaps)
+        rows: dict[str, object] = {**columns, "pointing": right}
+        rows["confidence"] = confidences(score_maps(maps))
+        rows["swap"] = np.arange(count) >= scenes
+        if predictions.similarities:
+            blocks = checked_similarities(predictions.similarities, scenes)
+            classes = [scene.label for scene in self.scenes]
+            more, ranks = score_similarities(blocks, classes)
+            metrics.update(more)
+            metrics.update(single_metrics(blocks, (~crowded).tolist(), classes))
+            nothing = pa.nulls(count - scenes, pa.int64())
+            for name, values in ranks.items():
+                rows[name] = pa.concat_arrays([pa.array(values), nothing])
+        own_columns = {name: values[:scenes] for name, values in columns.items()}
+        return Scores(
+            counted(metrics, scenes, self.official_count),
+            pa.table({**sample_columns(self.samples), **rows}),
+            {"success": success_table(own_columns)},
+        )
