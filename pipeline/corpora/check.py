@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.benchmarks.sets import test_lists
+from pipeline.corpora.lists import listed_files
 from pipeline.errors import InputError
 
 
@@ -85,8 +86,7 @@ def read_test_clips(annotations: Path) -> set[str]:
     clips: set[str] = set()
     found = False
     for pattern, read in test_lists():
-        imported = {path.with_suffix("") for path in annotations.glob(f"{pattern}.dvc")}
-        for path in sorted(imported.union(annotations.glob(pattern))):
+        for path in listed_files(annotations, pattern):
             clips.update(read(path))
             found = True
     if not found:

@@ -2,8 +2,9 @@
 
 Boxes saturate on large objects, so the visible masks decide here: pointing, and the audio swap,
 which plays a silent object's sound (another clip's of its class) over the same frame. Every number
-is given over all scenes and over those with a silent object (`_distractors`), where the texture of
-a frame alone gives less away. The price is that masks exist only where a world is made.
+is given over all scenes, over those with a silent object (`_distractors`), where the texture of a
+frame alone gives less away, and by the size of what sounds (`parts.py`). The price is that masks
+exist only where a world is made.
 """
 
 from dataclasses import dataclass
@@ -23,14 +24,11 @@ from pipeline.benchmarks.contract import (
     counted,
     sample_columns,
 )
+from pipeline.benchmarks.metrics.bootstrap import with_intervals
 from pipeline.benchmarks.metrics.detection import confidences, score_maps
-from pipeline.benchmarks.metrics.localization import (
-    localization_metrics,
-    localize,
-    pointing,
-    success_table,
-)
+from pipeline.benchmarks.metrics.localization import localize, pointing, success_table
 from pipeline.benchmarks.metrics.rasters import fraction_boxes, resize_mask
+from pipeline.benchmarks.tasks.parts import localization_scores, size_bands
 from pipeline.benchmarks.tasks.retrieval import score_similarities, single_metrics
 from pipeline.corpora.ground_truth import Distractor, Scene, read_mask
 
@@ -98,22 +96,20 @@ class ScenesBenchmark(Defaults):
             ]
         )
         crowded = np.array([bool(scene.distractors) for scene in self.scenes])
+        own = {name: values[:scenes] for name, values in columns.items()}
+        chosen = {"": np.ones(scenes, dtype=np.bool_), "_distractors": crowded}
+        chosen |= {f"@{name}": rows for name, rows in size_bands(own["area"]).items()}
         metrics: dict[str, float] = {}
-        for suffix, chosen in (("", np.ones(scenes, dtype=np.bool_)), ("_distractors", crowded)):
-            if not chosen.any():
-                continue
-            part = {name: values[:scenes][chosen] for name, values in columns.items()}
-            own = {
-                **localization_metrics(part),
-                "pointing": 100 * float(right[:scenes][chosen].mean()),
-            }
-            metrics.update({f"{name}{suffix}": value for name, value in own.items()})
-            metrics[f"samples{suffix}"] = int(chosen.sum())
+        for suffix, members in chosen.items():
+            if members.any():
+                part = {name: values[members] for name, values in own.items()}
+                metrics.update(localization_scores(part, suffix))
+                metrics.update(with_intervals({}, {"pointing": right[:scenes][members]}, suffix))
+                metrics[f"samples{suffix}"] = int(members.sum())
         if self.swaps:
             swapped = right[scenes:]
             first = right[[scene for scene, _ in self.swaps]]
-            metrics["swap"] = 100 * float(swapped.mean())
-            metrics["both"] = 100 * float((swapped & first).mean())
+            metrics.update(with_intervals({}, {"swap": swapped, "both": swapped & first}))
             metrics["samples_swap"] = len(self.swaps)
         rows: dict[str, object] = {**columns, "pointing": right}
         rows["confidence"] = confidences(score_maps(maps))
@@ -127,9 +123,8 @@ class ScenesBenchmark(Defaults):
             nothing = pa.nulls(count - scenes, pa.int64())
             for name, values in ranks.items():
                 rows[name] = pa.concat_arrays([pa.array(values), nothing])
-        own_columns = {name: values[:scenes] for name, values in columns.items()}
         return Scores(
             counted(metrics, scenes, self.official_count),
             pa.table({**sample_columns(self.samples), **rows}),
-            {"success": success_table(own_columns)},
+            {"success": success_table(own)},
         )
