@@ -5,7 +5,7 @@ and five frames over one sound are ordinary samples and need no copies of media.
 a network may meet the same frame or sound several times; it may cache by clip id.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
@@ -37,12 +37,15 @@ class Predictions:
 
     `maps` (N, h, w) are raw similarities, higher is louder; `object_maps` (N, h', w') the frames'
     object maps and add the OGL numbers. `similarities` are matrices between the frames (rows) and
-    the sounds (columns) of the first `retrieval_count` samples, by name: 's_A', 's_L'.
+    the sounds (columns) of the first `retrieval_count` samples, by name: 's_A', 's_L'. `trained`
+    holds the clips that the method was trained on, None where nobody knows: retrieval is then
+    counted once more over the other queries.
     """
 
     maps: np.ndarray | None = None
     object_maps: np.ndarray | None = None
     similarities: Mapping[str, np.ndarray] = field(default_factory=dict)
+    trained: Collection[str] | None = None
 
 
 @dataclass

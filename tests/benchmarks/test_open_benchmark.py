@@ -213,6 +213,33 @@ def test_retrieval_with_classes_and_single_scenes(annotations: Path) -> None:
         benchmark.score(Predictions(similarities={"s_A": eye * np.nan}))
 
 
+def test_retrieval_among_the_paper_s_pairs_and_over_queries_not_trained_on(
+    annotations: Path,
+) -> None:
+    benchmark = open_benchmark("retrieval", annotations, everything)
+    # Sounds 0, 1 and 2 find frame 1 first, sound 3 its own; frames find the sound of the same rank.
+    matrix = np.array([[2, 1, 0, 0], [9, 9, 9, 0], [1, 0, 3, 1], [0, 0, 0, 7]], np.float32)
+    asked = Predictions(similarities={"s_A": matrix}, trained={CLIPS[1], CLIPS[3], "elsewhere"})
+    scores = benchmark.score(asked)
+    metrics = scores.metrics
+    assert metrics["R@1_a2i"] == metrics["class_R@1_a2i"] == 50.0  # sounds 1 and 3
+    # Of the queries that were not trained on, clips 0 and 2, none finds its own frame first.
+    assert metrics["samples@unseen"] == 2
+    assert metrics["R@1_a2i@unseen"] == metrics["class_R@1_a2i@unseen"] == 0.0
+    # Among the paper's pairs, 0 and 2, frame 1 is no answer: both find their own.
+    assert metrics["samples@available"] == metrics["samples@available-unseen"] == 2
+    assert metrics["R@1_a2i@available"] == metrics["R@1_a2i@available-unseen"] == 100.0
+    assert metrics["R@1_i2a@available"] == 100.0
+    nobody = benchmark.score(Predictions(similarities={"s_A": matrix})).metrics
+    assert {name: metrics[name] for name in nobody} == nobody
+    assert not any("unseen" in name for name in nobody)
+    everyone = benchmark.score(Predictions(similarities={"s_A": matrix}, trained=CLIPS)).metrics
+    assert everyone["samples@unseen"] == 0 and "R@1_a2i@unseen" not in everyone
+    some = benchmark.select([2, 3])
+    fewer = some.score(Predictions(similarities={"s_A": matrix[2:, 2:]})).metrics
+    assert fewer["samples@available"] == 1
+
+
 def test_negatives_name_the_pairs_they_need(annotations: Path) -> None:
     benchmark = open_benchmark("negatives", annotations, everything)
     sounds = [sample.sound_clip for sample in benchmark.samples]
@@ -265,7 +292,7 @@ CONTRACT = [
     ("extended-vggss", [], 0, False),
     ("avsbench-s4", ["dog"] * 5, 0, False),
     ("negatives", [], 0, False),
-    ("retrieval", [], 0, True),
+    ("retrieval", CLASSES, 0, True),
     ("scenes", [*CLASSES, "cat"], 0, False),
 ]
 

@@ -29,7 +29,7 @@ from pipeline.benchmarks.metrics.detection import confidences, score_maps
 from pipeline.benchmarks.metrics.localization import localize, pointing, success_table
 from pipeline.benchmarks.metrics.rasters import fraction_boxes, resize_mask
 from pipeline.benchmarks.tasks.parts import localization_scores, size_bands
-from pipeline.benchmarks.tasks.retrieval import score_similarities, single_metrics
+from pipeline.benchmarks.tasks.retrieval import part_scores, score_similarities
 from pipeline.corpora.ground_truth import Distractor, Scene, read_mask
 
 _MASKS = 64
@@ -119,9 +119,11 @@ class ScenesBenchmark(Defaults):
             classes = [scene.label for scene in self.scenes]
             more, ranks = score_similarities(blocks, classes)
             metrics.update(more)
-            metrics.update(single_metrics(blocks, (~crowded).tolist(), classes))
+            metrics.update(part_scores(blocks, ~crowded, classes, "_single"))
             nothing = pa.nulls(count - scenes, pa.int64())
             for name, values in ranks.items():
+                if "precision" in name:
+                    continue
                 rows[name] = pa.concat_arrays([pa.array(values), nothing])
         return Scores(
             counted(metrics, scenes, self.official_count),
