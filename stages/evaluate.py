@@ -21,7 +21,8 @@ from pipeline.base.files import (
 )
 from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus, TrainOn, all_studies
-from pipeline.benchmarks import describe, open_benchmark
+from pipeline.benchmarks import open_benchmark
+from pipeline.benchmarks.manifest import describe
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.lists import read_clip_list

@@ -188,7 +188,7 @@ def _with_objects(
     frames = np.stack([corpus.frame(corpus.row(clip)) for clip in clips])
     with torch.inference_mode():
         objects = encoder.object_map(torch.from_numpy(frames)).numpy()
-    form = getattr(benchmark, "resize", "half-pixel")
+    form = benchmark.resize
     fine = resize_maps(objects, form)
     both = []
     for row in rows:

@@ -9,6 +9,7 @@ from pipeline.base.files import atomic_file, map_npy, read_json, read_parquet, r
 from pipeline.base.params import Parameters
 from pipeline.base.study import Study, active_study, all_studies
 from pipeline.benchmarks import open_benchmark
+from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
@@ -125,7 +126,7 @@ def _benchmark(scored: Scored, study: Study, opened: dict[str, Clips]) -> Sectio
     if benchmark.wants_maps:
         cases = gallery(benchmark, rows, map_npy(details / "maps.npy"), clips)
     else:
-        cases = retrieval_gallery(benchmark, rows, getattr(benchmark, "classes", None), clips)
+        cases = retrieval_gallery(benchmark, rows, benchmark.classes, clips)
     paths = sorted((folder / "curves" / scored.benchmark).glob("*.tsv"))
     curves = {path.stem: read_tsv(path) for path in paths}
     facts = f"Run {scored.run.name} on corpus {scored.corpus}: {sample_counts(scored.metrics)}."
@@ -136,10 +137,11 @@ def _benchmark(scored: Scored, study: Study, opened: dict[str, Clips]) -> Sectio
 def _draw_scenes(scored: list[Scored], study: Study, opened: dict[str, Clips], path: Path) -> None:
     """The picture of the study's first evaluation on the toy's scenes, where it has one."""
     for item in scored:
-        if item.benchmark.startswith("scenes"):
+        if item.benchmark.startswith("scenes"):  # the toy's own, with masks and swaps
             corpus = opened[item.corpus].corpus
             root = Path(study.corpora[item.corpus].root)
             benchmark = open_benchmark(item.benchmark, Path(study.annotations), corpus, root)
+            assert isinstance(benchmark, ScenesBenchmark)
             folder = results_folder(item.run.folder, item.corpus) / "details" / item.benchmark
             draw_scenes_of(folder, corpus, benchmark, path)
             return

@@ -12,7 +12,8 @@ import typer
 from pipeline.base.files import write_json
 from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus
-from pipeline.benchmarks import describe, open_benchmark
+from pipeline.benchmarks import open_benchmark
+from pipeline.benchmarks.manifest import describe
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.execution.summary import show_summary
 from stages.paths import decoded_folder, tests_file

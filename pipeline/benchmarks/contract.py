@@ -5,9 +5,9 @@ and five frames over one sound are ordinary samples and need no copies of media.
 a network may meet the same frame or sound several times; it may cache by clip id.
 """
 
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -37,12 +37,15 @@ class Predictions:
 
     `maps` (N, h, w) are raw similarities, higher is louder; `object_maps` (N, h', w') the frames'
     object maps and add the OGL numbers. `similarities` are matrices between the frames (rows) and
-    the sounds (columns) of the first `retrieval_count` samples, by name: 's_A', 's_L'.
+    the sounds (columns) of the first `retrieval_count` samples, by name: 's_A', 's_L'. `trained`
+    holds the clips that the method was trained on, None where nobody knows: retrieval is then
+    counted once more over the other queries.
     """
 
     maps: np.ndarray | None = None
     object_maps: np.ndarray | None = None
     similarities: Mapping[str, np.ndarray] = field(default_factory=dict)
+    trained: Collection[str] | None = None
 
 
 @dataclass
@@ -57,7 +60,8 @@ class Scores:
 class Benchmark(Protocol):
     """A benchmark whose missing clips are already left out of `samples`.
 
-    Opening one reads lists and boxes; masks and XML files are first opened by `ground_truth`.
+    Opening one reads lists and boxes; masks and XML files are first opened by `ground_truth`. A
+    class that inherits `Defaults` needs only to say what is unusual about it.
     """
 
     @property
@@ -80,6 +84,32 @@ class Benchmark(Protocol):
         """For how many of its first samples it wants similarities; 0 for none."""
         ...
 
+    @property
+    def resize(self) -> str:
+        """How its protocol brings a raw map to 224x224, one of `metrics.heatmaps.RESIZES`."""
+        ...
+
+    @property
+    def labels(self) -> Sequence[str]:
+        """The class of what sounds in each sample, one a sample; empty where it names none."""
+        ...
+
+    @property
+    def images(self) -> Sequence[str]:
+        """The image of each sample, one a sample, where several samples share one; empty where each
+        frame clip is an image of its own."""
+        ...
+
+    @property
+    def classes(self) -> Sequence[str] | None:
+        """The class of each sample as retrieval counts it, one a sample; None where unknown."""
+        ...
+
+    def outline(self, place: int) -> np.ndarray:
+        """What sounds in the sample at `place`, to be drawn: bool (224, 224), all False for
+        nothing."""
+        ...
+
     def score(self, predictions: Predictions) -> Scores:
         """The numbers; raises `InputError` for predictions of a wrong shape or with NaN, and where
         no sample is left."""
@@ -89,6 +119,34 @@ class Benchmark(Protocol):
         """The truth of samples `start` to `stop`: (n, 224, 224), bool or a consensus of 0 to 1; all
         zero where there is none."""
         ...
+
+
+class Defaults:
+    """What most benchmarks answer: maps are scored, nothing is retrieved, nothing is named."""
+
+    wants_maps: ClassVar[bool] = True
+    resize: str = "half-pixel"
+    labels: Sequence[str] = ()
+    images: Sequence[str] = ()
+    classes: Sequence[str] | None = None
+
+    @property
+    def retrieval_count(self) -> int:
+        """See `Benchmark.retrieval_count`."""
+        return 0
+
+    def ground_truth(self, start: int, stop: int) -> np.ndarray:
+        """See `Benchmark.ground_truth`."""
+        raise NotImplementedError
+
+    def outline(self, place: int) -> np.ndarray:
+        """See `Benchmark.outline`: where the ground truth is not 0."""
+        return self.ground_truth(place, place + 1)[0] > 0
+
+
+def pair_id(frame_clip: str, sound_clip: str) -> str:
+    """The sample id of a frame with another clip's sound, whose frame's own id is taken."""
+    return f"{frame_clip}+{sound_clip}"
 
 
 def is_available(clip_id: str, available: Available) -> bool:
@@ -164,3 +222,10 @@ def checked_similarities(
         if np.isnan(blocks[name].min()):
             raise InputError(f"similarities {name}: found NaN, expected numbers")
     return blocks
+
+
+def checked_object_maps(predictions: Predictions, count: int) -> np.ndarray | None:
+    """The object maps (count, h, w) float32, or None; raises as `checked_maps`."""
+    if predictions.object_maps is None:
+        return None
+    return checked_maps(predictions.object_maps, count, "object_maps")

@@ -23,7 +23,6 @@ from pipeline.benchmarks.contract import Predictions, Sample
 from pipeline.benchmarks.metrics.heatmaps import RESIZES, SIDE
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.metrics.retrieval import cosine_similarities
-from pipeline.benchmarks.sets.vggss import RESIZE
 from pipeline.benchmarks.tasks import (
     DetectionBenchmark,
     LocalizationBenchmark,
@@ -206,7 +205,7 @@ def _map_task(
     truth, filled = _own_truth(file, count)
     samples = _numbered(count)
     if kind == "localization":
-        return LocalizationBenchmark(samples, count, truth, RESIZE)
+        return LocalizationBenchmark(samples, count, truth)
     if kind == "detection":
         return DetectionBenchmark(samples, count, truth, filled)
     official = count

@@ -6,13 +6,12 @@ under another id is not seen as leaked (duplicates by content are the clip table
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.corpora.ground_truth import read_is3, read_scenes, read_vggss
-from pipeline.corpora.lists import read_avsbench_list, read_clip_list, read_pairs
-from pipeline.corpora.names import avsbench_frame_id, avsbench_sound_id
+from pipeline.benchmarks.sets import test_lists
+from pipeline.corpora.lists import listed_files
 from pipeline.errors import InputError
 
 
@@ -77,7 +76,8 @@ def check(training: ClipList, benchmarks: Sequence[ClipList]) -> list[Row]:
 
 
 def read_test_clips(annotations: Path) -> set[str]:
-    """Every clip that is in a benchmark's list in the folder `annotations`, by `TEST_LISTS`.
+    """Every clip that is in a benchmark's list in the folder `annotations`, by the
+    `TEST_LISTS` of the benchmarks' families.
 
     A list that is not there, but is known to belong there by a `.dvc` file, is an error, since its
     clips would be trained on in silence; so is a folder without any list. Raises `InputError` for
@@ -85,9 +85,8 @@ def read_test_clips(annotations: Path) -> set[str]:
     """
     clips: set[str] = set()
     found = False
-    for pattern, read in TEST_LISTS.items():
-        imported = {path.with_suffix("") for path in annotations.glob(f"{pattern}.dvc")}
-        for path in sorted(imported.union(annotations.glob(pattern))):
+    for pattern, read in test_lists():
+        for path in listed_files(annotations, pattern):
             clips.update(read(path))
             found = True
     if not found:
@@ -96,39 +95,3 @@ def read_test_clips(annotations: Path) -> set[str]:
             f"training; expected files such as vggss.json, or exclude_test_clips: false"
         )
     return clips
-
-
-def _pairs(path: Path) -> list[str]:
-    return [clip for frame, sound, _ in read_pairs(path) for clip in (frame, sound)]
-
-
-def _avsbench(path: Path) -> list[str]:
-    subset = path.name.split("_")[1]
-    return [
-        clip
-        for video, number, _ in read_avsbench_list(path)
-        for clip in (avsbench_frame_id(subset, video, number), avsbench_sound_id(subset, video))
-    ]
-
-
-def _scenes(path: Path) -> list[str]:
-    return [
-        clip
-        for scene in read_scenes(path)
-        for clip in (scene.clip_id, *(silent.sound for silent in scene.distractors))
-    ]
-
-
-# Spelled out here, since `pipeline.benchmarks` would make every search and training depend on the
-# arithmetic of the metrics; a test holds it against all benchmarks.
-TEST_LISTS: dict[str, Callable[[Path], Iterable[str]]] = {
-    "vggss*.json": lambda path: [entry.clip_id for entry in read_vggss(path)],
-    "vggss_available*.txt": read_clip_list,
-    "vggss*_test.csv": read_clip_list,
-    "ssltie_openset_test_*.txt": read_clip_list,
-    "flickr_test.csv": read_clip_list,
-    "*_plus_silent.csv": _pairs,
-    "avsbench_*_test.csv": _avsbench,
-    "is3_boxes.json": lambda path: [entry.clip_id for entry in read_is3(path)],
-    "scenes.json": _scenes,
-}

@@ -7,7 +7,8 @@ listed twice is an error, since it would train or score twice: none of the field
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.corpora.avsbench import parse_frame_name
@@ -15,6 +16,9 @@ from pipeline.corpora.files import read_text
 from pipeline.corpora.names import clip_id_of
 from pipeline.errors import InputError
 
+# The published name of a list and the one that was used for it here before: the file that the
+# paper scored by has 4,655 lines, but no line end after the last one.
+FORMER_NAMES = {"vggss_available_4655.txt": "vggss_available_4654.txt"}
 _HEADS = frozenset({"clip", "clip_id", "file", "filename", "id", "name", "video", "video_id"})
 
 
@@ -130,3 +134,90 @@ def read_avsbench_list(path: Path) -> list[tuple[str, int, str]]:
     if not frames:
         raise InputError(f"{path}: lists no frame; expected rows <video>_<number>,<category>")
     return frames
+
+
+def under_either_name(path: Path) -> Path:
+    """`path`, or where it is absent the same file under its former name, if that is there."""
+    former = path.with_name(FORMER_NAMES.get(path.name, path.name))
+    return former if former.exists() and not path.exists() else path
+
+
+def listed_files(annotations: Path, pattern: str) -> list[Path]:
+    """The files of `annotations` that `pattern` fits, sorted, and those that are promised there by
+    a `.dvc` file, present or not; of a file under both its names only the present one."""
+    promised = {path.with_suffix("") for path in annotations.glob(f"{pattern}.dvc")}
+    found = {under_either_name(path) for path in promised.union(annotations.glob(pattern))}
+    return sorted(found)
+
+
+def find_list(annotations: Path, pattern: str) -> Path:
+    """The one file of `annotations` that `pattern` fits; `InputError` for none or several. One that
+    is promised by a `.dvc` file alone is left to its reader, which says how to bring it."""
+    if "*" not in pattern:
+        return annotations / pattern  # its reader says what to do where it is missing
+    found = listed_files(annotations, pattern)
+    there = [path for path in found if path.exists()] or found
+    if len(there) != 1:
+        names = ", ".join(path.name for path in there) or "none"
+        raise InputError(f"{annotations}: found {names}, expected one list {pattern}")
+    return there[0]
+
+
+@dataclass(frozen=True)
+class SeenAndHeard:
+    """What VGGSounder says of a clip: `labels` gives the modality of each of its classes, 'A' for
+    heard, 'V' for seen, 'AV' for both; the rest is true of the whole clip."""
+
+    labels: Mapping[str, str]
+    background_music: bool
+    static_image: bool
+    voice_over: bool
+
+
+_FLAGS = ("background_music", "static_image", "voice_over")
+
+
+def read_vggsounder(path: Path) -> dict[str, SeenAndHeard]:
+    """VGGSounder's `vggsounder+background-music.csv` (Zverev et al., 2025) by clip id.
+
+    A row is a clip and one of its classes, `label`, with its `modality` (A, V, AV) and three facts
+    of the clip, True or False. Raises `InputError` for a missing column, another value, a class
+    given twice and rows of one clip that differ in a fact of the clip, with the line's number.
+    """
+    rows = _rows(path)
+    _, head = next(rows, (0, []))
+    names = ("video_id", "label", "modality", *_FLAGS)
+    missing = [name for name in names if name not in head]
+    if missing:
+        raise InputError(
+            f"{path}: found the columns {','.join(head)[:80]!r}, expected {','.join(names)}"
+        )
+    places = {name: head.index(name) for name in names}
+    labels: dict[str, dict[str, str]] = {}
+    facts: dict[str, tuple[bool, ...]] = {}
+    for line, cells in rows:
+        row = {name: _cell(path, line, cells, place, name) for name, place in places.items()}
+        clip_id = _clip(path, line, row["video_id"])
+        if row["modality"] not in ("A", "V", "AV"):
+            found = repr(row["modality"][:40])
+            raise InputError(f"{path}, line {line}: found the modality {found}, expected A, V, AV")
+        for name in _FLAGS:
+            if row[name] not in ("True", "False"):
+                found = repr(row[name][:40])
+                raise InputError(
+                    f"{path}, line {line}: {name}: found {found}, expected True, False"
+                )
+        own = tuple(row[name] == "True" for name in _FLAGS)
+        if facts.setdefault(clip_id, own) != own:
+            raise InputError(
+                f"{path}, line {line}: {clip_id}: found {', '.join(_FLAGS)} {own}, expected "
+                f"{facts[clip_id]} as in its rows before"
+            )
+        if row["label"] in labels.setdefault(clip_id, {}):
+            raise InputError(
+                f"{path}, line {line}: {clip_id}: found {row['label'][:40]!r} again, expected once"
+            )
+        labels[clip_id][row["label"]] = row["modality"]
+    if not labels:
+        raise InputError(f"{path}: lists no clip; expected rows {','.join(names)}")
+    return {clip_id: SeenAndHeard(own, *facts[clip_id]) for clip_id, own in labels.items()}

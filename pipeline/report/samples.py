@@ -11,8 +11,7 @@ import numpy as np
 
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark
 from pipeline.benchmarks.maps_file import sample_id_of
-from pipeline.benchmarks.sets.scenes import ScenesBenchmark
-from pipeline.benchmarks.tasks import LocalizationBenchmark
+from pipeline.benchmarks.tasks import LocalizationBenchmark, ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.report.rows import Column

@@ -10,7 +10,7 @@ import numpy as np
 
 from pipeline.base.files import map_npy, read_parquet
 from pipeline.benchmarks.metrics.localization import pointing
-from pipeline.benchmarks.sets.scenes import ScenesBenchmark
+from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.report.sheet import Scene, draw_scenes

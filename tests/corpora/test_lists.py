@@ -7,16 +7,27 @@ from typing import Any
 import pytest
 
 from pipeline.corpora import files
-from pipeline.corpora.lists import read_avsbench_list, read_clip_list, read_labelled, read_pairs
+from pipeline.corpora.lists import (
+    SeenAndHeard,
+    find_list,
+    listed_files,
+    read_avsbench_list,
+    read_clip_list,
+    read_labelled,
+    read_pairs,
+    read_vggsounder,
+    under_either_name,
+)
 from pipeline.errors import InputError
 
 ANNOTATIONS = Path(__file__).parents[2] / ".." / "shared" / "annotations"
 
 
 def real(name: str) -> Path:
-    if not (ANNOTATIONS / name).is_file():
+    path = under_either_name(ANNOTATIONS / name)
+    if not path.is_file():
         pytest.skip(f"the real list {name} (../shared/annotations) is absent")
-    return ANNOTATIONS / name
+    return path
 
 
 def write(path: Path, content: str | bytes) -> Path:
@@ -49,6 +60,7 @@ def test_ids_of_other_corpora_stay_as_they_are(tmp_path: Path) -> None:
     assert read_clip_list(path) == ["10000130166", "10007936344"]
 
 
+SOUNDER = "video_id,label,modality,background_music,static_image,voice_over"
 HOSTILE: list[tuple[Callable[[Path], Any], str | bytes, str]] = [
     (read_clip_list, "a\n../../etc/passwd\n", "line 2"),
     (read_clip_list, "a\nb/c\n", "line 2"),
@@ -82,6 +94,23 @@ HOSTILE: list[tuple[Callable[[Path], Any], str | bytes, str]] = [
     (read_avsbench_list, "v_1\n", "expected the category"),
     (read_avsbench_list, "../v_1,dog\n", "line 1"),
     (read_avsbench_list, "", "lists no frame"),
+    (read_vggsounder, "", "found the columns '', expected video_id,label,modality"),
+    (read_vggsounder, "video_id,label,modality\na,b,AV\n", "expected video_id,label,modality"),
+    (read_vggsounder, f"{SOUNDER}\n", "lists no clip"),
+    (read_vggsounder, f"{SOUNDER}\na,b,VA,True,True,True\n", "line 2: found the modality 'VA'"),
+    (read_vggsounder, f"{SOUNDER}\na,b,AV,True,yes,True\n", "static_image: found 'yes'"),
+    (read_vggsounder, f"{SOUNDER}\na,b,AV,True,True\n", "expected the voice_over in column 6"),
+    (read_vggsounder, f"{SOUNDER}\n../a,b,AV,True,True,True\n", "line 2"),
+    (
+        read_vggsounder,
+        f"{SOUNDER}\na,b,AV,True,True,True\na,c,A,True,True,False\n",
+        "line 3: a: found background_music, static_image, voice_over (True, True, False)",
+    ),
+    (
+        read_vggsounder,
+        f"{SOUNDER}\na,b,AV,True,True,True\na,b,A,True,True,True\n",
+        "line 3: a: found 'b' again, expected once",
+    ),
 ]
 
 
@@ -152,7 +181,8 @@ def test_pairs_go_by_their_header(tmp_path: Path) -> None:
         ("ssltie_openset_test_heard_2425.txt", 2425),
         ("ssltie_openset_test_unheard_2463.txt", 2463),
         # The file's last line has no line end, so counting line ends gives 4,654.
-        ("vggss_available_4654.txt", 4655),
+        ("vggss_available_4655.txt", 4655),
+        ("flickr_144k_senocak.txt", 144_000),
         ("vggsound_test.csv", 15_446),
     ],
 )
@@ -162,7 +192,7 @@ def test_real_lists(name: str, rows: int) -> None:
 
 def test_real_lists_agree_over_their_spellings() -> None:
     test = set(read_clip_list(real("vggss_test.csv")))
-    for name in ("vggss_available_4654.txt", "vggss_heard_test.csv", "vggss_unheard_test.csv"):
+    for name in ("vggss_available_4655.txt", "vggss_heard_test.csv", "vggss_unheard_test.csv"):
         assert set(read_clip_list(real(name))) <= test
     for name in ("heard_2425", "unheard_2463"):
         assert set(read_clip_list(real(f"ssltie_openset_test_{name}.txt"))) <= test
@@ -190,3 +220,35 @@ def test_real_avsbench_lists() -> None:
     assert len(ms3) == 5 * len({video for video, _, _ in ms3}) == 320
     assert ms3[0] == ("0WxgIKuetYI_0", 1, "man")
     assert ms3[-1] == ("xv7eM6-UmkY_14", 5, "baby, man")
+
+
+def test_vggsounder_by_clip(tmp_path: Path) -> None:
+    rows = "a,b,AV,True,False,False\nv,x,V,False,False,True\na,c,A,True,False,False\n"
+    assert read_vggsounder(write(tmp_path / "x.csv", f"{SOUNDER}\n{rows}")) == {
+        "a": SeenAndHeard({"b": "AV", "c": "A"}, True, False, False),
+        "v": SeenAndHeard({"x": "V"}, False, False, True),
+    }
+
+
+def test_real_vggsounder() -> None:
+    sounder = read_vggsounder(real("vggsounder.csv"))
+    assert len(sounder) == 15_069
+    assert sum(len(says.labels) for says in sounder.values()) == 37_395
+    test = set(read_clip_list(real("vggss_test.csv")))
+    assert len(test.intersection(sounder)) == 5109
+
+
+def test_a_list_is_found_by_its_pattern_under_either_name(tmp_path: Path) -> None:
+    pattern = "vggss_available*.txt"
+    assert listed_files(tmp_path, pattern) == []
+    with pytest.raises(InputError, match="found none, expected one list"):
+        find_list(tmp_path, pattern)
+    write(tmp_path / "vggss_available_4655.txt.dvc", "")
+    new, former = (tmp_path / f"vggss_available_{count}.txt" for count in (4655, 4654))
+    assert find_list(tmp_path, pattern) == new  # promised
+    write(former, "a\n")
+    assert listed_files(tmp_path, pattern) == [former] == [find_list(tmp_path, pattern)]
+    write(new, "a\n")
+    with pytest.raises(InputError, match=r"vggss_available_4654\.txt, vggss_available_4655"):
+        find_list(tmp_path, pattern)
+    assert under_either_name(new) == new and under_either_name(tmp_path / "x") == tmp_path / "x"

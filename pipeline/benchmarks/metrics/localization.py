@@ -6,7 +6,7 @@ that stay in the processor's cache, one map at a time: this is faster than wide 
 is memory. The published loops sort each map four times.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pyarrow as pa
@@ -94,15 +94,18 @@ def localize(
     """Per-sample overlaps of raw maps (N, h, w) float32, resized as `resize` says.
 
     `truth(start, stop)` gives the ground truth of samples start to stop. Columns `iou` and
-    `iou_adaptive`, and with object maps (N, h', w') `iou_ogl` and `iou_ogl_adaptive`; float64 (N,).
+    `iou_adaptive`, and with object maps (N, h', w') `iou_ogl` and `iou_ogl_adaptive`; `area` is the
+    share of the frame where the truth is not 0; float64 (N,).
     """
     names = ["iou", "iou_adaptive"]
     if object_maps is not None:
         names += ["iou_ogl", "iou_ogl_adaptive"]
+    names.append("area")
     columns = {name: np.empty(len(maps)) for name in names}
     for start in range(0, len(maps), CHUNK):
         part = slice(start, min(start + CHUNK, len(maps)))
         target = truth(part.start, part.stop)
+        columns["area"][part] = np.count_nonzero(target, axis=(1, 2)) / target[0].size
         resized = resize_maps(maps[part], resize)
         columns["iou"][part], columns["iou_adaptive"][part] = overlaps(resized, target)
         if object_maps is not None:
@@ -136,7 +139,7 @@ def weakest_of_group(iou: np.ndarray, groups: np.ndarray) -> np.ndarray:
     return smallest
 
 
-def localization_metrics(columns: dict[str, np.ndarray]) -> dict[str, float]:
+def localization_metrics(columns: Mapping[str, np.ndarray]) -> dict[str, float]:
     """cIoU and AUC in per cent of every column that `localize` gives, named as the field does."""
     metrics = {}
     for name, suffix in IOU_COLUMNS.items():

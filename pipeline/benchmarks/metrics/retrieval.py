@@ -5,9 +5,11 @@ that finds everything equal gets 0 instead of chance. The price is that exact du
 count against a model that cannot tell them apart either.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
+
+from pipeline.benchmarks.metrics.bootstrap import with_intervals
 
 RANKS = (1, 5, 10)
 DIRECTIONS = ("a2i", "i2a")
@@ -95,24 +97,45 @@ def recall_at(ranks: np.ndarray, k: int) -> float:
     return float(np.mean(ranks <= k))
 
 
-def retrieval_metrics(
+def retrieval_ranks(
     similarities: np.ndarray, classes: Sequence[str] | None = None, suffix: str = ""
-) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    """R@1, R@5, R@10 both ways in per cent, and the ranks, one column a direction.
-
-    With `classes` also `class_R@k_*` and `mAP_*`. Names end in `a2i` or `i2a` and `suffix`.
-    """
-    metrics: dict[str, float] = {}
+) -> dict[str, np.ndarray]:
+    """The ranks of all queries, one column (N,) a direction: `rank_a2i` and `rank_i2a` int64, and
+    with `classes` also `class_rank_*` int64 and `precision_*`, the average precision, float64.
+    Names end in `suffix`."""
     columns: dict[str, np.ndarray] = {}
     for direction in DIRECTIONS:
-        ranks = partner_ranks(similarities, direction)
-        columns[f"rank_{direction}{suffix}"] = ranks
-        for k in RANKS:
-            metrics[f"R@{k}_{direction}{suffix}"] = 100 * recall_at(ranks, k)
+        columns[f"rank_{direction}{suffix}"] = partner_ranks(similarities, direction)
         if classes is not None:
             first, precision = class_ranks(similarities, classes, direction)
             columns[f"class_rank_{direction}{suffix}"] = first
-            for k in RANKS:
-                metrics[f"class_R@{k}_{direction}{suffix}"] = 100 * recall_at(first, k)
-            metrics[f"mAP_{direction}{suffix}"] = 100 * float(precision.mean())
-    return metrics, columns
+            columns[f"precision_{direction}{suffix}"] = precision
+    return columns
+
+
+def retrieval_metrics(
+    ranks: Mapping[str, np.ndarray], suffix: str = "", part: str = ""
+) -> dict[str, float]:
+    """R@1, R@5, R@10 both ways in per cent with their intervals, of the columns of
+    `retrieval_ranks` for the same `suffix`, or of some of their rows (N > 0).
+
+    **Instance recall** `R@k_*` is the share of queries whose own partner is among the best k.
+    **Class recall** `class_R@k_*` is the share of which any of the best k has the query's class,
+    its own partner among them: so the authors of the paper count in the training code that they
+    published later, and Table 6 is very probably that (an inference: the paper does not say, and
+    the file of labels is not published). `mAP_*` is the mean average precision over the answers of
+    the query's class. Names end in `a2i` or `i2a`, `suffix` and `part`.
+    """
+    hits: dict[str, np.ndarray] = {}
+    metrics: dict[str, float] = {}
+    for direction in DIRECTIONS:
+        own = f"{direction}{suffix}"
+        for prefix in ("", "class_"):
+            if f"{prefix}rank_{own}" in ranks:
+                for k in RANKS:
+                    name = f"{prefix}R@{k}_{own}"
+                    hits[name] = ranks[f"{prefix}rank_{own}"] <= k
+                    metrics[name] = 100 * recall_at(ranks[f"{prefix}rank_{own}"], k)
+        if f"precision_{own}" in ranks:
+            metrics[f"mAP_{own}"] = 100 * float(ranks[f"precision_{own}"].mean())
+    return with_intervals(metrics, hits, part)

@@ -9,16 +9,27 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.benchmarks.contract import Available, Sample, available_rows
-from pipeline.benchmarks.metrics.rasters import Truth, resize_mask
-from pipeline.benchmarks.tasks import SegmentationBenchmark
+from pipeline.benchmarks.contract import Available, Benchmark, Sample, available_rows
 from pipeline.corpora.avsbench import find_avsbench_masks
 from pipeline.corpora.ground_truth import read_mask
 from pipeline.corpora.lists import read_avsbench_list
 from pipeline.corpora.names import avsbench_frame_id, avsbench_sound_id
 from pipeline.errors import InputError
 
+NAMES = ("avsbench-s4", "avsbench-ms3")
 SUBSETS = {"avsbench-s4": "s4", "avsbench-ms3": "ms3"}
+
+
+def _clips(path: Path) -> list[str]:
+    subset = path.name.split("_")[1]
+    return [
+        clip
+        for video, number, _ in read_avsbench_list(path)
+        for clip in (avsbench_frame_id(subset, video, number), avsbench_sound_id(subset, video))
+    ]
+
+
+TEST_LISTS = {"avsbench_*_test.csv": _clips}
 
 
 class _Masks:
@@ -29,6 +40,8 @@ class _Masks:
         self.paths: dict[str, Path] | None = None
 
     def __call__(self, frame: str) -> np.ndarray:
+        from pipeline.benchmarks.metrics.rasters import resize_mask
+
         if self.media is None:
             raise InputError("AVSBench: no corpus folder named, expected the one with gt_masks")
         if self.paths is None:
@@ -38,15 +51,17 @@ class _Masks:
         return resize_mask(read_mask(self.paths[frame]))
 
 
-def open_avsbench(
-    name: str, annotations: Path, available: Available, media: Path | None
-) -> SegmentationBenchmark:
-    """'avsbench-s4' or 'avsbench-ms3', see `open_benchmark`."""
+def open(name: str, annotations: Path, available: Available, root: Path | None) -> Benchmark:
+    """'avsbench-s4' or 'avsbench-ms3', see `open_benchmark`; `root` is the corpus' folder."""
+    from pipeline.benchmarks.metrics.rasters import Truth
+    from pipeline.benchmarks.tasks.segmentation import SegmentationBenchmark
+
     subset = SUBSETS[name]
-    samples = []
-    for video, number, _ in read_avsbench_list(annotations / f"avsbench_{subset}_test.csv"):
+    samples, labels = [], []
+    for video, number, category in read_avsbench_list(annotations / f"avsbench_{subset}_test.csv"):
         frame = avsbench_frame_id(subset, video, number)
         samples.append(Sample(frame, frame, avsbench_sound_id(subset, video)))
-    truth = Truth([sample.frame_clip for sample in samples], _Masks(media))
-    benchmark = SegmentationBenchmark(samples, len(samples), truth)
+        labels.append(category)
+    truth = Truth([sample.frame_clip for sample in samples], _Masks(root))
+    benchmark = SegmentationBenchmark(samples, len(samples), truth, labels=labels)
     return benchmark.select(available_rows(samples, available))

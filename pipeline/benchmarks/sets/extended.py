@@ -11,36 +11,37 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.benchmarks.contract import Available, Sample, available_rows
-from pipeline.benchmarks.metrics.heatmaps import SIDE
-from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
-from pipeline.benchmarks.sets.flickr import read_consensus, read_flickr
-from pipeline.benchmarks.sets.vggss import read_subset
-from pipeline.benchmarks.tasks import DetectionBenchmark
+from pipeline.benchmarks.contract import Available, Benchmark, Sample, available_rows, pair_id
+from pipeline.benchmarks.flickr import FLICKR_TEST_LISTS, read_consensus, read_flickr
+from pipeline.benchmarks.vggss import VGGSS_TEST_LISTS, read_subset
 from pipeline.corpora.lists import read_pairs
 
 LISTS = {
     "extended-vggss": "vggss_test_plus_silent.csv",
     "extended-flickr": "flickr_test_plus_silent.csv",
 }
+NAMES = ("extended-vggss", "extended-flickr")
 
 
-def pair_id(frame_clip: str, sound_clip: str) -> str:
-    """The sample id of a frame with another clip's sound."""
-    return f"{frame_clip}+{sound_clip}"
+def _pairs(path: Path) -> list[str]:
+    return [clip for frame, sound, _ in read_pairs(path) for clip in (frame, sound)]
+
+
+TEST_LISTS = {**VGGSS_TEST_LISTS, **FLICKR_TEST_LISTS, "*_plus_silent.csv": _pairs}
 
 
 def _paint(entry: Any) -> np.ndarray:
     """A negative's empty map, the consensus of a Flickr XML, or the union of VGG-SS boxes."""
-    if entry is None:
-        return np.zeros((SIDE, SIDE), dtype=np.bool_)
+    from pipeline.benchmarks.metrics.rasters import fraction_boxes
+
     return read_consensus(entry) if isinstance(entry, Path) else fraction_boxes(entry)
 
 
-def open_extended(
-    name: str, annotations: Path, available: Available, media: Path | None
-) -> DetectionBenchmark:
+def open(name: str, annotations: Path, available: Available, root: Path | None) -> Benchmark:
     """'extended-vggss' or 'extended-flickr', see `open_benchmark`."""
+    from pipeline.benchmarks.metrics.rasters import Truth
+    from pipeline.benchmarks.tasks.detection import DetectionBenchmark
+
     entries: Sequence[Any]
     if name == "extended-vggss":
         boxes = read_subset("vggss", annotations)
@@ -51,7 +52,7 @@ def open_extended(
     for frame, sound, _ in read_pairs(annotations / LISTS[name]):
         samples.append(Sample(pair_id(frame, sound), frame, sound))
     negatives = len(samples) - len(clips)
-    truth = Truth([*entries, *[None] * negatives], _paint)
+    truth = Truth([*entries, *[()] * negatives], _paint)
     sounding = np.arange(len(samples)) < len(clips)
     benchmark = DetectionBenchmark(samples, len(samples), truth, sounding)
     return benchmark.select(available_rows(samples, available))

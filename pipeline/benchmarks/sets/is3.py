@@ -8,21 +8,24 @@ stands beside them.
 from collections import Counter
 from pathlib import Path
 
-from pipeline.benchmarks.contract import Available, Sample, available_rows
-from pipeline.benchmarks.metrics.rasters import Truth, pixel_boxes
-from pipeline.benchmarks.tasks import LocalizationBenchmark
+from pipeline.benchmarks.contract import Available, Benchmark, Sample, available_rows
 from pipeline.corpora.ground_truth import read_is3
 
-RESIZE = "corners"
+NAMES = ("is3",)
+TEST_LISTS = {"is3_boxes.json": lambda path: [entry.clip_id for entry in read_is3(path)]}
 
 
-def open_is3(
-    name: str, annotations: Path, available: Available, media: Path | None
-) -> LocalizationBenchmark:
+def open(name: str, annotations: Path, available: Available, root: Path | None) -> Benchmark:
     """'is3', see `open_benchmark`."""
+    from pipeline.benchmarks.metrics.rasters import Truth, pixel_boxes
+    from pipeline.benchmarks.tasks.localization import LocalizationBenchmark
+
     entries = read_is3(annotations / "is3_boxes.json")
     samples = [Sample(entry.clip_id, entry.clip_id, entry.clip_id) for entry in entries]
     images = [entry.clip_id.rsplit("_", 1)[0] for entry in entries]
     truth = Truth([entry.boxes for entry in entries], pixel_boxes)
-    benchmark = LocalizationBenchmark(samples, len(samples), truth, RESIZE, images, Counter(images))
+    labels = [entry.label for entry in entries]
+    benchmark = LocalizationBenchmark(
+        samples, len(samples), truth, "corners", images, Counter(images), labels
+    )
     return benchmark.select(available_rows(samples, available))

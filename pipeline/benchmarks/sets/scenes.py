@@ -1,147 +1,37 @@
-"""The toy's own benchmark, from the exact truth in `scenes.json`: does the map follow the sound.
+"""The toy's own benchmark, from the exact truth in `scenes.json` beside its lists."""
 
-Boxes saturate on large objects, so the visible masks decide here: pointing, and the audio swap,
-which plays a silent object's sound (another clip's of its class) over the same frame. Every number
-is given over all scenes and over those with a silent object (`_distractors`), where the texture of
-a frame alone gives less away. The price is that masks exist only where a world is made.
-"""
-
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
-
-import numpy as np
-import pyarrow as pa
 
 from pipeline.benchmarks.contract import (
     Available,
-    Predictions,
+    Benchmark,
     Sample,
-    Scores,
     available_rows,
-    checked_maps,
-    checked_similarities,
-    counted,
     is_available,
-    sample_columns,
+    pair_id,
 )
-from pipeline.benchmarks.metrics.detection import confidences, score_maps
-from pipeline.benchmarks.metrics.localization import (
-    localization_metrics,
-    localize,
-    pointing,
-    success_table,
-)
-from pipeline.benchmarks.metrics.rasters import fraction_boxes, resize_mask
-from pipeline.benchmarks.sets.extended import pair_id
-from pipeline.benchmarks.sets.vggss import RESIZE
-from pipeline.benchmarks.sets.vggss_retrieval import single_metrics
-from pipeline.benchmarks.tasks import checked_object_maps, score_similarities
-from pipeline.corpora.ground_truth import Distractor, Scene, read_mask, read_scenes
+from pipeline.corpora.ground_truth import read_scenes
 from pipeline.errors import InputError
 
+NAMES = ("scenes", "scenes-validation")
 SPLITS = {"scenes": "test", "scenes-validation": "validation"}
 
 
-@dataclass
-class ScenesBenchmark:
-    """Samples are the scenes with their own sounds, then the audio swaps.
-
-    `scenes` (n) are the present scenes in the order of the first n samples. Swap j is sample n + j:
-    scene `swaps[j][0]` under the sound of its silent object `swaps[j][1]`.
-    """
-
-    scenes: list[Scene]
-    swaps: list[tuple[int, int]]
-    samples: list[Sample]
-    official_count: int
-    resize: str = RESIZE
-
-    wants_maps: ClassVar[bool] = True
-
-    @property
-    def retrieval_count(self) -> int:
-        """The scenes with their own sounds."""
-        return len(self.scenes)
-
-    @cached_property
-    def _objects(self) -> list[Scene | Distractor]:
-        """What each sample's sound belongs to: in a swap the object that is silent in the clip."""
-        silent = [self.scenes[scene].distractors[item] for scene, item in self.swaps]
-        return [*self.scenes, *silent]
-
-    def masks(self, start: int, stop: int) -> np.ndarray:
-        """The visible masks of what samples `start` to `stop` sound like, bool (n, 224, 224)."""
-        return np.stack([resize_mask(read_mask(item.mask)) for item in self._objects[start:stop]])
-
-    def ground_truth(self, start: int, stop: int) -> np.ndarray:
-        """See `Benchmark.ground_truth`: the boxes' union; in a swap those of the silent object."""
-        return np.stack([fraction_boxes(item.boxes) for item in self._objects[start:stop]])
-
-    def score(self, predictions: Predictions) -> Scores:
-        """See `Benchmark.score`.
-
-        cIoU, AUC and their adaptive forms against boxes; `pointing` on visible masks; `swap` the
-        share of swaps whose maximum moves into the silent object, `both` of those that point right
-        with either sound; retrieval where there are similarities, `_single` among the scenes with
-        one object.
-        """
-        count, scenes = len(self.samples), len(self.scenes)
-        maps = checked_maps(predictions.maps, count)
-        object_maps = checked_object_maps(predictions, count)
-        columns = localize(maps, self.ground_truth, self.resize, object_maps)
-        right = np.concatenate(
-            [
-                pointing(maps[start : start + _MASKS], self.masks(start, start + _MASKS))
-                for start in range(0, count, _MASKS)
-            ]
-        )
-        crowded = np.array([bool(scene.distractors) for scene in self.scenes])
-        metrics: dict[str, float] = {}
-        for suffix, chosen in (("", np.ones(scenes, dtype=np.bool_)), ("_distractors", crowded)):
-            if not chosen.any():
-                continue
-            part = {name: values[:scenes][chosen] for name, values in columns.items()}
-            own = {
-                **localization_metrics(part),
-                "pointing": 100 * float(right[:scenes][chosen].mean()),
-            }
-            metrics.update({f"{name}{suffix}": value for name, value in own.items()})
-            metrics[f"samples{suffix}"] = int(chosen.sum())
-        if self.swaps:
-            swapped = right[scenes:]
-            first = right[[scene for scene, _ in self.swaps]]
-            metrics["swap"] = 100 * float(swapped.mean())
-            metrics["both"] = 100 * float((swapped & first).mean())
-            metrics["samples_swap"] = len(self.swaps)
-        rows: dict[str, object] = {**columns, "pointing": right}
-        rows["confidence"] = confidences(score_maps(maps))
-        rows["swap"] = np.arange(count) >= scenes
-        if predictions.similarities:
-            blocks = checked_similarities(predictions.similarities, scenes)
-            classes = [scene.label for scene in self.scenes]
-            more, ranks = score_similarities(blocks, classes)
-            metrics.update(more)
-            metrics.update(single_metrics(blocks, (~crowded).tolist(), classes))
-            nothing = pa.nulls(count - scenes, pa.int64())
-            for name, values in ranks.items():
-                rows[name] = pa.concat_arrays([pa.array(values), nothing])
-        own_columns = {name: values[:scenes] for name, values in columns.items()}
-        return Scores(
-            counted(metrics, scenes, self.official_count),
-            pa.table({**sample_columns(self.samples), **rows}),
-            {"success": success_table(own_columns)},
-        )
+def _clips(path: Path) -> list[str]:
+    return [
+        clip
+        for scene in read_scenes(path)
+        for clip in (scene.clip_id, *(silent.sound for silent in scene.distractors))
+    ]
 
 
-_MASKS = 64
+TEST_LISTS = {"scenes.json": _clips}
 
 
-def open_scenes(
-    name: str, annotations: Path, available: Available, media: Path | None
-) -> ScenesBenchmark:
+def open(name: str, annotations: Path, available: Available, root: Path | None) -> Benchmark:
     """'scenes' (the test split) or 'scenes-validation', see `open_benchmark`."""
+    from pipeline.benchmarks.tasks.scenes import ScenesBenchmark
+
     path = annotations / "scenes.json"
     listed = [scene for scene in read_scenes(path) if scene.split == SPLITS[name]]
     if not listed:

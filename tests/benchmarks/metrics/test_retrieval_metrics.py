@@ -9,6 +9,7 @@ from pipeline.benchmarks.metrics.retrieval import (
     partner_ranks,
     recall_at,
     retrieval_metrics,
+    retrieval_ranks,
 )
 
 
@@ -39,7 +40,7 @@ def test_against_a_written_out_ranking(ties: bool, direction: str) -> None:
 
 
 def test_a_collapsed_model_gets_nothing() -> None:
-    metrics, _ = retrieval_metrics(np.ones((50, 50), dtype=np.float32))
+    metrics = retrieval_metrics(retrieval_ranks(np.ones((50, 50), dtype=np.float32)))
     assert set(metrics.values()) == {0.0}
 
 
@@ -60,12 +61,31 @@ def test_cosines_by_hand() -> None:
 def test_names_and_values_by_hand() -> None:
     # Frame 0 prefers sound 1; every sound prefers its own frame.
     matrix = np.array([[0.5, 0.6], [0.1, 0.9]], dtype=np.float32)
-    metrics, columns = retrieval_metrics(matrix, ["dog", "cat"], "_x")
+    columns = retrieval_ranks(matrix, ["dog", "cat"], "_x")
+    metrics = retrieval_metrics(columns, "_x")
     assert metrics["R@1_a2i_x"] == 100.0
     assert metrics["R@1_i2a_x"] == 50.0
     assert metrics["R@5_i2a_x"] == metrics["class_R@5_i2a_x"] == 100.0
     assert metrics["mAP_i2a_x"] == pytest.approx(75.0)
     assert columns["rank_i2a_x"].tolist() == [2, 1]
+
+
+def test_class_recall_as_the_authors_count_it() -> None:
+    """Any of the k most similar answers, found by sorting, has the query's class."""
+    rng = np.random.default_rng(17)
+    similarities = rng.random((60, 60), dtype=np.float32)
+    classes = np.array([f"class {n}" for n in rng.integers(0, 25, 60)])
+    metrics = retrieval_metrics(retrieval_ranks(similarities, classes.tolist()))
+    for direction, rows in (("i2a", similarities), ("a2i", similarities.T)):
+        best = np.argsort(-rows, axis=1)
+        for k in (1, 5, 10):
+            right = (classes[best[:, :k]] == classes[:, None]).any(axis=1)
+            assert metrics[f"class_R@{k}_{direction}"] == pytest.approx(100 * right.mean())
+            own = (best[:, :k] == np.arange(60)[:, None]).any(axis=1)
+            assert metrics[f"R@{k}_{direction}"] == pytest.approx(100 * own.mean())
+            low, high = (metrics[f"class_R@{k}_{direction}:{end}"] for end in ("low", "high"))
+            assert low <= metrics[f"class_R@{k}_{direction}"] <= high
+    assert not any(name.startswith("mAP") and ":" in name for name in metrics)
 
 
 def test_an_unknown_direction_is_refused() -> None:
