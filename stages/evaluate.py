@@ -9,7 +9,6 @@ from typing import Annotated
 
 import torch
 import typer
-from pipeline.methods.common.files import load_weights, open_weights
 
 from pipeline.base.files import (
     read_json,
@@ -31,6 +30,7 @@ from pipeline.errors import InputError
 from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate_method
 from pipeline.evaluate.settings import Evaluate
 from pipeline.execution.summary import show_table
+from pipeline.methods.common.files import load_weights, open_weights
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import Method, method_name
 from pipeline.networks.device import best_device

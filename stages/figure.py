@@ -10,7 +10,6 @@ import numpy as np
 import torch
 import typer
 from PIL import Image
-from pipeline.methods.common.files import load_weights
 
 from pipeline.base.files import atomic_file, map_npy, read_parquet
 from pipeline.base.params import Parameters
@@ -23,6 +22,7 @@ from pipeline.encoders.load import load_image_encoder
 from pipeline.errors import InputError
 from pipeline.evaluate.settings import Evaluate
 from pipeline.execution.outputs import check_outputs
+from pipeline.methods.common.files import load_weights
 from pipeline.methods.contract import Method, method_name
 from pipeline.predict.moving import INTERVAL, localize_stored, stored_seconds
 from pipeline.report.answers import clip_sound, media_called

@@ -17,6 +17,7 @@ from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from huggingface_hub.errors import LocalEntryNotFoundError
 from made_corpus import make_corpus
+from pipeline.methods.localizer import Localizer, Usage, load_localizer, save_localizer
 from test_pipeline import code_of
 from test_published import FORM, SMALL, published
 from typer.testing import CliRunner
@@ -25,7 +26,6 @@ from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.base.params import Parameters
 from pipeline.encoders import load as encoders
 from pipeline.errors import InputError
-from pipeline.methods.localizer import Localizer, Usage, load_localizer, save_localizer
 from pipeline.networks.weights import save_torch
 from stages import evaluate, load, neighbours
 from stages.cli import app
