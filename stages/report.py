@@ -64,9 +64,9 @@ def report(
     from pipeline.report.scores import training_charts
 
     parameters = Parameters()
-    check_outputs(
-        [out, *([SCENES] if out == REPORT else [])], [parameters.path, *(DATA / kind for kind in ("decoded", "results", "runs"))]
-    )
+    outputs = [out, SCENES] if out == REPORT else [out]
+    inputs = [parameters.path, *(DATA / kind for kind in ("decoded", "results", "runs"))]
+    check_outputs(outputs, inputs)
     own, studies, values = settings(parameters, study)
     _check_made(own, study)
     title = next((name for name, entry in studies.items() if entry == own), study)
