@@ -1,7 +1,7 @@
 """Pictures and sounds inside a page: data URIs, so that one file opens anywhere without a network.
 
-Pictures are WebP and sounds MP3, which every browser shows and plays: 4 KB for a frame of 176
-pixels, 20 KB for 5 s, a sixteenth of the PCM.
+Pictures are WebP and sounds MP3, which every browser shows and plays: on the toy's page 2.4 KB a
+frame of 176 pixels, and 13 KB a sound of 3 s, an eighth of its PCM.
 """
 
 import base64

@@ -1,16 +1,13 @@
 """The report: one page that stands alone, says what the files say, and survives strange names."""
 
 import base64
-import hashlib
 import io
 import json
 import re
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,91 +17,20 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import yaml
-from jinja2 import UndefinedError
-from made_corpus import make_corpus
-from made_media import tones, write_media
-from markupsafe import Markup
+from made_pages import BOXES, Reader, make_clips
 
 from pipeline.base.files import write_json, write_npy, write_parquet, write_tsv
-from pipeline.benchmarks import Predictions, Sample, open_benchmark
-from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
-from pipeline.benchmarks.metrics.retrieval import best_answers, partner_ranks
-from pipeline.benchmarks.tasks import DetectionBenchmark, LocalizationBenchmark
+from pipeline.benchmarks import Predictions, open_benchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.media.writing import encode_mp3
-from pipeline.report.answers import Card, answers_page
-from pipeline.report.clips import Clips
 from pipeline.report.comparison import comparison
-from pipeline.report.curves import Line, chart
-from pipeline.report.gallery import choose, gallery
-from pipeline.report.heat import COLOURS
-from pipeline.report.html_tables import Head, TableRow, draw_table
-from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
-from pipeline.report.page import Section, page
 from pipeline.report.paper_numbers import ABLATIONS, NEIGHBOURS, TABLES
 from pipeline.report.runs import Run, Scored
-from pipeline.report.templating import render
 from stages.report import report
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIPS = [f"madeclip{number:03d}_{number:06d}" for number in range(12)]
-BOXES = [[0.05 * n, 0.1, 0.05 * n + 0.4, 0.7] for n in range(len(CLIPS))]
-HOSTILE = '<img src=x onerror="alert(1)">&"\'</figure></script>'
 EVALUATIONS = {"made-vggss": "vggss", "made-retrieval": "retrieval"}
-VOID = {"br", "img", "link", "meta"}
-
-
-class Reader(HTMLParser):
-    """What a page consists of: elements with their attributes, and the text of each table row."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: list[tuple[str, dict[str, str | None]]] = []
-        self.rows: list[list[str]] = []
-        self.open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert not self.open, f"never closed: {self.open}"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements.append((tag, dict(attrs)))
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "tr":
-            self.rows.append([])
-        elif tag in ("td", "th") and self.rows:
-            self.rows[-1].append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        if self.rows and {"td", "th"} & set(self.open):
-            self.rows[-1][-1] += data
-
-    def of(self, tag: str) -> list[dict[str, str | None]]:
-        return [attributes for name, attributes in self.elements if name == tag]
-
-
-def make_clips(folder: Path, names: list[str], sounds: bool = True) -> Clips:
-    """A decoded corpus of clips, and their sounds as files."""
-    generator = np.random.default_rng(0)
-    frames = generator.integers(0, 256, (len(names), 40, 40, 3)).astype(np.uint8)
-    steps = [np.zeros((4, 3)) for _ in names]
-    corpus = make_corpus(folder / "decoded", frames, steps, clip_ids=names)
-    more = {
-        "sound_path": [f"sound{number}.wav" for number in range(len(names))],
-        "width": pa.array([96] * len(names), pa.int32()),
-        "height": pa.array([72] * len(names), pa.int32()),
-    }
-    table = corpus.clips
-    for name, values in more.items():
-        table = table.append_column(name, pa.array(values))
-    write_parquet(folder / "decoded" / "clips.parquet", table)
-    for path in more["sound_path"] if sounds else ():
-        write_media(folder / path, size=None, sound=tones(1.0, 16000), audio_codec="pcm_s16le")
-    return Clips(DecodedCorpus(folder / "decoded"), folder)
 
 
 @pytest.fixture(scope="module")
@@ -298,58 +224,6 @@ def test_a_study_without_its_results_is_told_in_one_line(
     assert not (copy / "page.html").exists()
 
 
-def test_strange_names_stay_text(tmp_path: Path) -> None:
-    clips = make_clips(tmp_path, [HOSTILE, "b", "c"], sounds=False)
-    samples = [Sample(clip, clip, clip) for clip in (HOSTILE, "b", "c")]
-    truth = Truth([[box] for box in BOXES[:3]], fraction_boxes)
-    benchmark = LocalizationBenchmark(samples, 3, truth, "half-pixel")
-    maps = np.random.default_rng(0).random((3, 7, 7), np.float32)
-    rows = benchmark.score(Predictions(maps)).rows
-    text = page(HOSTILE, [HOSTILE], [Section("a", HOSTILE, gallery(benchmark, rows, maps, clips))])
-    reader = Reader(text)
-    assert all(attributes.keys() & {"onerror"} == set() for _, attributes in reader.elements)
-    assert all(str(image["src"]).startswith("data:image/webp") for image in reader.of("img"))
-    assert len(reader.of("img")) == 6 and not reader.of("script")
-    assert f"frame of {HOSTILE}" in {image["alt"] for image in reader.of("img")}
-    # Its file has gone, and the page says so instead of a player.
-    assert text.count("cannot be played: unreadable: there is no such file") == 3
-
-
-def test_surest_negatives_are_shown(tmp_path: Path) -> None:
-    clips = make_clips(tmp_path, list("abcd"))
-    pairs = [Sample("a", "a", "a"), Sample("b+a", "b", "a"), Sample("c+a", "c", "a")]
-    truth = Truth([[BOXES[0]], [], []], fraction_boxes)
-    benchmark = DetectionBenchmark(pairs, 3, truth, np.array([True, False, False]))
-    maps = np.stack([np.full((7, 7), value, np.float32) for value in (0.9, 0.1, 0.5)])
-    text = gallery(benchmark, benchmark.score(Predictions(maps)).rows, maps, clips)
-    surest = text.partition("Surest where nothing sounds")[2]
-    assert re.findall(r"heat map of (\w)", surest) == ["c", "b"]
-    assert "confidence 0.75" in surest and "<b>IoU" not in surest
-    assert "frame c" in surest and "sound a" in surest
-
-
-def test_choice_of_cases() -> None:
-    chosen = choose(range(100), 3)
-    assert chosen == {"best": [0, 1, 2], "typical": [49, 50, 51], "worst": [97, 98, 99]}
-    for count in range(12):
-        shown = [n for part in choose(range(count), 3).values() for n in part]
-        assert len(shown) == len(set(shown)) == min(count, 9)
-
-
-def test_best_answers_agree_with_the_ranks() -> None:
-    similarities = np.random.default_rng(0).integers(0, 6, (30, 30)).astype(np.float32)
-    for direction in ("a2i", "i2a"):
-        answers = best_answers(similarities, direction)
-        ranks = partner_ranks(similarities, direction)
-        rows = similarities.T if direction == "a2i" else similarities
-        for query, found in enumerate(answers):
-            np.testing.assert_array_equal(rows[query, found], np.sort(rows[query])[::-1][:5])
-            assert (query in found) == (ranks[query] <= 5)
-            if query in found:
-                assert found.tolist().index(query) == ranks[query] - 1
-    assert best_answers(similarities[:2, :2], "a2i").shape == (2, 2)
-
-
 def test_the_paper_is_complete() -> None:
     assert [table.number for table in TABLES] == list(range(1, 8))
     for table in TABLES:
@@ -432,80 +306,6 @@ def test_other_studies_fill_the_tables(project: Path, monkeypatch: pytest.Monkey
     found = [row for row in rows if row[0].startswith("ours avloc, B")]
     assert found and all("made by the study ablations" in row[0] for row in found)
     assert any("77.77" in row for row in found)
-
-
-def test_templates_escape_by_default() -> None:
-    text = render("together", parts=[Markup("<i>"), "<b>&"], class_='"')
-    assert text == '<div class="&#34;">\n<i>\n&lt;b&gt;&amp;\n</div>'
-    with pytest.raises(UndefinedError, match="class_"):
-        render("together", parts=[])
-
-
-def test_every_page_has_the_style_and_only_one_has_a_script() -> None:
-    card = Card(HOSTILE, HOSTILE, None, None)
-    scene = InteractiveScene(HOSTILE, [HOSTILE], [SoundChoice(HOSTILE, None, [np.eye(4)[None]])])
-    pages = [
-        page(HOSTILE, [HOSTILE], [Section("a", HOSTILE, HOSTILE)]),
-        answers_page(HOSTILE, HOSTILE, card, [card]),
-        interactive_page([scene], 0.1),
-    ]
-    style = (ROOT / "pipeline/report/templates/style.css").read_text()
-    for text in pages:
-        assert text.startswith("<!DOCTYPE html>") and style in text
-        reader = Reader(text)
-        assert not reader.of("img")
-        policies = [m["content"] for m in reader.of("meta") if "http-equiv" in m]
-        assert len(policies) == 1 and str(policies[0]).startswith("default-src 'none';")
-    assert not any(Reader(text).of("script") for text in pages[:2])
-    # The policy lets the page's own script run and no other: its hash is that of what stands there.
-    (script,) = re.findall(r"<script>(.*?)</script>", pages[2], re.DOTALL)
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    (policy,) = [m["content"] for m in Reader(pages[2]).of("meta") if "http-equiv" in m]
-    assert str(policy).endswith(f"; script-src 'sha256-{digest}'")
-    (shown,) = re.findall(r'id="colours">(.*)</script>', pages[2])
-    table = np.frombuffer(base64.b64decode(json.loads(shown)), np.uint8)
-    np.testing.assert_array_equal(table.reshape(256, 4), COLOURS)
-
-
-def test_the_wheel_holds_what_a_page_is_made_of() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
-    folder = ROOT / "pipeline" / "report"
-    globs = settings["package-data"]["pipeline.report"]
-    packed = {path for glob in globs for path in folder.glob(glob)}
-    assert packed == {path for path in (folder / "templates").iterdir() if path.is_file()}
-    assert {"style.css", "player.js", "report.html.j2"} <= {path.name for path in packed}
-
-
-def test_numbers_stand_below_their_heads() -> None:
-    heads = [Head("score"), Head("pooling", number=False)]
-    text = draw_table("C", "L", "run", heads, [TableRow("a", ["1.00", "mean"])])
-    reader = Reader(text)
-    kinds = [attributes.get("class") for attributes in reader.of("th")[1:3]]
-    assert kinds == [attributes.get("class") for attributes in reader.of("td")] == ["number", None]
-    with pytest.raises(ValueError, match="L, a: 1 cells, expected 2"):
-        draw_table("C", "L", "run", heads, [TableRow("a", ["1.00"])])
-
-
-def test_chart_draws_its_points() -> None:
-    x = [n / 1000 for n in range(1001)]
-    drawn = chart("T", [Line("a", x, x), Line("b", [0, 1], [float("nan"), 1])], "x", "y")
-    first, second = re.findall(r'<polyline class="line s[01]" points="([^"]*)"', drawn)[:2]
-    points = [tuple(map(float, point.split(","))) for point in first.split()]
-    assert len(points) <= 202
-    assert points[0][0] < points[-1][0] and points[0][1] > points[-1][1]
-    assert len(second.split()) == 1  # NaN is not drawn
-    with pytest.raises(ValueError, match="7 lines"):
-        chart("T", [Line("a", [0], [0])] * 7, "x", "y")
-
-
-def test_mp3_keeps_the_sound() -> None:
-    samples = tones(1.0, 16000)[0]
-    content = encode_mp3(samples, 16000, 32000)
-    assert content == encode_mp3(samples, 16000, 32000) and len(content) < 6000
-    with av.open(io.BytesIO(content)) as container:
-        heard = np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
-    spectrum = np.abs(np.fft.rfft(heard[4000:12000]))
-    assert abs(spectrum.argmax() * 16000 / 8000 - 300) <= 2
 
 
 def test_a_browser_opens_it(project: Path, made: str, tmp_path: Path) -> None:
