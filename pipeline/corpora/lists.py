@@ -10,9 +10,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from pipeline.corpora.avsbench import parse_frame_name
 from pipeline.corpora.files import read_text
-from pipeline.corpora.names import clip_id_of
+from pipeline.corpora.names import clip_id_of, parse_frame_name
 from pipeline.errors import InputError
 
 _HEADS = frozenset({"clip", "clip_id", "file", "filename", "id", "name", "video", "video_id"})
