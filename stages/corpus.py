@@ -5,19 +5,17 @@ that could be counted without it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipeline.base.params import Embed, EvaluationItem, Neighbours, Parameters, Study
+from pipeline.base.params import Parameters, Study
 from pipeline.errors import InputError
 from stages.paths import decoded_folder, encoders_folder, toy_folder
 
 if TYPE_CHECKING:
-    from pipeline.corpora.check import Row
+    from pipeline.corpora.ready import RunCheck
 
 _NARROWEST = 110  # columns of the terminal; the table's numbers do not wrap
 
@@ -40,31 +38,12 @@ def check(run: Annotated[str, typer.Argument(help="A run of any study in params.
 
     Example: [bold]avloc corpus check vggsound-144k[/bold]
     """
-    from pipeline.corpora.check import ClipList
-    from pipeline.corpora.check import check as check_lists
+    from pipeline.corpora.ready import StudyData, check_run
 
     parameters = Parameters()
     study = _study_of(parameters, run)
-    data = _Data(study)
-    notes = []
-    if run in study.runs:
-        search = study.searches[study.runs[run].search]
-        path, corpus = search.list, study.runs[run].corpus
-        if parameters.read(search.neighbours, Neighbours).exclude_test_clips:
-            notes.append("exclude_test_clips is on: the run drops them before it trains")
-    else:
-        path, corpus = study.published[run].list, study.published[run].corpus
-        data.weights(study.published[run].weights)
-    listed = data.training_list(path)
-    on_disk, rejects = data.on_disk(corpus) or (), data.rejects(corpus)
-    training = ClipList("training list", len(listed), listed, on_disk, rejects)
-    benchmarks = []
-    for item in (item for item in study.evaluations.values() if item.run == run):
-        if found := data.benchmark(item):
-            where = item.ground.corpus
-            on_disk, rejects = data.on_disk(where) or (), data.rejects(where)
-            benchmarks.append(ClipList(item.benchmark, *found, on_disk, rejects))
-    _print(f"run {run}, trained on {path}", check_lists(training, benchmarks), bool(listed), notes)
+    data = StudyData(study, _made(study))
+    _print(run, check_run(parameters, data, run, decoded_folder), data.notes)
     _end(f"run {run}", data.absent)
 
 
@@ -74,138 +53,16 @@ def ready(name: Annotated[str, typer.Argument(help="The key of a study.")] = "ac
 
     Example: [bold]avloc corpus ready studies.vggsound-144k[/bold]
     """
+    from pipeline.corpora.ready import StudyData, absent_data
+
     parameters = Parameters()
     study = settings(parameters, name)
-    data = _Data(study)
-    for corpus in study.corpora:
-        if not data.is_made(study.corpora[corpus].root):
-            data.on_disk(corpus)
-    for embedding in study.embeddings.values():
-        if not data.is_made(embedding.weights):
-            model = parameters.read(embedding.embed, Embed).image_model
-            data.image_encoder(embedding.weights, model)
-            data.audio_encoder(embedding.weights)
-    for search in study.searches.values():
-        if not data.is_made(search.list):
-            data.training_list(search.list)
-    for published in study.published.values():
-        data.weights(published.weights)
-        if not data.is_made(published.list):
-            data.training_list(published.list)
-    grounds = {(e.benchmark, e.ground.corpus): e for e in study.evaluations.values()}
-    for item in grounds.values():
-        if not data.is_made(item.ground.annotations):
-            data.benchmark(item)
-    data.imports()
-    _end(name, data.absent)
+    _end(name, absent_data(parameters, StudyData(study, _made(study))))
 
 
-@dataclass
-class _Data:
-    """The data that a study names, and the messages of what of it is absent."""
-
-    study: Study
-    absent: list[str] = field(default_factory=list)
-    clips: dict[str, frozenset[str] | None] = field(default_factory=dict)
-
-    def is_made(self, path: str) -> bool:
-        """Whether the study's own stages make what lies there."""
-        folders = [f for toy in self.study.toys for f in (toy_folder(toy), encoders_folder(toy))]
-        return any(Path(path).is_relative_to(folder) for folder in folders)
-
-    def on_disk(self, corpus: str) -> frozenset[str] | None:
-        """The clips of a corpus, None where it is absent."""
-        from pipeline.corpora.ready import clips_on_disk, collect
-
-        if corpus not in self.clips:
-            item = self.study.corpora[corpus]
-            root = Path(item.root)
-            if self._unmade(item.root):
-                self.clips[corpus] = None
-            else:
-                find = partial(clips_on_disk, item.reader, root)
-                self.clips[corpus] = collect(find, self.absent)
-        return self.clips[corpus]
-
-    def rejects(self, corpus: str) -> dict[str, str] | None:
-        """What decoding refused, None where it has not run."""
-        from pipeline.corpora.ready import rejected_clips
-
-        return rejected_clips(decoded_folder(corpus))
-
-    def training_list(self, path: str) -> list[str]:
-        """The clips of a list, none where it is absent."""
-        from pipeline.corpora.lists import read_clip_list
-        from pipeline.corpora.ready import collect
-
-        if self._unmade(path):
-            return []
-        return collect(partial(read_clip_list, Path(path)), self.absent) or []
-
-    def benchmark(self, item: EvaluationItem) -> tuple[int, list[str]] | None:
-        """The official number of samples of a benchmark and its clips, None where it is absent."""
-        from pipeline.corpora.ready import benchmark_clips, check_ground_truth, collect
-
-        ground = item.ground
-        annotations, root = Path(ground.annotations), Path(ground.root)
-        if self._unmade(ground.annotations):
-            return None
-        found = collect(partial(benchmark_clips, item.benchmark, annotations, root), self.absent)
-        on_disk = self.on_disk(ground.corpus)
-        if found and on_disk:
-            reader = self.study.corpora[ground.corpus].reader
-            collect(
-                partial(check_ground_truth, item.benchmark, annotations, root, reader, on_disk),
-                self.absent,
-            )
-        return found
-
-    def audio_encoder(self, folder: str) -> None:
-        """Look for the published VGGSound network."""
-        path = Path(folder) / "H.pth.tar"
-        if not path.is_file():
-            from pipeline.corpora.ready import collect
-            from pipeline.encoders.load import audio_encoder
-
-            collect(partial(audio_encoder, path), self.absent)
-
-    def image_encoder(self, folder: str, model: str) -> None:
-        """Fetch an ImageNet network whose file is not in place: a machine off the network shall not
-        find out after days of decoding."""
-        from pipeline.corpora.ready import collect
-        from pipeline.encoders.load import load_image_encoder
-
-        if not any(Path(folder).glob("image.*")):
-            collect(partial(load_image_encoder, Path(folder), model, side=224), self.absent)
-
-    def weights(self, file: str) -> None:
-        """Look for a published localizer."""
-        if not Path(file).is_file():
-            self._note(
-                f"{file}: not found, expected a localizer's weights; "
-                "https://github.com/kaistmm/SSLalignment says where the authors' are"
-            )
-
-    def imports(self) -> None:
-        """Look for what DVC itself asks for in the folders of annotations."""
-        from pipeline.corpora.ready import absent_imports
-
-        searches, items = self.study.searches.values(), self.study.evaluations.values()
-        folders = [s.annotations for s in searches] + [i.ground.annotations for i in items]
-        for folder in dict.fromkeys(folders):
-            if message := absent_imports(Path(folder)):
-                self._note(message)
-
-    def _unmade(self, path: str) -> bool:
-        """Whether a stage makes what lies there and has not yet; then it is noted."""
-        if not self.is_made(path) or Path(path).exists():
-            return False
-        self._note(f"{path}: not made yet; `dvc repro` makes it where its study is the active one")
-        return True
-
-    def _note(self, message: str) -> None:
-        if message not in self.absent:
-            self.absent.append(message)
+def _made(study: Study) -> list[Path]:
+    """The folders that the study's own stages make."""
+    return [folder for toy in study.toys for folder in (toy_folder(toy), encoders_folder(toy))]
 
 
 def _study_of(parameters: Parameters, run: str) -> Study:
@@ -220,26 +77,28 @@ def _study_of(parameters: Parameters, run: str) -> Study:
     )
 
 
-def _print(title: str, rows: "Sequence[Row]", has_list: bool, notes: Sequence[str]) -> None:
+def _print(run: str, checked: "RunCheck", notes: Sequence[str]) -> None:
     """The table, on standard output, the training list first; without one no leak is counted."""
     from rich.console import Console
     from rich.table import Table
 
+    title = f"run {run}, trained on {checked.trained_on}"
     table = Table(title=title, title_justify="left", caption_justify="left")
     table.add_column("list")
     for head in ("samples", "clips", "present", "missing", "unreadable", "in training list"):
         table.add_column(head, justify="right", no_wrap=head != "unreadable")
-    for row in rows if has_list else rows[1:]:
-        first = has_list and row is rows[0]
-        leaked = "" if first else f"{row.leaked:,}" if has_list else "?"
+    rows = checked.rows if checked.has_list else checked.rows[1:]
+    for row in rows:
+        is_training = row is checked.rows[0]
+        leaked = "" if is_training else f"{row.leaked:,}" if checked.has_list else "?"
         table.add_row(
             row.name,
             *(f"{count:,}" for count in (row.samples, row.listed, row.present, row.missing)),
             _causes(row.unreadable),
             leaked,
-            end_section=first,
+            end_section=is_training,
         )
-    if any(row.unreadable is None for row in rows):
+    if any(row.unreadable is None for row in checked.rows):
         notes = [*notes, "unreadable is ? where the corpus is not decoded yet"]
     table.caption = "\n".join(notes)
     if table.row_count:

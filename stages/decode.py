@@ -20,7 +20,7 @@ def settings(parameters: Parameters, name: str) -> tuple[CorpusItem, Decode]:
 def decode(name: Annotated[str, typer.Argument(help="A corpus of the active study.")]) -> None:
     """Decode a corpus to shards on all cores or on Ray. Example: [bold]avloc decode toy[/bold]"""
     from pipeline.base.files import remove_partials, write_json
-    from pipeline.corpora import find_sources
+    from pipeline.corpora.layouts import find_sources
     from pipeline.decode.corpus import decode_corpus
     from pipeline.execution.run import Engine
 

@@ -14,7 +14,6 @@ sound a clip without picture, `s4-<video>`: the benchmark's samples name both, s
 five times. The price is that these clips cannot train a localizer as they are.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +24,7 @@ from pipeline.corpora.names import (
     SOUND_SUFFIXES,
     avsbench_frame_id,
     avsbench_sound_id,
+    parse_frame_name,
     without_media_suffix,
 )
 from pipeline.corpora.source import Source, collect_sources, walk_files
@@ -34,14 +34,6 @@ EXPECTS = "S4/ and MS3/ with visual_frames/.../<video>_<n>.png and audio_wav/...
 ORIGIN = "https://github.com/OpenNLPLab/AVSBench says how to get them"
 
 SUBSETS = {"s4": "s4", "s4_data": "s4", "ms3": "ms3", "ms3_data": "ms3"}
-_FRAME = re.compile(r"(?P<video>.+?)(\.mp4)?_(?P<number>[1-9][0-9]?)")
-
-
-def parse_frame_name(name: str) -> tuple[str, int] | None:
-    """The video and the frame number of `<video>_<n>` or `<video>.mp4_<n>`, with or without an
-    extension; None for another name."""
-    match = _FRAME.fullmatch(without_media_suffix(name))
-    return None if match is None else (match["video"], int(match["number"]))
 
 
 def _files(root: Path, folder: str) -> Iterator[tuple[str, Path]]:

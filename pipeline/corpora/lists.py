@@ -11,9 +11,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.corpora.avsbench import parse_frame_name
 from pipeline.corpora.files import read_text
-from pipeline.corpora.names import clip_id_of
+from pipeline.corpora.names import clip_id_of, parse_frame_name
 from pipeline.errors import InputError
 
 # The published name of a list and the one that was used for it here before: the file that the

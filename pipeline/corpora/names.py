@@ -17,6 +17,7 @@ _VGGSOUND = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{6})")
 _VGGSOUND_SECONDS = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{1,6})(\.0{1,6})?")
 _VGGSOUND_WITHOUT_DASH = re.compile(r"[A-Za-z0-9_-]{10}_([0-9]{1,6}(\.0{1,6})?|[0-9]+_[0-9]+)")
 _VGGSOUND_MILLISECONDS = re.compile(r"([A-Za-z0-9_-]{11})_([0-9]{1,9})_([0-9]{1,10})")
+_AVSBENCH_FRAME = re.compile(r"(?P<video>.+?)(\.mp4)?_(?P<number>[1-9][0-9]?)")
 
 PICTURE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 SOUND_SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".m4a", ".aac", ".ogg", ".opus"})
@@ -151,3 +152,10 @@ def avsbench_frame_id(subset: str, video: str, number: int) -> str:
 def avsbench_sound_id(subset: str, video: str) -> str:
     """The clip id of the one sound that the five frames of an AVSBench `video` share."""
     return plain_clip_id(f"{subset}-{video}")
+
+
+def parse_frame_name(name: str) -> tuple[str, int] | None:
+    """The video and the frame number of AVSBench's `<video>_<n>` or `<video>.mp4_<n>`, with or
+    without an extension; None for another name."""
+    match = _AVSBENCH_FRAME.fullmatch(without_media_suffix(name))
+    return None if match is None else (match["video"], int(match["number"]))

@@ -1,17 +1,24 @@
-"""Whether what a run reads is in place, told before hours are spent on it.
+"""Whether what a study reads is in place, told before hours are spent on it.
 
 Everything is looked for by the readers that the stages use later, so a message here is the one that
 a stage would have ended with. Lists and the first ground truth of a benchmark are really read; of
 media only the names are, so a damaged video is still decode's to find.
+
+This is the one module of the room that asks later rooms (benchmarks, encoders) about their files.
 """
 
 from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from pipeline.base.files import read_parquet
+from pipeline.base.params import Embed, EvaluationItem, Neighbours, Parameters, Study
 from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
-from pipeline.corpora import find_sources, layout
+from pipeline.corpora.check import ClipList, Row, check
+from pipeline.corpora.layouts import find_sources, layout
+from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
 
 T = TypeVar("T")
@@ -26,11 +33,6 @@ def collect(find: Callable[[], T], absent: list[str]) -> T | None:
         if str(error) not in absent:
             absent.append(str(error))
         return None
-
-
-def clips_on_disk(reader: str, root: Path) -> frozenset[str]:
-    """The ids of a corpus' clips; raises as `find_sources` does, for an absent one too."""
-    return frozenset(source.clip_id for source in find_sources(reader, root))
 
 
 def rejected_clips(decoded: Path) -> dict[str, str] | None:
@@ -80,3 +82,169 @@ def absent_imports(annotations: Path) -> str | None:
         f"misses {', '.join(gone)}; `dvc update {files}` brings them all from the addresses in "
         f"those files, or put them there and run `dvc repro --force --allow-missing {files}`"
     )
+
+
+@dataclass
+class StudyData:
+    """The data that a study names, and the messages of what of it is absent.
+
+    `made` are the folders that the study's own stages make. Each method looks for one thing, adds a
+    message to `absent` where it is not there, and raises nothing for that.
+    """
+
+    study: Study
+    made: Collection[Path]
+    absent: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    _clips: dict[str, frozenset[str] | None] = field(default_factory=dict)
+
+    def is_made(self, path: str) -> bool:
+        """Whether the study's own stages make what lies there."""
+        return any(Path(path).is_relative_to(folder) for folder in self.made)
+
+    def clips(self, corpus: str) -> frozenset[str] | None:
+        """The ids of a corpus' clips, None where it is absent; `notes` gets a line for clips that
+        lie there with different files."""
+        if corpus not in self._clips:
+            item = self.study.corpora[corpus]
+            find = partial(find_sources, item.reader, Path(item.root))
+            sources = None if self._is_unmade(item.root) else collect(find, self.absent)
+            self._clips[corpus] = (
+                None if sources is None else frozenset(source.clip_id for source in sources)
+            )
+            if different := sum(bool(source.not_taken) for source in sources or ()):
+                self.notes.append(
+                    f"{corpus}: clips with different files, the largest taken: {different:,}"
+                )
+        return self._clips[corpus]
+
+    def training_list(self, path: str) -> list[str]:
+        """The clips of a list, none where it is absent."""
+        if self._is_unmade(path):
+            return []
+        return collect(partial(read_clip_list, Path(path)), self.absent) or []
+
+    def benchmark(self, item: EvaluationItem) -> tuple[int, list[str]] | None:
+        """The official number of samples of a benchmark and its clips, None where it is absent."""
+        ground = item.ground
+        annotations, root = Path(ground.annotations), Path(ground.root)
+        if self._is_unmade(ground.annotations):
+            return None
+        found = collect(partial(benchmark_clips, item.benchmark, annotations, root), self.absent)
+        on_disk = self.clips(ground.corpus)
+        if found and on_disk:
+            reader = self.study.corpora[ground.corpus].reader
+            collect(
+                partial(check_ground_truth, item.benchmark, annotations, root, reader, on_disk),
+                self.absent,
+            )
+        return found
+
+    def encoders(self, folder: str, image_model: str) -> None:
+        """Look for the published VGGSound network and fetch an ImageNet network that is not there:
+        a machine off the network shall not find out after days of decoding."""
+        # The encoders import torch, seconds that the table of a run does not need.
+        from pipeline.encoders.load import audio_encoder, load_image_encoder
+
+        if not any(Path(folder).glob("image.*")):
+            collect(partial(load_image_encoder, Path(folder), image_model, side=224), self.absent)
+        path = Path(folder) / "H.pth.tar"
+        if not path.is_file():
+            collect(partial(audio_encoder, path), self.absent)
+
+    def weights(self, file: str) -> None:
+        """Look for a published localizer."""
+        if not Path(file).is_file():
+            self._note(
+                f"{file}: not found, expected a localizer's weights; "
+                "https://github.com/kaistmm/SSLalignment says where the authors' are"
+            )
+
+    def imports(self) -> None:
+        """Look for what DVC itself asks for in the folders of annotations."""
+        searches, items = self.study.searches.values(), self.study.evaluations.values()
+        folders = [s.annotations for s in searches] + [i.ground.annotations for i in items]
+        for folder in dict.fromkeys(folders):
+            if message := absent_imports(Path(folder)):
+                self._note(message)
+
+    def _is_unmade(self, path: str) -> bool:
+        """Whether a stage makes what lies there and has not yet; then it is noted."""
+        if not self.is_made(path) or Path(path).exists():
+            return False
+        self._note(f"{path}: not made yet; `dvc repro` makes it where its study is the active one")
+        return True
+
+    def _note(self, message: str) -> None:
+        if message not in self.absent:
+            self.absent.append(message)
+
+
+def absent_data(parameters: Parameters, data: StudyData) -> list[str]:
+    """One message for each thing that the study reads, no stage of its own makes and is not there.
+
+    `parameters` give the image encoder of each embedding.
+    """
+    study = data.study
+    for name, corpus in study.corpora.items():
+        if not data.is_made(corpus.root):
+            data.clips(name)
+    for embedding in study.embeddings.values():
+        if not data.is_made(embedding.weights):
+            model = parameters.read(embedding.embed, Embed).image_model
+            data.encoders(embedding.weights, model)
+    for search in study.searches.values():
+        if not data.is_made(search.list):
+            data.training_list(search.list)
+    for published in study.published.values():
+        data.weights(published.weights)
+        if not data.is_made(published.list):
+            data.training_list(published.list)
+    grounds = {(e.benchmark, e.ground.corpus): e for e in study.evaluations.values()}
+    for item in grounds.values():
+        if not data.is_made(item.ground.annotations):
+            data.benchmark(item)
+    data.imports()
+    return data.absent
+
+
+@dataclass(frozen=True)
+class RunCheck:
+    """What is there of a run's lists: one row for its training list `trained_on` (first) and one
+    for each of its benchmarks. Without `has_list` the list is absent, and no leak is counted."""
+
+    trained_on: str
+    rows: list[Row]
+    has_list: bool
+
+
+def check_run(
+    parameters: Parameters, data: StudyData, run: str, decoded: Callable[[str], Path]
+) -> RunCheck:
+    """Count a run's training list and benchmarks; `data` collects what is absent and the notes.
+
+    `decoded` gives the folder of a corpus' decoded clips, where the rejects are. `run` is one of
+    the study's runs or of its published weights.
+    """
+    study = data.study
+    if run in study.runs:
+        search = study.searches[study.runs[run].search]
+        path, corpus = search.list, study.runs[run].corpus
+        if parameters.read(search.neighbours, Neighbours).exclude_test_clips:
+            data.notes.append("exclude_test_clips is on: the run drops them before it trains")
+    else:
+        path, corpus = study.published[run].list, study.published[run].corpus
+        data.weights(study.published[run].weights)
+
+    def counted(name: str, samples: int, clips: list[str], corpus: str) -> ClipList:
+        return ClipList(
+            name, samples, clips, data.clips(corpus) or (), rejected_clips(decoded(corpus))
+        )
+
+    listed = data.training_list(path)
+    training = counted("training list", len(listed), listed, corpus)
+    benchmarks = []
+    for item in study.evaluations.values():
+        if item.run == run and (found := data.benchmark(item)):
+            benchmarks.append(counted(item.benchmark, *found, item.ground.corpus))
+    return RunCheck(path, check(training, benchmarks), bool(listed))

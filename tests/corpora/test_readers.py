@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from pipeline import corpora
-from pipeline.corpora import Source, find_sources, layout, reader_names
 from pipeline.corpora.avsbench import find_avsbench_masks
+from pipeline.corpora.layouts import find_sources, layout, reader_names
+from pipeline.corpora.source import Source
 from pipeline.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -483,7 +484,7 @@ def test_the_readers_are_the_files_that_declare_a_layout(tmp_path: Path) -> None
 
 def test_asking_for_one_reader_imports_no_other() -> None:
     code = (
-        "import sys; from pathlib import Path; from pipeline.corpora import find_sources\n"
+        "import sys; from pathlib import Path; from pipeline.corpora.layouts import find_sources\n"
         "from pipeline.errors import InputError\n"
         "try: find_sources('is3', Path('absent'))\n"
         "except InputError as error: print(error)\n"
@@ -495,7 +496,7 @@ def test_asking_for_one_reader_imports_no_other() -> None:
     message, imported = done.stdout.splitlines()
     assert message.startswith("absent: no such folder; the is3 reader expects")
     rooms = [name.rpartition(".")[2] for name in imported.split()]
-    assert rooms == ["copies", "is3", "names", "source"]
+    assert rooms == ["copies", "is3", "layouts", "names", "source"]
 
 
 A_NEW_READER = '''"""A reading club: a picture and a sound a book, in a folder by its number.

@@ -17,7 +17,7 @@ from made_media import SHARED_MEDIA, tones, write_media
 from pipeline.base.files import read_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import log_spectrogram, repeat_to
-from pipeline.corpora import find_sources
+from pipeline.corpora.layouts import find_sources
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus, shard_of
 from pipeline.decode.shard import Report, ShardTask, decode_shard

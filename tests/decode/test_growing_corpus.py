@@ -7,7 +7,7 @@ import pytest
 from made_media import tones, write_media
 from test_end_to_end import Project, copy_project, ran, shrink
 
-from pipeline.corpora import find_sources
+from pipeline.corpora.layouts import find_sources
 from pipeline.decode.corpus import decode_corpus, shard_of
 from pipeline.execution.run import Engine
 

@@ -32,6 +32,7 @@ from stages.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
 ANNOTATIONS = ROOT / ".." / "shared" / "annotations"
+MEDIA = ROOT / ".." / "shared" / "media"
 
 
 @pytest.fixture(autouse=True)
@@ -140,6 +141,40 @@ def test_the_table_over_the_real_lists(tmp_path: Path, monkeypatch: pytest.Monke
         assert {name: row[-1] for name, row in rows.items() if row[-1]} == expected
     with pytest.raises(InputError, match="no study has a run 'C3', expected one of toy, A-200"):
         raise avloc("corpus", "check", "C3").exception
+
+
+def test_the_table_over_real_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twelve real clips of VGG-SS, of which the common training list holds eight."""
+    if not (MEDIA / "vggss").is_dir() or not (ANNOTATIONS / "vggss.json").is_file():
+        pytest.skip("the real clips and lists (../shared/media/vggss, annotations) are absent")
+    project(tmp_path, "toy")
+    for path in ANNOTATIONS.glob("vggss*"):
+        (tmp_path / "data/annotations" / path.name).write_bytes(path.read_bytes())
+    videos = sorted((MEDIA / "vggss").glob("*.mp4"))
+    root = tmp_path / "data/vggsound"
+    for folder in ("train", "test"):  # the same clips in two downloads
+        (root / folder).mkdir(parents=True)
+        for video in videos[: 3 if folder == "train" else None]:
+            (root / folder / video.name).write_bytes(video.read_bytes())
+    broken = root / "train" / videos[0].name
+    broken.write_bytes(broken.read_bytes()[:1000])
+    monkeypatch.chdir(tmp_path)
+
+    # The spellings of the files here are of two kinds; the lists have a third of their own.
+    ids = [path.stem[:11] for path in videos]
+    listed = [line[:11] for line in (ANNOTATIONS / "vggss_144k.txt").read_text().split()]
+    assert (len(ids), len(set(ids) & set(listed))) == (12, 8)
+
+    result = avloc("corpus", "check", "B")
+    found = table(result.stdout)
+    assert found["training list"] == ["144,000", "144,000", "8", "143,992", "?", ""]
+    assert found["vggss"] == ["5,158", "5,158", "12", "5,146", "?", "3,709"]
+    assert "vggsound: clips with different files, the largest taken: 1" in result.stdout
+    assert "2 of 12 clips lie there more than once with the same content" in result.stderr
+    left = f"taken, 'data/vggsound/train/{videos[0].name}' left"
+    assert "1 of 12 clips lie there with different files" in result.stderr
+    assert left in result.stderr
+    assert result.exit_code == 0
 
 
 def test_absent_data_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
