@@ -21,6 +21,8 @@ MAKES_NO_BYTES: dict[str, str] = {
     "pipeline.errors": "only messages (tests/trust: a refused input leaves no output)",
     "pipeline.execution": "where work runs and how far it is (tests/execution/test_ray.py and "
     "tests/test_end_to_end.py: Ray, worker counts and order give the same bytes)",
+    "stages.paths": "names of folders alone (dvc.yaml names the same ones, and DVC refuses a stage "
+    "that leaves another)",
 }
 
 
