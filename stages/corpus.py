@@ -1,4 +1,4 @@
-"""`avloc corpus`: what of a run's lists and media is there; and the stage that looks first of all.
+"""`avloc corpus`: what of a study's data is there; and the stage that looks first of all.
 
 The table needs no stage to have run. What is absent is told in one message at the end, after all
 that could be counted without it.
@@ -6,58 +6,61 @@ that could be counted without it.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
 
-from pipeline.base.params import Parameters, Study
+from pipeline.base.params import Parameters
+from pipeline.base.study import Study, active_study, all_studies
+from pipeline.corpora.ready import StudyCheck, StudyData, absent_data, check_study
 from pipeline.errors import InputError
 from stages.paths import decoded_folder, encoders_folder, toy_folder
-
-if TYPE_CHECKING:
-    from pipeline.corpora.ready import RunCheck
 
 _NARROWEST = 110  # columns of the terminal; the table's numbers do not wrap
 
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
-    help="What of a run's data is in place.\n\n"
+    help="What of a study's data is in place.\n\n"
     "Example: [bold]avloc corpus check vggsound-144k[/bold]",
 )
 
 
-def settings(parameters: Parameters, name: str) -> Study:
+def settings(parameters: Parameters) -> Study:
     """The parameters of the stage: the whole study, since everything in it is looked for."""
-    return parameters.read(name, Study)
+    return active_study(parameters)
 
 
 @app.command()
-def check(run: Annotated[str, typer.Argument(help="A run of any study in params.yaml.")]) -> None:
-    """Tell which clips of a run's lists are there, and which test clips it trains on.
+def check(
+    study: Annotated[str, typer.Argument(help="A study of params.yaml, or one's published file.")],
+) -> None:
+    """Tell which clips of a study's lists are there, and which test clips it trains on.
 
     Example: [bold]avloc corpus check vggsound-144k[/bold]
     """
-    from pipeline.corpora.ready import StudyData, check_run
-
     parameters = Parameters()
-    study = _study_of(parameters, run)
-    data = StudyData(study, _made(study))
-    _print(run, check_run(parameters, data, run, decoded_folder), data.notes)
-    _end(f"run {run}", data.absent)
+    found, published = _named(parameters, study)
+    data = StudyData(found, _made(found))
+    _print(study, check_study(parameters, data, decoded_folder, published), data.notes)
+    _end(study, data.absent)
 
 
 @app.command()
-def ready(name: Annotated[str, typer.Argument(help="The key of a study.")] = "active") -> None:
+def ready(
+    study: Annotated[
+        str | None, typer.Argument(help="A study of params.yaml; by default the active one.")
+    ] = None,
+) -> None:
     """Fail unless all that a study reads and no stage makes is in place: the first stage.
 
-    Example: [bold]avloc corpus ready studies.vggsound-144k[/bold]
+    Example: [bold]avloc corpus ready vggsound-144k[/bold]
     """
-    from pipeline.corpora.ready import StudyData, absent_data
-
     parameters = Parameters()
-    study = settings(parameters, name)
-    _end(name, absent_data(parameters, StudyData(study, _made(study))))
+    found = settings(parameters) if study is None else _named(parameters, study)[0]
+    _end(study or "active", absent_data(parameters, StudyData(found, _made(found))))
 
 
 def _made(study: Study) -> list[Path]:
@@ -65,24 +68,20 @@ def _made(study: Study) -> list[Path]:
     return [folder for toy in study.toys for folder in (toy_folder(toy), encoders_folder(toy))]
 
 
-def _study_of(parameters: Parameters, run: str) -> Study:
-    """The first study that has the run, the active one before the others."""
-    studies = parameters.studies()
-    for study in studies:
-        if run in study.runs or run in study.published:
-            return study
-    known = dict.fromkeys(name for study in studies for name in (*study.runs, *study.published))
-    raise InputError(
-        f"{parameters.path}: no study has a run {run!r}, expected one of {', '.join(known)}"
-    )
+def _named(parameters: Parameters, name: str) -> tuple[Study, str | None]:
+    """The study of a name, or the first one with a published file of that name, and that name."""
+    studies = all_studies(parameters)
+    if name in studies:
+        return studies[name], None
+    for study in studies.values():
+        if name in study.published:
+            return study, name
+    raise InputError(f"{parameters.path}: no study {name!r}, expected one of {', '.join(studies)}")
 
 
-def _print(run: str, checked: "RunCheck", notes: Sequence[str]) -> None:
+def _print(study: str, checked: StudyCheck, notes: Sequence[str]) -> None:
     """The table, on standard output, the training list first; without one no leak is counted."""
-    from rich.console import Console
-    from rich.table import Table
-
-    title = f"run {run}, trained on {checked.trained_on}"
+    title = f"{study}, trained on {checked.trained_on}"
     table = Table(title=title, title_justify="left", caption_justify="left")
     table.add_column("list")
     for head in ("samples", "clips", "present", "missing", "unreadable", "in training list"):

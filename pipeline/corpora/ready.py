@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import TypeVar
 
 from pipeline.base.files import read_parquet
-from pipeline.base.params import Embed, EvaluationItem, Neighbours, Parameters, Study
+from pipeline.base.params import Parameters
+from pipeline.base.study import Study
 from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
 from pipeline.corpora.check import ClipList, Row, check
 from pipeline.corpora.layouts import find_sources, layout
 from pipeline.corpora.lists import read_clip_list
+from pipeline.encoders.settings import Embed
 from pipeline.errors import InputError
+from pipeline.evaluate.settings import Evaluate
+from pipeline.neighbours.settings import Neighbours
 
 T = TypeVar("T")
 
@@ -124,31 +128,30 @@ class StudyData:
             return []
         return collect(partial(read_clip_list, Path(path)), self.absent) or []
 
-    def benchmark(self, item: EvaluationItem) -> tuple[int, list[str]] | None:
+    def benchmark(self, corpus: str, name: str) -> tuple[int, list[str]] | None:
         """The official number of samples of a benchmark and its clips, None where it is absent."""
-        ground = item.ground
-        annotations, root = Path(ground.annotations), Path(ground.root)
-        if self._is_unmade(ground.annotations):
+        item = self.study.corpora[corpus]
+        annotations, root = Path(self.study.annotations), Path(item.root)
+        if self._is_unmade(self.study.annotations):
             return None
-        found = collect(partial(benchmark_clips, item.benchmark, annotations, root), self.absent)
-        on_disk = self.clips(ground.corpus)
+        found = collect(partial(benchmark_clips, name, annotations, root), self.absent)
+        on_disk = self.clips(corpus)
         if found and on_disk:
-            reader = self.study.corpora[ground.corpus].reader
             collect(
-                partial(check_ground_truth, item.benchmark, annotations, root, reader, on_disk),
+                partial(check_ground_truth, name, annotations, root, item.reader, on_disk),
                 self.absent,
             )
         return found
 
-    def encoders(self, folder: str, image_model: str) -> None:
-        """Look for the published VGGSound network and fetch an ImageNet network that is not there:
+    def encoders(self, folder: str, image_models: Collection[str]) -> None:
+        """Look for the published VGGSound network and fetch ImageNet networks that are not there:
         a machine off the network shall not find out after days of decoding."""
-        # The encoders import torch, seconds that the table of a run does not need.
-        from pipeline.encoders.load import audio_encoder, load_image_encoder
+        # The encoders import torch, seconds that the table of a study does not need.
+        from pipeline.encoders.load import AUDIO_WEIGHTS, audio_encoder, load_image_encoder
 
-        if not any(Path(folder).glob("image.*")):
-            collect(partial(load_image_encoder, Path(folder), image_model, side=224), self.absent)
-        path = Path(folder) / "H.pth.tar"
+        for model in dict.fromkeys(image_models):
+            collect(partial(load_image_encoder, Path(folder), model, side=224), self.absent)
+        path = Path(folder) / AUDIO_WEIGHTS
         if not path.is_file():
             collect(partial(audio_encoder, path), self.absent)
 
@@ -161,12 +164,9 @@ class StudyData:
             )
 
     def imports(self) -> None:
-        """Look for what DVC itself asks for in the folders of annotations."""
-        searches, items = self.study.searches.values(), self.study.evaluations.values()
-        folders = [s.annotations for s in searches] + [i.ground.annotations for i in items]
-        for folder in dict.fromkeys(folders):
-            if message := absent_imports(Path(folder)):
-                self._note(message)
+        """Look for what DVC itself asks for in the folder of annotations."""
+        if message := absent_imports(Path(self.study.annotations)):
+            self._note(message)
 
     def _is_unmade(self, path: str) -> bool:
         """Whether a stage makes what lies there and has not yet; then it is noted."""
@@ -183,34 +183,34 @@ class StudyData:
 def absent_data(parameters: Parameters, data: StudyData) -> list[str]:
     """One message for each thing that the study reads, no stage of its own makes and is not there.
 
-    `parameters` give the image encoder of each embedding.
+    `parameters` give the ImageNet networks of the neighbours and of object maps.
     """
     study = data.study
     for name, corpus in study.corpora.items():
         if not data.is_made(corpus.root):
             data.clips(name)
-    for embedding in study.embeddings.values():
-        if not data.is_made(embedding.weights):
-            model = parameters.read(embedding.embed, Embed).image_model
-            data.encoders(embedding.weights, model)
-    for search in study.searches.values():
-        if not data.is_made(search.list):
-            data.training_list(search.list)
+    if not data.is_made(study.weights):
+        models = [
+            parameters.read(f"{study.settings}.embed", Embed).image_model,
+            parameters.read(f"{study.settings}.evaluate", Evaluate).object_model,
+        ]
+        data.encoders(study.weights, models)
+    if not data.is_made(study.train_on.list):
+        data.training_list(study.train_on.list)
     for published in study.published.values():
         data.weights(published.weights)
         if not data.is_made(published.list):
             data.training_list(published.list)
-    grounds = {(e.benchmark, e.ground.corpus): e for e in study.evaluations.values()}
-    for item in grounds.values():
-        if not data.is_made(item.ground.annotations):
-            data.benchmark(item)
+    if not data.is_made(study.annotations):
+        for corpus, name in study.benchmarks():
+            data.benchmark(corpus, name)
     data.imports()
     return data.absent
 
 
 @dataclass(frozen=True)
-class RunCheck:
-    """What is there of a run's lists: one row for its training list `trained_on` (first) and one
+class StudyCheck:
+    """What is there of a study's lists: one row for its training list `trained_on` (first) and one
     for each of its benchmarks. Without `has_list` the list is absent, and no leak is counted."""
 
     trained_on: str
@@ -218,23 +218,21 @@ class RunCheck:
     has_list: bool
 
 
-def check_run(
-    parameters: Parameters, data: StudyData, run: str, decoded: Callable[[str], Path]
-) -> RunCheck:
-    """Count a run's training list and benchmarks; `data` collects what is absent and the notes.
+def check_study(
+    parameters: Parameters, data: StudyData, decoded: Callable[[str], Path], published: str | None
+) -> StudyCheck:
+    """Count a study's training list and benchmarks; `data` collects what is absent and the notes.
 
-    `decoded` gives the folder of a corpus' decoded clips, where the rejects are. `run` is one of
-    the study's runs or of its published weights.
+    `decoded` gives the folder of a corpus' decoded clips, where the rejects are. With `published`
+    the training list is that of one of the study's published weight files.
     """
     study = data.study
-    if run in study.runs:
-        search = study.searches[study.runs[run].search]
-        path, corpus = search.list, study.runs[run].corpus
-        if parameters.read(search.neighbours, Neighbours).exclude_test_clips:
-            data.notes.append("exclude_test_clips is on: the run drops them before it trains")
-    else:
-        path, corpus = study.published[run].list, study.published[run].corpus
-        data.weights(study.published[run].weights)
+    path, corpus = study.train_on.list, study.train_on.corpus
+    if published is not None:
+        path = study.published[published].list
+        data.weights(study.published[published].weights)
+    elif parameters.read(f"{study.settings}.neighbours", Neighbours).exclude_test_clips:
+        data.notes.append("exclude_test_clips is on: runs drop them before they train")
 
     def counted(name: str, samples: int, clips: list[str], corpus: str) -> ClipList:
         return ClipList(
@@ -244,7 +242,7 @@ def check_run(
     listed = data.training_list(path)
     training = counted("training list", len(listed), listed, corpus)
     benchmarks = []
-    for item in study.evaluations.values():
-        if item.run == run and (found := data.benchmark(item)):
-            benchmarks.append(counted(item.benchmark, *found, item.ground.corpus))
-    return RunCheck(path, check(training, benchmarks), bool(listed))
+    for corpus, name in study.benchmarks():
+        if found := data.benchmark(corpus, name):
+            benchmarks.append(counted(name, *found, corpus))
+    return StudyCheck(path, check(training, benchmarks), bool(listed))
