@@ -35,6 +35,7 @@ COMMANDS = {
     "spectrograms": _Entry("spectrograms", "A corpus' sounds in a method's form.", STAGES),
     "encoders": _Entry("encoders", "Train the toy's labelled encoders.", STAGES),
     "embed": _Entry("embed", "Extract off-the-shelf features.", STAGES),
+    "training-list": _Entry("training_list", "Choose the clips to train on.", STAGES),
     "neighbours": _Entry("neighbours", "Search neighbours of a training list.", STAGES),
     "train": _Entry("train", "Train a method, or go on after a kill.", STAGES),
     "load": _Entry("load", "Take a published weight file for a run's.", STAGES),
@@ -67,7 +68,7 @@ def command(name: str) -> Any:
         group.name = name
         return group
     single = typer.Typer(**{**_FORM, "no_args_is_help": False})
-    single.command(name)(getattr(module, name))
+    single.command(name)(getattr(module, COMMANDS[name].place))
     return typer.main.get_command(single)
 
 

@@ -31,6 +31,11 @@ def embeddings_folder(corpus: str) -> Path:
     return DATA / "embeddings" / corpus
 
 
+def list_file(search: str) -> Path:
+    """The clips of a training list that are trained on."""
+    return DATA / "lists" / f"{search}.json"
+
+
 def neighbours_folder(search: str) -> Path:
     """Neighbours among the clips of one training list."""
     return DATA / "neighbours" / search

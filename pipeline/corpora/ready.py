@@ -23,7 +23,7 @@ from pipeline.corpora.lists import read_clip_list
 from pipeline.encoders.settings import Embed
 from pipeline.errors import InputError
 from pipeline.evaluate.settings import Evaluate
-from pipeline.neighbours.settings import Neighbours
+from pipeline.neighbours.settings import Listed
 
 T = TypeVar("T")
 
@@ -231,7 +231,7 @@ def check_study(
     if published is not None:
         path = study.published[published].list
         data.weights(study.published[published].weights)
-    elif parameters.read(f"{study.settings}.neighbours", Neighbours).exclude_test_clips:
+    elif parameters.read(f"{study.settings}.training_list", Listed).exclude_test_clips:
         data.notes.append("exclude_test_clips is on: runs drop them before they train")
 
     def counted(name: str, samples: int, clips: list[str], corpus: str) -> ClipList:

@@ -1,0 +1,49 @@
+"""Stage training-list: which clips of a training list are trained on.
+
+It is apart from the search, so that a new benchmark, whose clips it has to leave out, costs this
+look and no search where nothing changes.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipeline.base.files import read_parquet, write_json
+from pipeline.base.params import Parameters
+from pipeline.base.study import TrainOn
+from pipeline.corpora.check import read_test_clips
+from pipeline.corpora.lists import read_clip_list
+from pipeline.execution.summary import show_summary
+from pipeline.neighbours.settings import Listed
+from pipeline.neighbours.training_list import choose_clips
+from stages.paths import decoded_folder, list_file
+
+
+def settings(parameters: Parameters, name: str) -> tuple[TrainOn, Path, Listed]:
+    """The parameters of the stage."""
+    world = parameters.read("active.settings", str)
+    annotations = Path(parameters.read("active.annotations", str))
+    train_on = parameters.read("active.train_on", TrainOn)
+    return train_on, annotations, parameters.read(f"{world}.training_list", Listed)
+
+
+def training_list(
+    name: Annotated[str, typer.Argument(help="The active study's search.")],
+) -> None:
+    """Choose the clips to train on. Example: [bold]avloc training-list toy[/bold]"""
+    train_on, annotations, values = settings(Parameters(), name)
+    listed = read_clip_list(Path(train_on.list))
+    chosen, left_out = choose_clips(
+        listed,
+        read_parquet(decoded_folder(train_on.corpus) / "clips.parquet"),
+        read_test_clips(annotations) if values.exclude_test_clips else (),
+        silent=values.leave_out_silent,
+        still=values.leave_out_still,
+        duplicates=values.leave_out_duplicates,
+        shortest_seconds=values.shortest_seconds,
+    )
+    write_json(list_file(name), {"listed": len(listed), **left_out, "clips": chosen})
+    shown = {key.replace("_", " "): value for key, value in left_out.items() if value}
+    summary = {"listed": len(listed), **shown, "to train on": len(chosen)}
+    show_summary(f"training-list {name}", summary, list_file(name))
