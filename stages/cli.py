@@ -29,6 +29,7 @@ from stages import (
     report,
     retrieve,
     score,
+    spectrograms,
     table,
     toy,
     train,
@@ -45,6 +46,7 @@ app = typer.Typer(
 STAGES = "Stages of dvc.yaml"
 app.command(rich_help_panel=STAGES)(toy.toy)
 app.command(rich_help_panel=STAGES)(decode.decode)
+app.command(rich_help_panel=STAGES)(spectrograms.spectrograms)
 app.command(rich_help_panel=STAGES)(encoders.encoders)
 app.command(rich_help_panel=STAGES)(embed.embed)
 app.command(rich_help_panel=STAGES)(neighbours.neighbours)

@@ -20,8 +20,13 @@ def toy_folder(name: str) -> Path:
 
 
 def decoded_folder(corpus: str) -> Path:
-    """Frames, spectrograms and the clip table of a corpus."""
+    """Frames and the clip table of a corpus."""
     return DATA / "decoded" / corpus
+
+
+def spectrograms_folder(corpus: str, name: str) -> Path:
+    """The spectrograms of a corpus' sounds in the form of a method or an encoder."""
+    return DATA / "spectrograms" / corpus / name
 
 
 def encoders_folder(toy: str) -> Path:

@@ -65,6 +65,7 @@ def retrieve(
 
     from pipeline.base.files import atomic_file, read_json
     from pipeline.clips.decoded import DecodedCorpus
+    from pipeline.clips.windows import sound_window
     from pipeline.corpora.lists import read_clip_list
     from pipeline.execution.progress import console, track
     from pipeline.media.picture import PICTURE_FILES
@@ -73,7 +74,6 @@ def retrieve(
     from pipeline.predict.published import check_form
     from pipeline.predict.ranking import best_clips
     from pipeline.report.answers import answers_page, clip_card, file_card, media_called
-    from pipeline.train.batches import sound_window
 
     path = weights or run_folder(run) / "weights.safetensors"
     searched = DecodedCorpus(decoded_folder(corpus))

@@ -92,8 +92,8 @@ class SoundForm:
 
     @property
     def silence(self) -> float:
-        """The least value there is: every bin's of digital silence, but for a `stretched` one, whose
-        silence is a constant of -1 that leaks into the lowest bins."""
+        """The least value there is: every bin's of digital silence, but for a `stretched` one,
+        whose silence is a constant of -1 that leaks into the lowest bins."""
         return math.log(self.floor) if self.scale == "log" else 10 * math.log10(self.floor)
 
     def length(self, samples: int) -> int:

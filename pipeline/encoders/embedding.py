@@ -20,6 +20,7 @@ from torch import nn
 from pipeline.base.code import fingerprint, hash_of_code
 from pipeline.base.pieces import Blocks
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.windows import sound_window
 from pipeline.encoders.load import AudioEncoder, ImageEncoder
 from pipeline.errors import InputError
 from pipeline.execution.pool import Report
@@ -55,12 +56,20 @@ def embed_corpus(
     threads = torch.get_num_threads()  # sums in another order end in other bits
     parts = (batch, sound_frames, torch.device(device).type, image_encoder.side, threads)
     weights = (*_weights(image_encoder), *_weights(audio_encoder))
-    clips = (corpus.folder / "clips.parquet").read_bytes()  # holds a hash of every clip's content
-    code = hash_of_code("pipeline.encoders.embedding")
-    blocks = Blocks(work, fingerprint([clips, torch.__version__, repr(parts), *weights, code]))
+    # They hold a hash of every clip's content and how its sound became what is read.
+    tables = (corpus.folder / "clips.parquet", corpus.sounds_folder / "sounds.parquet")
+    clips = (table.read_bytes() for table in tables)
+    code = (hash_of_code("pipeline.encoders.embedding"), torch.__version__)
+    values = (repr(corpus.form), repr(parts))
+    blocks = Blocks(work, fingerprint([*clips, *values, *weights, *code]))
     starts = range(0, len(corpus), _BLOCK)
     tasks = [
-        _BlockTask(range(start, min(start + _BLOCK, len(corpus))), corpus.folder, threads)
+        _BlockTask(
+            range(start, min(start + _BLOCK, len(corpus))),
+            corpus.folder,
+            corpus.sounds_folder,
+            threads,
+        )
         for start in starts
     ]
     make = partial(_make_blocks, blocks, image_encoder, audio_encoder, batch, device, sound_frames)
@@ -84,6 +93,7 @@ class _BlockTask:
 
     rows: range
     folder: Path
+    sounds: Path
     threads: int
     item_seconds: float = math.inf
 
@@ -111,8 +121,9 @@ def _make_blocks(
 ) -> None:
     """The blocks of both modalities of the task's clips, unless they are there."""
     torch.set_num_threads(task.threads)
-    written = (task.folder / "clips.parquet").stat().st_mtime_ns
-    corpus, rows = _opened(task.folder.resolve(), written), task.rows
+    tables = (task.folder / "clips.parquet", task.sounds / "sounds.parquet")
+    written = tuple(table.stat().st_mtime_ns for table in tables)
+    corpus, rows = _opened(task.folder.resolve(), task.sounds.resolve(), written), task.rows
     frames = partial(embed_frames, corpus, image_encoder, rows, batch, device)
     blocks.make("image", rows.start, frames)
     sounds = partial(embed_sounds, corpus, audio_encoder, rows, batch, device, sound_frames)
@@ -120,9 +131,9 @@ def _make_blocks(
 
 
 @lru_cache(maxsize=1)
-def _opened(folder: Path, written: int) -> DecodedCorpus:
-    """A corpus as of the time `written`, opened once for all blocks of a process."""
-    return DecodedCorpus(folder)
+def _opened(folder: Path, sounds: Path, written: tuple[int, ...]) -> DecodedCorpus:
+    """A corpus as of the times `written`, opened once for all blocks of a process."""
+    return DecodedCorpus(folder, sounds)
 
 
 def embed_frames(
@@ -152,18 +163,11 @@ def embed_sounds(
         for _, places in sorted(lengths.items())
         for first in range(0, len(places), batch)
     ]
-    return _embed(
-        corpus, encoder, rows, groups, lambda row: _sound(corpus, row, sound_frames), device
-    )
 
+    def load(row: int) -> np.ndarray:
+        return sound_window(corpus, row, sound_frames or corpus.sound_length(row))
 
-def _sound(corpus: DecodedCorpus, row: int, length: int | None) -> np.ndarray:
-    """A clip's log-spectrogram with `length` time steps: its middle, or repeated if shorter."""
-    if length is None or corpus.sound_length(row) == length:
-        return corpus.spectrogram(row)
-    if corpus.sound_length(row) > length:
-        return corpus.middle_window(row, length)
-    return np.resize(corpus.spectrogram(row), (length, corpus.spectrogram(row).shape[1]))
+    return _embed(corpus, encoder, rows, groups, load, device)
 
 
 def _embed(

@@ -18,6 +18,7 @@ from torch import Tensor
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import log_spectrogram, repeat_to, spectrogram_length
 from pipeline.clips.views import plain_view, spectrograms
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_sound
@@ -25,7 +26,6 @@ from pipeline.media.picture import PICTURE_FILES
 from pipeline.media.playback import play_picture
 from pipeline.methods.localizer import Localizer, Usage, localization_map
 from pipeline.predict.media import picture_of
-from pipeline.train.batches import sound_window
 
 INTERVAL = 0.1  # s between maps
 _BATCH = 32

@@ -14,11 +14,11 @@ from torch import Tensor
 from pipeline.clips import views as augment
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import log_spectrogram
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.execution.progress import track
 from pipeline.methods.common.similarity import s_a, s_l
 from pipeline.methods.localizer import Localizer, Usage, localization_map
-from pipeline.train.batches import sound_window
 
 
 def made_sounds(usage: Usage, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -14,11 +14,11 @@ import torch
 
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.views import plain_view, spectrograms
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.execution.progress import track
 from pipeline.methods.common.similarity import s_a, s_l
 from pipeline.methods.localizer import Localizer
-from pipeline.train.batches import sound_window
 
 SIMILARITIES = ("s_A", "s_L")
 

@@ -17,6 +17,7 @@ from torch.utils.data import Dataset
 
 from pipeline.base.arrays import read_ahead
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 
 Batch: TypeAlias = dict[str, Tensor]
@@ -159,19 +160,6 @@ class TrainingSet(Dataset[Batch]):
                 start = int(shifts[place] * (room + 1))
             windows.append(sound_window(self.corpus, row, self.window_steps, start))
         return windows
-
-
-def sound_window(
-    corpus: DecodedCorpus, row: int, steps: int, start: int | None = None
-) -> np.ndarray:
-    """`steps` time steps of a clip's log-spectrogram, (steps, bands) float16: from `start` on, or
-    the middle ones. A clip shorter than that is repeated until it is long enough (4.1)."""
-    length = corpus.sound_length(row)
-    if length < steps:
-        return np.resize(corpus.spectrogram(row), (steps, corpus.spectrogram(row).shape[1]))
-    if start is None:
-        return corpus.middle_window(row, steps)
-    return corpus.spectrogram(row, start, steps)
 
 
 def _check_neighbours(name: str, ids: np.ndarray, clips: int, k: int) -> None:
