@@ -233,7 +233,8 @@ def _declared_seconds(
     container: InputContainer, stream: VideoStream | AudioStream, found: Packets, track: Track
 ) -> float | None:
     """How long the file says that the stream is; None where it does not say so credibly."""
-    if stream.duration and stream.duration > 0:
+    # Where opening a Matroska file does not meet a stream, FFmpeg gives it the length of the file.
+    if stream.duration and stream.duration > 0 and not track.format.startswith("matroska"):
         return float(stream.duration * track.time_base)
     parts = stream.metadata.get("DURATION", "").split(":")  # Matroska
     try:

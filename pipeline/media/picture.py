@@ -26,7 +26,7 @@ from pipeline.media.orientation import Matrix, matrix_of, upright
 from pipeline.media.packets import Middle, Track
 from pipeline.media.resizing import Aspect, resized
 from pipeline.media.stillness import Stillness
-from pipeline.media.thorough import Shown, decode_all, picture_stream
+from pipeline.media.thorough import Shown, decode_all, picture_stream, straightened
 
 _LOOK_BEFORE = 3  # frames before the middle that are decoded even if nothing depends on them
 _STILL_SAMPLES = 8  # frames looked at before the wanted one, and key frames of the whole clip
@@ -65,7 +65,7 @@ class Moment:
 
     def tick(self, track: Track, first: int, length: int) -> Fraction:
         """The same in the time base of `track`, for a picture of `length` from `first` on."""
-        begin, end = track.clip
+        begin, end = min(track.clip[0], first * track.time_base), track.clip[1]
         if self.second is not None:
             tick = (begin + Fraction(self.second)) / track.time_base
             if tick < first + length:
@@ -91,7 +91,8 @@ def picture_of_track(
         shown = decode_all(path, track, moment.tick, deadline)
     image = upright(shown.frame.to_image(), shown.matrix)
     seconds = float(shown.length * track.time_base)
-    time = None if shown.time is None else float(shown.time * track.time_base - track.clip[0])
+    begin = min(track.clip[0], shown.first * track.time_base)
+    time = None if shown.time is None else float(shown.time * track.time_base - begin)
     return Picture(
         resized(image, side, aspect),
         image.width,
@@ -143,7 +144,7 @@ def _by_time(
         if stillness.still:
             _look_over(container, stream, aim, stillness, deadline)
     frame, matrix = found
-    return Shown(frame, matrix, wanted, track.length, len(set(times)), stillness.still)
+    return Shown(frame, matrix, wanted, times[0], track.length, len(set(times)), stillness.still)
 
 
 def _decode_to(
@@ -260,15 +261,14 @@ def _look_over(
 def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Shown:
     """Decode from the start to the wanted frame: its number among the times of `track`, or half of
     the number of frames where there are no times."""
-    times = track.times
-    rank = len(track.packets) // 2
-    if times is not None:
-        rank = bisect_right(times, moment.tick(track, times[0], track.length)) - 1
-    step = max(1, rank // _STILL_SAMPLES)
     stillness = Stillness()
+    step = max(1, len(track.packets) // 2 // _STILL_SAMPLES)
+    rank = len(track.packets) // 2
+    times: list[int] | None = None
+    first, length = 0, track.length
     found: av.VideoFrame | None = None
     matrix: Matrix | None = None
-    seen = 0
+    seen = fed = 0
     with opened(path, far=track.far) as container:
         stream = picture_stream(container, track)
         for packet in packets_of(container, stream):
@@ -279,6 +279,11 @@ def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Sh
                 if found is None:
                     raise
                 break  # the wanted frame is whole; damage behind it does not matter
+            if frames and not seen and track.times is not None:
+                times, distance = _let_out(track.times, fed, track)
+                first, length = times[0], times[-1] + distance - times[0]
+                rank = bisect_right(times, moment.tick(track, first, length)) - 1
+            fed += packet.size > 0
             for frame in frames:
                 matrix = matrix if found is not None else matrix_of(frame) or matrix
                 if seen % step == 0 or seen == rank:
@@ -291,4 +296,15 @@ def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Sh
     if found is None:
         raise MediaError("breaks midway", f"frame {rank} cannot be decoded, {seen} frames can")
     time = None if times is None else times[rank]
-    return Shown(found, matrix, time, track.length, len(track.packets), stillness.still)
+    return Shown(found, matrix, time, first, length, len(track.packets), stillness.still)
+
+
+def _let_out(coded: list[int], delay: int, track: Track) -> tuple[list[int], int]:
+    """When frames are shown of which only the times of decoding are known, and how long the last
+    one is: each takes the place of the packet that lets it out of the decoder, `delay` packets
+    behind the one of its own number."""
+    _, usual = straightened([*coded], track)
+    delay = min(delay, len(coded) - 1)
+    ends = [coded[-1] + (number + 1) * usual for number in range(delay)]
+    offset = coded[delay] - coded[0]
+    return [time - offset for time in (*coded[delay:], *ends)], usual

@@ -28,13 +28,14 @@ _USUAL_RATE = Fraction(25)
 
 @dataclass(frozen=True)
 class Shown:
-    """A decoded frame and what decoding has told about its stream: `matrix` that holds for it, the
-    `time` at which it is shown and the `length` of all (in the stream's time base), the `count` of
-    frames, whether all looked at is `still`."""
+    """A decoded frame and what decoding has told about its stream: the `matrix` that holds for it,
+    the `time` at which it is shown, the `first` time and the `length` of all (in the stream's time
+    base), the `count` of frames, whether all looked at is `still`."""
 
     frame: av.VideoFrame
     matrix: Matrix | None
     time: int | None
+    first: int
     length: int
     count: int
     still: bool
@@ -76,13 +77,13 @@ def decode_all(
     seen, broken, still = _first_pass(path, track, deadline)
     if not seen:
         raise MediaError("breaks midway", "no frame of the picture can be decoded")
-    times, distance = _straightened([frame.time for frame in seen], track)
+    times, distance = straightened([frame.time for frame in seen], track)
     length = times[-1] + distance - times[0]
     wanted = tick(track, times[0], length)
     rank = max(0, bisect_right(times, wanted) - 1)
     _check_whole(seen, broken, rank, wanted)
     frame, matrix = _second_pass(path, track, rank, deadline)
-    return Shown(frame, matrix, times[rank], length, len(times), still)
+    return Shown(frame, matrix, times[rank], times[0], length, len(times), still)
 
 
 def _decoded(
@@ -155,9 +156,9 @@ def _check_whole(seen: list[_Seen], broken: list[_Broken], rank: int, wanted: Fr
             )
 
 
-def _straightened(stamps: list[int | None], track: Track) -> tuple[list[int], int]:
-    """Times that grow from frame to frame, and how long the last frame is shown: the usual distance
-    between frames. A clock that starts anew goes on where it was."""
+def straightened(stamps: list[int | None], track: Track) -> tuple[list[int], int]:
+    """Times that grow from frame to frame, in the time base of `track`, and how long the last frame
+    is shown: the usual distance between frames. A clock that starts anew goes on where it was."""
     base = track.time_base
     known = [stamp for stamp in stamps if stamp is not None]
     distances = sorted(b - a for a, b in pairwise(known) if b > a)
