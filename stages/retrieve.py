@@ -68,7 +68,7 @@ def retrieve(
     from pipeline.clips.windows import sound_window
     from pipeline.corpora.lists import read_clip_list
     from pipeline.execution.progress import console, track
-    from pipeline.media.picture import PICTURE_FILES
+    from pipeline.media.picture_file import PICTURE_FILES
     from pipeline.methods.localizer import load_localizer
     from pipeline.predict.media import middle_window, picture_of
     from pipeline.predict.published import check_form

@@ -22,7 +22,7 @@ from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_sound
-from pipeline.media.picture import PICTURE_FILES
+from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.media.playback import play_picture
 from pipeline.methods.localizer import Localizer, Usage, localization_map
 from pipeline.predict.media import picture_of
