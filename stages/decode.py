@@ -1,4 +1,4 @@
-"""Stage decode: any corpus to middle frames and full-length log-spectrograms as npy shards."""
+"""Stage decode: any corpus to middle frames as npy shards and a table of its clips."""
 
 import os
 from pathlib import Path
@@ -37,27 +37,13 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
         folder,
         work=WORK / "decode" / name,
         side=values.side,
-        seconds=values.seconds,
         max_seconds=values.max_seconds,
-        sample_rate=values.sample_rate,
-        window=values.window,
-        hop=values.hop,
-        bands=values.bands,
         shards=values.shards,
         seconds_limit=values.seconds_limit,
         max_reject_share=values.max_reject_share,
         engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),
     )
-    write_json(
-        folder / "settings.json",
-        {
-            "side": values.side,
-            "sample_rate": values.sample_rate,
-            "window": values.window,
-            "hop": values.hop,
-            "bands": values.bands,
-        },
-    )
+    write_json(folder / "settings.json", {"side": values.side})
     # What did not happen (most causes of a reject, usually) needs no row, nor does every quantile.
     told = {
         key.replace("_", " "): value

@@ -1,13 +1,15 @@
 """A small decoded corpus on disk, for tests that read one."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.base.files import write_npy, write_parquet
+from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import SoundForm
 
 
 def make_corpus(
@@ -16,20 +18,35 @@ def make_corpus(
     sounds: Sequence[np.ndarray],
     shards: int = 2,
     clip_ids: Sequence[str] | None = None,
+    *,
+    spectrograms: Path | None = None,
+    form: SoundForm | None = None,
 ) -> DecodedCorpus:
     """Write clips clip00, clip01, ..., or of given ids, with frames (n, side, side, 3) uint8 and
-    log-spectrograms (steps, bands), as float16, and open them."""
+    spectrograms (steps, bins), as float16, and open them.
+
+    The spectrograms lie in `folder / "spectrograms"` by default, and are of a `form` with as many
+    bands as they have bins."""
     lengths = [len(sound) for sound in sounds]
+    spectrograms = spectrograms or folder / "spectrograms"
     clips = np.array_split(np.arange(len(frames)), shards)
     for number, rows in enumerate(clips):
         write_npy(folder / f"shards/frames_{number}.npy", frames[rows])
-        spectrograms = np.concatenate([sounds[row] for row in rows]).astype(np.float16)
-        write_npy(folder / f"shards/spectrograms_{number}.npy", spectrograms)
+        steps = np.concatenate([sounds[row] for row in rows]).astype(np.float16)
+        write_npy(spectrograms / f"shards/spectrograms_{number}.npy", steps)
+    ids = list(clip_ids or [f"clip{row:02d}" for row in range(len(frames))])
     table = {
-        "clip_id": clip_ids or [f"clip{row:02d}" for row in range(len(frames))],
+        "clip_id": ids,
         "frame_row": pa.array(range(len(frames)), pa.int64()),
-        "sound_start": pa.array(np.cumsum([0, *lengths[:-1]]), pa.int64()),
-        "sound_frames": pa.array(lengths, pa.int32()),
+        "sound_seconds": pa.array([1.0] * len(frames), pa.float64()),
     }
     write_parquet(folder / "clips.parquet", pa.table(table))
-    return DecodedCorpus(folder)
+    steps_of = {
+        "clip_id": ids,
+        "start": pa.array(np.cumsum([0, *lengths[:-1]]), pa.int64()),
+        "steps": pa.array(lengths, pa.int32()),
+    }
+    write_parquet(spectrograms / "sounds.parquet", pa.table(steps_of))
+    form = form or SoundForm(bands=np.shape(sounds[0])[1])
+    write_json(spectrograms / "form.json", asdict(form))
+    return DecodedCorpus(folder, spectrograms)

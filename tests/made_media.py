@@ -6,6 +6,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+from av.bitstream import BitStreamFilterContext
 
 SHARED_MEDIA = Path(__file__).parents[2] / "shared" / "media"
 
@@ -47,11 +48,15 @@ def write_media(
     audio_codec: str = "aac",
     sound_delay: float = 0.0,
     container_options: dict[str, str] | None = None,
+    codec_options: dict[str, str] | None = None,
+    matrix: Sequence[float] | None = None,
+    sound_hole: tuple[float, float] | None = None,
 ) -> Path:
     """Write a media file and give its path.
 
     `size`: width and height, None for no picture. `times`: display times of the frames in
-    milliseconds, otherwise `rate` frames/s. `sound`: (channels, n), None for no sound.
+    milliseconds, otherwise `rate` frames/s. `matrix`: a, b, c, d of a display matrix. `sound`:
+    (channels, n), None for no sound. `sound_hole`: begin and end (s) of what is left out of it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     layouts = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
@@ -61,6 +66,7 @@ def write_media(
             # On pictures this small x264's macroblock tree reads what it never wrote: other bytes
             # now and then.
             options = {"mbtree": "0"} if video_codec == "libx264" else {}
+            options |= codec_options or {}
             video = container.add_stream(video_codec, rate=rate, options=options)
             video.width, video.height, video.pix_fmt = *size, pixels
             video.codec_context.gop_size = group
@@ -68,6 +74,9 @@ def write_media(
                 video.codec_context.time_base = Fraction(1, 1000)
             if rotation:
                 video.set_display_rotation(rotation)
+            if matrix is not None:
+                a, b, c, d = (round(number * 2**16) for number in matrix)
+                video.set_display_matrix([a, b, 0, c, d, 0, 0, 0, 2**30])
         if sound is not None:
             audio = container.add_stream(audio_codec, rate=sample_rate, layout=layouts[len(sound)])
         if video is not None:
@@ -82,6 +91,8 @@ def write_media(
             layout, block = layouts[len(sound)], audio.codec_context.frame_size or 1024
             resampler = av.AudioResampler(audio.codec_context.format.name, layout, sample_rate)
             for begin in range(0, sound.shape[1], block):
+                if sound_hole and sound_hole[0] <= begin / sample_rate < sound_hole[1]:
+                    continue
                 # Packed: PyAV 18 fails on planes of 8 channels.
                 part = np.ascontiguousarray(sound[:, begin : begin + block].T).reshape(1, -1)
                 formed = av.AudioFrame.from_ndarray(part, format="flt", layout=layout)
@@ -98,3 +109,61 @@ def all_frames(path: Path, stream: int = 0) -> list[np.ndarray]:
     """Every frame of a video in display order, (height, width, 3) uint8: the slow, plain way."""
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=stream)]
+
+
+def remux(
+    source: Path,
+    path: Path,
+    change: Callable[[int, av.Packet], bool],
+    *,
+    filtered: str | None = None,
+) -> Path:
+    """Write the packets of the first picture and the first sound of `source` to `path`.
+
+    `change(n, packet)` may alter packet number n of its stream; one for which it is false is left
+    out. `filtered`: a bit stream filter for the picture.
+    """
+    with av.open(str(source)) as old, av.open(str(path), "w") as new:
+        streams = {
+            stream.index: new.add_stream_from_template(stream)
+            for stream in (*old.streams.video[:1], *old.streams.audio[:1])
+        }
+        filters = (
+            BitStreamFilterContext(filtered, old.streams.video[0]) if filtered is not None else None
+        )
+        counts = dict.fromkeys(streams, 0)
+        for packet in old.demux():
+            if packet.stream_index not in streams or not packet.size:
+                continue
+            stream = streams[packet.stream_index]
+            number = counts[packet.stream_index]
+            counts[packet.stream_index] += 1
+            if not change(number, packet):
+                continue
+            parts = (
+                [packet] if filters is None or stream.type != "video" else filters.filter(packet)
+            )
+            for part in parts:
+                part.stream = stream
+                new.mux(part)
+    return path
+
+
+def with_text_tag(flv: Path, path: Path) -> Path:
+    """An FLV file with an onTextData tag in its middle, as captions have: a further stream that
+    begins behind what opening looks at."""
+    content = flv.read_bytes()
+    place = 9 + 4  # behind the header and the size of no tag
+    while place < len(content) // 2:
+        place += 11 + int.from_bytes(content[place + 1 : place + 4], "big") + 4
+    time = content[place + 4 : place + 8]
+
+    def text(value: bytes) -> bytes:
+        return len(value).to_bytes(2, "big") + value
+
+    data = b"\x02" + text(b"onTextData") + b"\x08" + (1).to_bytes(4, "big")
+    data += text(b"text") + b"\x02" + text(b"a word") + b"\x00\x00\x09"
+    tag = b"\x12" + len(data).to_bytes(3, "big") + time + b"\x00\x00\x00" + data
+    tag += len(tag).to_bytes(4, "big")
+    path.write_bytes(content[:place] + tag + content[place:])
+    return path

@@ -1,36 +1,80 @@
-"""A decoded corpus on disk: what `decode` writes and every later stage reads.
+"""A decoded corpus on disk: what `decode` and `spectrograms` write and every later stage reads.
 
 `<folder>/clips.parquet` has one row a clip, in the order in which the shards hold them;
-`<folder>/shards/frames_*.npy` hold the middle frames, `<folder>/shards/spectrograms_*.npy` the
-log-spectrograms with **time first**, all clips of a shard one behind the other. Time first makes a
-window of any clip one contiguous run of bytes, whatever the clips' lengths; the price is one
-transpose on the device.
+`<folder>/shards/frames_*.npy` hold the middle frames. Spectrograms of one form lie in a folder of
+their own: `form.json`, `sounds.parquet` with the same rows, and `shards/spectrograms_*.npy` with
+**time first**, all clips of a shard one behind the other. Time first makes a window of any clip one
+contiguous run of bytes, whatever the clips' lengths; the price is one transpose on the device.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pyarrow.compute as pc
 
 from pipeline.base.arrays import ShardedArray
-from pipeline.base.files import read_parquet
+from pipeline.base.files import read_json, read_parquet
+from pipeline.base.params import bound
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 
 
-class DecodedCorpus:
-    """Memory-mapped access to the frames and log-spectrograms of a decoded corpus."""
+def read_form(folder: Path) -> SoundForm:
+    """The form of the spectrograms in `folder`; `InputError` names a file that holds none."""
+    path = folder / "form.json"
+    return bound(SoundForm, read_json(path), str(path))
 
-    def __init__(self, folder: Path) -> None:
-        """Open `folder`. Raises `InputError` where a part of it is missing or inconsistent."""
-        self.folder = folder
+
+class DecodedCorpus:
+    """Memory-mapped access to the frames and, in one form, the spectrograms of a decoded corpus."""
+
+    def __init__(self, folder: Path, spectrograms: Path | None = None) -> None:
+        """Open `folder`, and the `spectrograms` made of it where sounds are wanted.
+
+        Raises `InputError` where a part is missing, inconsistent or of another corpus."""
+        self.folder, self._sounds_folder = folder, spectrograms
         self.clips = read_parquet(folder / "clips.parquet")
         self.clip_ids: list[str] = self.clips["clip_id"].to_pylist()
         self._rows = {clip_id: row for row, clip_id in enumerate(self.clip_ids)}
         self._frame_rows = self.clips["frame_row"].to_numpy()
-        self._sound_starts = self.clips["sound_start"].to_numpy()
-        self._sound_frames = self.clips["sound_frames"].to_numpy()
         self._frames = ShardedArray(sorted((folder / "shards").glob("frames_*.npy")))
-        self._spectrograms = ShardedArray(sorted((folder / "shards").glob("spectrograms_*.npy")))
+        if spectrograms is None:
+            silent = pc.is_null(self.clips["sound_seconds"]).to_numpy()
+            self._sound_starts = np.where(silent, -1, 0)
+            return
+        sounds = read_parquet(spectrograms / "sounds.parquet")
+        if sounds["clip_id"].to_pylist() != self.clip_ids:
+            raise InputError(
+                f"{spectrograms}: holds the sounds of {len(sounds)} clips, expected those of the "
+                f"{len(self)} clips in {folder}, in their order"
+            )
+        self._form = read_form(spectrograms)
+        self._sound_starts = sounds["start"].to_numpy()
+        self._sound_steps = sounds["steps"].to_numpy()
+        self._steps = ShardedArray(sorted((spectrograms / "shards").glob("spectrograms_*.npy")))
+        bins = self._steps.shards[0].shape[1:] if self._steps.shards else ()
+        if bins != (self._form.bins,):
+            raise InputError(
+                f"{spectrograms}: its shards hold {bins or 'no'} bins a time step, expected "
+                f"{self._form.bins} as its form has"
+            )
+
+    @property
+    def sounds_folder(self) -> Path:
+        """The folder of the spectrograms; `InputError` where none are open."""
+        if self._sounds_folder is None:
+            raise InputError(
+                f"{self.folder}: a sound is asked for, but the corpus is open without "
+                "spectrograms; expected a folder of them (`avloc spectrograms` makes one)"
+            )
+        return self._sounds_folder
+
+    @property
+    def form(self) -> SoundForm:
+        """How sounds became the spectrograms; `InputError` where none are open."""
+        _ = self.sounds_folder
+        return self._form
 
     def __len__(self) -> int:
         return len(self.clip_ids)
@@ -63,18 +107,19 @@ class DecodedCorpus:
         return self._frames.read(start, start + 1)[0]
 
     def sound_length(self, row: int) -> int:
-        """The number of time steps of the clip's log-spectrogram."""
-        return int(self._sound_frames[row])
+        """The number of time steps of the clip's spectrogram, 0 for a clip without sound."""
+        _ = self.sounds_folder  # says what is missing
+        return int(self._sound_steps[row])
 
     def spectrogram(self, row: int, start: int = 0, length: int | None = None) -> np.ndarray:
-        """`length` time steps of log(S + 1e-7) from `start` on (all by default), as a read-only
-        view of shape (length, bands), float16. Raises IndexError outside the clip."""
-        total = int(self._sound_frames[row])
+        """`length` time steps of the form's spectrogram from `start` on (all by default), as a
+        read-only view of shape (length, bins), float16. Raises IndexError outside the clip."""
+        total = self.sound_length(row)
         length = total - start if length is None else length
         if start < 0 or length < 1 or start + length > total:
             raise IndexError(f"time steps {start} to {start + length} of a clip of {total}")
         first = int(self._sound_starts[row]) + start
-        return self._spectrograms.read(first, first + length)
+        return self._steps.read(first, first + length)
 
     def middle_window(self, row: int, length: int) -> np.ndarray:
         """The middle `length` time steps: the test window of the protocols."""

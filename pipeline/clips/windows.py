@@ -1,8 +1,32 @@
-"""Windows of a sound: the middle, at a place, around moments."""
+"""Windows of sounds: of stored spectrograms, and of waveforms that no corpus holds.
+
+A window is so many time steps of a form, time first. A sound that is shorter is repeated until it
+is long enough (4.1), and the middle window is the one that the protocols use.
+"""
 
 import numpy as np
+import torch
+from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import SoundForm, repeat_to
+
+__all__ = [
+    "middle_spectrogram",
+    "middle_start",
+    "moment_starts",
+    "moving_windows",
+    "repeat_to",
+    "sound_window",
+    "windows_at",
+]
+
+_DELAY = 0.1  # s; by this much a clip's sound may end earlier only because of its codec
+
+
+def middle_start(length: int, window: int) -> int:
+    """Where the middle `window` entries of `length` begin; 0 where there are fewer."""
+    return max(0, (length - window) // 2)
 
 
 def sound_window(
@@ -12,7 +36,67 @@ def sound_window(
     middle ones. A clip shorter than that is repeated until it is long enough (4.1)."""
     length = corpus.sound_length(row)
     if length < steps:
-        return np.resize(corpus.spectrogram(row), (steps, corpus.spectrogram(row).shape[1]))
-    if start is None:
-        return corpus.middle_window(row, steps)
-    return corpus.spectrogram(row, start, steps)
+        whole = corpus.spectrogram(row)
+        return np.resize(whole, (steps, whole.shape[1]))
+    return corpus.spectrogram(row, middle_start(length, steps) if start is None else start, steps)
+
+
+def middle_spectrogram(samples: Tensor, form: SoundForm, steps: int) -> Tensor:
+    """The spectrogram of the middle of a waveform (n,) at the form's rate, repeated where it is too
+    short: (steps, bins). Raises ValueError for one without samples."""
+    wanted = form.samples(steps)
+    samples = repeat_to(samples, wanted)
+    start = middle_start(len(samples), wanted)
+    return form.spectrogram(samples[start : start + wanted]).T
+
+
+def moment_starts(
+    first: int, moments: int, length: int, form: SoundForm, steps: int, interval: float
+) -> Tensor:
+    """Where the windows around `moments` moments, one every `interval` s, from number `first` on
+    begin in a spectrogram of `length` time steps: (moments,) int64.
+
+    Moment i is that of (i + 0.5) x `interval`. Nearer to an end than half a window, the first or
+    the last window is the one."""
+    centres = (torch.arange(first, first + moments) + 0.5) * interval * form.sample_rate
+    return (centres / form.hop - steps / 2).round().long().clamp(0, length - steps)
+
+
+def windows_at(whole: Tensor, starts: Tensor, steps: int) -> Tensor:
+    """The windows of a spectrogram (n, bins) that begin at `starts`: (len(starts), steps, bins)."""
+    return whole.unfold(0, steps, 1)[starts].transpose(1, 2)
+
+
+def moving_windows(
+    samples: np.ndarray,
+    seconds: float,
+    moments: int,
+    form: SoundForm,
+    steps: int,
+    *,
+    first: int = 0,
+    interval: float = 0.1,
+) -> Tensor:
+    """The spectrograms around `moments` moments of a sound, one every `interval` s, from number
+    `first` on: (moments, steps, bins) float32.
+
+    `samples` (n,) float32 at the form's rate; silence follows where they end before `seconds`. Only
+    the stretch that these moments need is transformed, or the whole sound where the form mirrors or
+    stretches it.
+    """
+    total = round(seconds * form.sample_rate)
+    if total - len(samples) <= _DELAY * form.sample_rate:
+        total = len(samples)
+    sound, wanted = samples, form.samples(steps)
+    if total < wanted:
+        padded = np.pad(samples, (0, total - len(samples)))
+        sound, total = repeat_to(torch.from_numpy(padded), wanted).numpy(), wanted
+    starts = moment_starts(first, moments, form.length(total), form, steps, interval)
+    if form.centred or form.stretched:
+        padded = np.pad(sound, (0, max(0, total - len(sound))))
+        return windows_at(form.spectrogram(torch.from_numpy(padded)).T, starts, steps)
+    begin = int(starts[0])
+    needed = form.samples(int(starts[-1]) - begin + steps)
+    stretch = sound[begin * form.hop : begin * form.hop + needed]
+    stretch = np.pad(stretch, (0, needed - len(stretch)))
+    return windows_at(form.spectrogram(torch.from_numpy(stretch)).T, starts - begin, steps)

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from pipeline.decode.naming import printable, relative
 from pipeline.media.errors import MediaError
 from pipeline.media.file import MediaFile
 from pipeline.media.picture import Picture
@@ -22,14 +23,14 @@ from pipeline.media.sound import Sound
 
 WINDOW_SECONDS = 3.0  # the middle part that the protocols use; its loudness is told
 SILENT_BELOW = -60.0  # dB of full scale, over the whole sound
+SAMPLE_RATE = 16000  # Hz, at which a sound is looked at
+_SHORTEST = 512  # samples of a sound that is worth anything: one window of the paper's spectrogram
 _QUIETEST = -120.0  # dB told for digital silence
 
 CLIPS = pa.schema(
     [
         ("clip_id", pa.string()),
         ("frame_row", pa.int64()),
-        ("sound_start", pa.int64()),
-        ("sound_frames", pa.int32()),
         ("picture_path", pa.string()),
         ("sound_path", pa.string()),
         ("duration", pa.float64()),
@@ -66,15 +67,11 @@ class ClipFiles(Protocol):
 
 @dataclass(frozen=True)
 class Settings:
-    """What makes the numbers: pixels, seconds, Hz, and samples for `window` and `hop`."""
+    """What makes the numbers: pixels of a frame's side; seconds of a long sound that are looked at
+    (its centre) and that decoding a clip's picture or its sound may take."""
 
     side: int
-    seconds: float
     max_seconds: float
-    sample_rate: int
-    window: int
-    hop: int
-    bands: int
     seconds_limit: float
 
 
@@ -121,34 +118,24 @@ def decode_clip(
     except MediaError as error:
         path = paths[step] or paths["sound_path"] or paths["picture_path"] or ""
         row = {"clip_id": files.clip_id, "path": path, "cause": str(error.cause)}
-        raise ClipError({**row, "detail": _printable(error.detail)}) from error
-    health = _health(picture, sound, settings)
+        raise ClipError({**row, "detail": printable(error.detail)}) from error
+    health = _health(picture, sound)
     return Clip(
         {"clip_id": files.clip_id, **paths, **health, "mask": _digest(files.mask)}, picture, sound
     )
-
-
-def relative(path: Path, root: Path) -> str:
-    """The path of a clip's file below its corpus' folder, as text that a table can hold."""
-    return _printable(path.relative_to(root).as_posix())
-
-
-def _printable(text: str) -> str:
-    """Text that UTF-8 can hold; file names and FFmpeg's messages are bytes of anyone's making."""
-    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _sound(path: Path | None, files: Mapping[Path, MediaFile], settings: Settings) -> Sound | None:
     if path is None:
         return None
     sound = files[path].sound(
-        sample_rate=settings.sample_rate,
+        sample_rate=SAMPLE_RATE,
         max_seconds=settings.max_seconds,
         seconds_limit=settings.seconds_limit,
     )
-    if len(sound.samples) < settings.window:
+    if len(sound.samples) < _SHORTEST:
         raise MediaError(
-            "too short", f"{len(sound.samples)} samples of sound, expected {settings.window}"
+            "too short", f"{len(sound.samples)} samples of sound, expected {_SHORTEST}"
         )
     return sound
 
@@ -162,13 +149,13 @@ def _picture(
 
 
 def _health(
-    picture: Picture | None, sound: Sound | None, settings: Settings
+    picture: Picture | None, sound: Sound | None
 ) -> dict[str, float | int | bool | str | None]:
     """The columns that tell what a clip is worth; None where it lacks what they tell about."""
     content = blake2b(digest_size=16)
     row: dict[str, float | int | bool | str | None] = {}
     if sound is not None:
-        middle = round(WINDOW_SECONDS * settings.sample_rate)
+        middle = round(WINDOW_SECONDS * SAMPLE_RATE)
         begin = max(0, (len(sound.samples) - middle) // 2)
         loudness = _decibels(sound.samples)
         row = {

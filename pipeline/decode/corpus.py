@@ -1,4 +1,4 @@
-"""Any corpus to npy shards of middle frames and log-spectrograms, a clip table and the rejects.
+"""Any corpus to npy shards of middle frames, a clip table and the rejects.
 
 As in img2dataset, the work is cut into shards that know nothing of each other. A shard is named by
 a fingerprint of everything that makes its bytes: the settings, the code, and the id, path, size and
@@ -10,31 +10,26 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from hashlib import blake2b
 from pathlib import Path
 
 import av
 import numpy as np
+import PIL
 import pyarrow as pa
 import pyarrow.compute as pc
-import torch
 
 from pipeline.base.code import fingerprint, hash_of_code
 from pipeline.base.files import map_npy, read_parquet, write_json, write_parquet
 from pipeline.base.pieces import Shards, remove_pieces
 from pipeline.corpora.source import Source
-from pipeline.decode.clip import CLIPS, Settings, relative
+from pipeline.decode.clip import CLIPS, Settings
+from pipeline.decode.naming import file_state, shard_of
 from pipeline.decode.shard import ShardTask, decode_shard
 from pipeline.errors import InputError
 from pipeline.execution.pool import Worker
 from pipeline.execution.progress import console, track
 from pipeline.execution.run import Engine, run
 from pipeline.media.errors import CAUSES
-
-
-def shard_of(clip_id: str, shards: int) -> int:
-    """The shard of a clip: a hash of its id alone, so that other clips never move it."""
-    return int.from_bytes(blake2b(clip_id.encode(), digest_size=8).digest(), "big") % shards
 
 
 def decode_corpus(
@@ -44,12 +39,7 @@ def decode_corpus(
     *,
     work: Path,
     side: int,
-    seconds: float,
     max_seconds: float,
-    sample_rate: int,
-    window: int,
-    hop: int,
-    bands: int,
     shards: int,
     seconds_limit: float,
     max_reject_share: float,
@@ -58,17 +48,16 @@ def decode_corpus(
 ) -> dict[str, int | float]:
     """Decode `sources` (below `root`) into `folder`; gives the content of its summary.json.
 
-    Frames are (`side`, `side`, 3) uint8; spectrograms float16, time first, natural logarithm, of
-    `bands` mel bands (0: all `window` // 2 + 1 linear ones). Sounds shorter than `seconds` are
-    repeated up to it, of sounds longer than `max_seconds` the centre is kept. `work` keeps
-    finished shards until all are; it is empty in the end. No output depends on `engine`. `worker`
-    is for a caller who wants something around `decode_shard`.
+    Frames are (`side`, `side`, 3) uint8. Sounds are decoded for the table's columns about them, of
+    those longer than `max_seconds` the centre; `pipeline.decode.spectrograms` makes what a network
+    hears. `work` keeps finished shards until all are; it is empty in the end. No output depends on
+    `engine`. `worker` is for a caller who wants something around `decode_shard`.
     Raises `InputError` where no clip is good, where the rejected share exceeds `max_reject_share`
     (the rejects are written first), and where the disk fails or is full.
     """
     if not sources:
         raise InputError(f"{root}: holds no clip to decode")
-    settings = Settings(side, seconds, max_seconds, sample_rate, window, hop, bands, seconds_limit)
+    settings = Settings(side, max_seconds, seconds_limit)
     members: list[list[Source]] = [[] for _ in range(shards)]
     for source in sorted(sources, key=lambda source: source.clip_id):
         members[shard_of(source.clip_id, shards)].append(source)
@@ -98,7 +87,7 @@ def _name(root: Path, number: int, sources: Sequence[Source], settings: Settings
     everything = {
         "settings": asdict(settings),
         "code": hash_of_code("pipeline.decode.shard"),
-        "versions": [av.__version__, torch.__version__, np.__version__],
+        "versions": [av.__version__, np.__version__, PIL.__version__],
         "number": number,  # two empty shards are two
         "clips": [
             [s.clip_id, *(file_state(path, root) for path in (s.picture, s.sound, s.mask))]
@@ -106,17 +95,6 @@ def _name(root: Path, number: int, sources: Sequence[Source], settings: Settings
         ],
     }
     return fingerprint([json.dumps(everything)])
-
-
-def file_state(path: Path | None, root: Path) -> list[str | int] | None:
-    """What tells whether a file is still the same, without reading it."""
-    if path is None:
-        return None
-    try:
-        found = path.stat()
-    except OSError:  # reading it will reject it, with the cause
-        return [relative(path, root)]
-    return [relative(path, root), found.st_size, found.st_mtime_ns]
 
 
 # --- the corpus ----------------------------------------------------------------------------------
@@ -128,16 +106,13 @@ def _publish(store: Shards, root: Path, max_reject_share: float) -> dict[str, in
     folder = store.output
     (folder / "clips.parquet").unlink(missing_ok=True)  # whole only once this is back
     tables, rejects = [], []
-    frame_row = sound_start = 0
+    first = 0
     for number in range(len(store.names)):
         place = store.place(number)
-        table = read_parquet(place / "clips.parquet")
-        for name, offset in (("frame_row", frame_row), ("sound_start", sound_start)):
-            column = table[name]
-            moved = pc.if_else(pc.less(column, 0), column, pc.add(column, offset))
-            table = table.set_column(CLIPS.get_field_index(name), CLIPS.field(name), moved)
-        frame_row += len(map_npy(place / "frames.npy"))
-        sound_start += len(map_npy(place / "spectrograms.npy"))
+        table, rows = read_parquet(place / "clips.parquet"), CLIPS.get_field_index("frame_row")
+        moved = pc.if_else(pc.less(table[rows], 0), table[rows], pc.add(table[rows], first))
+        table = table.set_column(rows, CLIPS.field(rows), moved)
+        first += len(map_npy(place / "frames.npy"))
         tables.append(table)
         rejects.append(read_parquet(place / "rejects.parquet"))
     clips = pa.concat_tables(tables).combine_chunks()

@@ -68,15 +68,17 @@ def embed_corpus(
         else (batch, sound_steps, asdict(corpus.form))
     )
     said = repr((parts, torch.device(device).type, threads))
-    clips = (corpus.folder / "clips.parquet").read_bytes()  # holds a hash of every clip's content
+    # They hold a hash of every clip's content, and where its sound is in what is read.
+    tables = [(corpus.folder / "clips.parquet").read_bytes()]
+    tables += [] if pictures else [(corpus.sounds_folder / "sounds.parquet").read_bytes()]
     code = hash_of_code("pipeline.encoders.embedding")
-    blocks = Blocks(work, fingerprint([clips, torch.__version__, said, *_weights(encoder), code]))
+    blocks = Blocks(work, fingerprint([*tables, torch.__version__, said, *_weights(encoder), code]))
     starts = range(0, len(corpus), _BLOCK)
     tasks = [
         _BlockTask(
             range(start, min(start + _BLOCK, len(corpus))),
             corpus.folder,
-            None if pictures else corpus.spectrograms,
+            None if pictures else corpus.sounds_folder,
             threads,
         )
         for start in starts

@@ -1,29 +1,19 @@
-"""A container, its streams and what their packets say, before anything is decoded.
-
-The time stamps of all packets are read before anything is decoded, once for sound and picture. That
-costs some milliseconds for a 10 s clip and says what headers do not: how long the streams really
-are, whether the file is whole, which frame is the middle one, and which frames nothing depends on;
-leaving those undecoded saves more (about a fifth of the time of a 720p clip) than the reading
-costs.
-"""
+"""A container: opening it, choosing the streams that count, reading its packets."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple
 
 import av
-import av.error
 import av.logging
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
-from pipeline.media.errors import MediaError
+from pipeline.media.errors import MediaError, decoding
 
 # FFmpeg's own log calls back into Python from any thread, which can deadlock a worker.
 av.logging.set_level(None)
@@ -34,78 +24,56 @@ _FORMATS = (
     "mov,matroska,webm,avi,flv,mpegts,mpeg,mpegvideo,asf,ogg,rm,mxf,gxf,nut,dv,ivf,gif,h264,hevc,"
     "m4v,mjpeg,jpeg_pipe,png_pipe,webp_pipe,bmp_pipe,wav,w64,aiff,au,caf,flac,mp3,aac,ac3,eac3,amr"
 )
+# Containers without a table of streams: one that begins late is seen only by reading further.
+_WITHOUT_TABLE = ("mpegts", "mpeg", "flv")
+_FAR = {"probesize": str(64 * 2**20), "analyzeduration": str(3600 * 10**6)}  # bytes, us
 MAX_PIXELS = 8192 * 8192
 SHORTFALL = 0.05  # the share of a stream that may be missing before the clip counts as broken
 SLACK = 0.1  # s, that may be missing besides: a frame or two, a codec's delay
 _UNKNOWN_LENGTH = 2**31 - 2**16  # bytes; programs that write WAV into a pipe say so or more
+_FEW = 4  # frames of a video stream that may be a still beside a film: a photograph's top shots
+_FILM = 8  # times as many frames has the film
 
 
 class Deadline:
+    """The end of the time that a clip may take; `check` raises "time limit" behind it."""
+
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.end = time.monotonic() + seconds
 
     def check(self) -> None:
+        """Raise `MediaError` where the time is over."""
         if time.monotonic() > self.end:
             raise MediaError("time limit", f"decoding takes longer than {self.seconds:g} s")
 
 
-class Packet(NamedTuple):
-    time: int | None  # when its frame is displayed, in the stream's time base
-    duration: int
-    key: bool
-
-
-@dataclass(frozen=True)
-class Packets:
-    """The packets of all streams, by stream, in decoding order, without those an edit list hides;
-    and the latest end of any, in s."""
-
-    of: dict[int, list[Packet]]
-    end: float
-
-
-@dataclass(frozen=True)
-class Track:
-    """What the packets of one stream say, without decoding them."""
-
-    format: str
-    time_base: Fraction
-    packets: list[Packet]  # in decoding order, without those an edit list hides
-    start: float | None  # s, of the first frame or sample; None without time stamps
-    length: int  # in the stream's time base, from the start of the first to the end of the last
-    seconds: float  # the same in seconds
-    packet_seconds: float  # what the packets hold, less than `seconds` where there are gaps
-
-
 @contextmanager
-def opened(path: Path) -> Iterator[InputContainer]:
+def opened(path: Path, *, far: bool = False) -> Iterator[InputContainer]:
     """Open a container; FFmpeg's errors become "unreadable" at its start, else "breaks midway"."""
-    with open_container(path) as container, midway():
+    with open_container(path, far=far) as container, decoding("breaks midway"):
         yield container
 
 
-def open_container(path: Path) -> InputContainer:
+def open_container(path: Path, *, far: bool = False) -> InputContainer:
+    """Open a container, to be closed by the caller; `far`: look far into it for further streams.
+    Raises `MediaError`: "unreadable", or "breaks midway" for a WAV or AVI file that is cut off."""
     if not path.is_file():
         raise MediaError("unreadable", "there is no such file")
     _check_riff(path)
-    try:
+    with decoding("unreadable"):
         # "file:" keeps a colon in a name from being read as a protocol.
         return av.open(
             f"file:{path}",
             metadata_errors="replace",
+            options=_FAR if far else {},
             container_options={"format_whitelist": _FORMATS, "protocol_whitelist": "file"},
         )
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError("unreadable", reason(error)) from error
 
 
-@contextmanager
-def midway() -> Iterator[None]:
-    try:
-        yield
-    except (av.error.FFmpegError, ValueError) as error:
-        raise MediaError("breaks midway", reason(error)) from error
+def may_hide_streams(container: InputContainer) -> bool:
+    """Whether streams may begin later than opening a container looks."""
+    return container.format.name in _WITHOUT_TABLE
 
 
 def _check_riff(path: Path) -> None:
@@ -122,13 +90,27 @@ def _check_riff(path: Path) -> None:
         raise MediaError("breaks midway", f"the file ends after {found} of {said} bytes")
 
 
-def reason(error: Exception) -> str:
-    """What went wrong, without the file's path, which differs between machines."""
-    return str(getattr(error, "strerror", None) or error)
+def packets_of(
+    container: InputContainer, stream: VideoStream | AudioStream | None = None
+) -> Iterator[Packet]:
+    """The packets of a stream, or of all, from where `container` stands, and the empty ones at the
+    end that flush a decoder."""
+    try:
+        yield from container.demux() if stream is None else container.demux(stream)
+    except IndexError:
+        # Where a further stream appears midway (captions in FLV, a second sound in TV recordings),
+        # PyAV fails on its flush packet: behind the last packet, those of known streams included.
+        return
 
 
-def best_picture(container: InputContainer) -> VideoStream:
-    """The video stream that `read_picture` takes its frame from; raises `MediaError`."""
+def best_picture(container: InputContainer, shown: Mapping[int, int] | None = None) -> VideoStream:
+    """The video stream that a player shows and `read_picture` takes its frame from.
+
+    A film comes before a still (a photograph's shots beside its motion), then the one flagged
+    default, then the one with most pixels, then the first; cover art is none. `shown`: how many
+    frames each stream has, by its index; what the container says where it is not given.
+    Raises `MediaError`: "no picture", "unreadable" (unknown codec) or "too large".
+    """
     streams = [
         stream
         for stream in container.streams.video
@@ -139,103 +121,44 @@ def best_picture(container: InputContainer) -> VideoStream:
     known = [stream for stream in streams if stream.codec_context is not None]
     if not known:
         raise MediaError("unreadable", "the codec of the video stream is not supported")
-    best = max(known, key=lambda stream: stream.width * stream.height)
+    counts = {s.index: s.frames if shown is None else shown.get(s.index, 0) for s in known}
+    most = max(counts.values())
+
+    def rank(stream: VideoStream) -> tuple[bool, bool, int]:
+        count = counts[stream.index]
+        film = count == most or count > _FEW or count * _FILM > most
+        default = bool(stream.disposition & Disposition.default)
+        return film, default, stream.width * stream.height
+
+    best = max(known, key=rank)
     if best.width * best.height > MAX_PIXELS:
         raise MediaError("too large", f"the picture has {best.width} x {best.height} pixels")
     return best
 
 
-def best_sound(container: InputContainer) -> AudioStream:
-    """The sound stream that `read_sound` decodes; raises `MediaError`."""
+def best_sound(container: InputContainer, heard: Mapping[int, int] | None = None) -> AudioStream:
+    """The sound stream that a player plays and `read_sound` decodes.
+
+    The one flagged default comes first, then the highest sampling rate, then most channels, then
+    the first. `heard`: how many packets each stream has, by its index; empty streams come last.
+    Raises `MediaError`: "no sound" or "unreadable" (unknown codec).
+    """
     streams = container.streams.audio
     if not streams:
         raise MediaError("no sound", "the file has no sound stream")
     known = [stream for stream in streams if stream.codec_context is not None]
     if not known:
         raise MediaError("unreadable", "the codec of the sound stream is not supported")
-    return max(known, key=lambda stream: (stream.sample_rate, stream.channels))
+
+    def rank(stream: AudioStream) -> tuple[bool, bool, int, int]:
+        filled = heard is None or heard.get(stream.index, 0) > 0
+        default = bool(stream.disposition & Disposition.default)
+        return filled, default, stream.sample_rate, stream.channels
+
+    return max(known, key=rank)
 
 
 def use_one_thread(stream: VideoStream | AudioStream) -> None:
     """Decode on the calling thread: clips are spread over processes, not frames over threads."""
     stream.codec_context.thread_type = "NONE"
     stream.codec_context.thread_count = 1
-
-
-def list_packets(container: InputContainer, deadline: Deadline) -> Packets:
-    """Read the time stamps of all streams."""
-    of: dict[int, list[Packet]] = {stream.index: [] for stream in container.streams}
-    ends: dict[int, int] = dict.fromkeys(of, 0)  # in whole numbers: a fraction a packet is slow
-    for packet in container.demux():
-        deadline.check()
-        if not packet.size:
-            continue
-        index, pts, duration = packet.stream_index, packet.pts, packet.duration or 0
-        if pts is not None and pts + duration > ends[index]:
-            ends[index] = pts + duration
-        if not packet.is_discard:
-            of[index].append(Packet(pts, duration, packet.is_keyframe))
-    bases = {stream.index: stream.time_base or 0 for stream in container.streams}
-    return Packets(of, max((float(end * bases[index]) for index, end in ends.items()), default=0))
-
-
-def track_of(container: InputContainer, stream: VideoStream | AudioStream, found: Packets) -> Track:
-    """What the packets say about `stream`; "breaks midway" where the file ends too early."""
-    packets = found.of[stream.index]
-    time_base = stream.time_base or Fraction(1)
-    held = sum(packet.duration for packet in packets)
-    times = [packet.time for packet in packets if packet.time is not None]
-    start: float | None = None
-    length = held
-    if packets and len(times) == len(packets):
-        start = float(min(times) * time_base)
-        last = max((packet.time or 0) + packet.duration for packet in packets)
-        if packets[-1].duration == 0 and len(times) > 1:  # FLV does not say how long a frame is
-            last += (max(times) - min(times)) // (len(times) - 1)
-        length = last - min(times)
-    seconds = float(length * time_base)
-    track = Track(
-        container.format.name,
-        time_base,
-        packets,
-        start,
-        length,
-        seconds,
-        float(held * time_base) if held else seconds,
-    )
-    declared = _declared_seconds(container, stream, time_base, found.end)
-    complete = stream.frames > 0 and len(packets) >= (1 - SHORTFALL) * stream.frames
-    expected = 0.0 if declared is None or complete else (1 - SHORTFALL) * declared - SLACK
-    if seconds < expected:
-        kind = "sound" if isinstance(stream, AudioStream) else "picture"
-        raise MediaError(
-            "breaks midway", f"the file ends after {seconds:.2f} of {declared:.2f} s of {kind}"
-        )
-    return track
-
-
-def _declared_seconds(
-    container: InputContainer,
-    stream: VideoStream | AudioStream,
-    time_base: Fraction,
-    whole_end: float,
-) -> float | None:
-    """How long the file says that the stream is; None where it does not say so credibly."""
-    if stream.duration and stream.duration > 0:
-        return float(stream.duration * time_base)
-    parts = stream.metadata.get("DURATION", "").split(":")  # Matroska
-    try:
-        if len(parts) == 3:
-            stated = int(parts[0]) * 3600 + int(parts[1]) * 60 + float(parts[2])
-            # The tag tells where the stream ends on the file's clock.
-            return stated - max(0.0, float((stream.start_time or 0) * time_base))
-    except ValueError:
-        return None
-    # The container's length is that of its longest stream; a stream may rightly be shorter,
-    # unless every stream is.
-    if container.duration and container.duration > 0:
-        whole = container.duration / av.time_base
-        begin = (container.start_time or 0) / av.time_base
-        if whole_end - begin < (1 - SHORTFALL) * whole:
-            return whole
-    return None

@@ -3,30 +3,29 @@
 What cannot be had is a `MediaError` with a cause, never another frame or another sound in silence.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-import av
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from pipeline.media.container import (
     Deadline,
-    Packets,
-    Track,
     best_picture,
     best_sound,
-    list_packets,
-    midway,
+    may_hide_streams,
     open_container,
-    track_of,
 )
-from pipeline.media.errors import MediaError
-from pipeline.media.picture import PICTURE_FILES, Picture, picture_of_file, picture_of_track
-from pipeline.media.sound import Sound, sound_of_track
+from pipeline.media.errors import MediaError, decoding
+from pipeline.media.mixing import Channels
+from pipeline.media.packets import Middle, Packets, Track, list_packets, track_of
+from pipeline.media.picture import Moment, Picture, picture_of_track
+from pipeline.media.picture_file import PICTURE_FILES, open_picture
+from pipeline.media.resizing import Aspect, resized
+from pipeline.media.sound import MAX_HOLES, Keep, Sound, Wish, sound_of_track
 
 S = TypeVar("S", VideoStream, AudioStream)
 
@@ -42,6 +41,7 @@ class MediaFile:
         self.path = path
         self._container: InputContainer | None = None
         self._packets: Packets | None = None
+        self._far = False
 
     def __enter__(self) -> "MediaFile":
         return self
@@ -60,13 +60,26 @@ class MediaFile:
             self._container.close()
         self._container = self._packets = None
 
-    def picture(self, *, side: int, seconds_limit: float = 60.0) -> Picture:
+    def picture(
+        self,
+        *,
+        side: int,
+        seconds_limit: float = 60.0,
+        aspect: Aspect = "squashed",
+        middle: Middle = "own",
+        second: float | None = None,
+    ) -> Picture:
         """As `read_picture`."""
         if self.path.suffix.lower() in PICTURE_FILES:
-            return picture_of_file(self.path, side)
+            image = open_picture(self.path)
+            frame = resized(image, side, aspect)
+            return Picture(frame, image.width, image.height, None, None, None)
         deadline = Deadline(seconds_limit)
-        _, _, track = self._track(best_picture, deadline)
-        return picture_of_track(self.path, track, side, deadline)
+        with decoding("breaks midway"):
+            _, track = self._track(best_picture, deadline)
+            return picture_of_track(
+                self.path, track, side, aspect, Moment(middle, second), deadline
+            )
 
     def sound(
         self,
@@ -74,44 +87,70 @@ class MediaFile:
         sample_rate: int = 16000,
         max_seconds: float | None = None,
         seconds_limit: float = 60.0,
+        keep: Keep = "middle",
+        middle: Middle = "own",
+        channels: Channels = "mean",
+        max_holes: float = MAX_HOLES,
     ) -> Sound:
         """As `read_sound`."""
         deadline = Deadline(seconds_limit)
-        container, stream, track = self._track(best_sound, deadline)
-        clip_start = (container.start_time or 0) / av.time_base
-        form = stream.sample_rate, stream.channels
-        return sound_of_track(
-            self.path, track, clip_start, form, sample_rate, max_seconds, deadline
-        )
+        wish = Wish(sample_rate, max_seconds, keep, middle, channels, max_holes)
+        with decoding("breaks midway"):
+            stream, track = self._track(best_sound, deadline)
+            form = stream.sample_rate, stream.channels
+            return sound_of_track(self.path, track, wish, form, deadline)
 
     def _track(
-        self, best: Callable[[InputContainer], S], deadline: Deadline
-    ) -> tuple[InputContainer, S, Track]:
-        """The open container, the stream that `best` chooses and what its packets say."""
-        if self._container is None:
-            self._container = open_container(self.path)
+        self,
+        best: Callable[[InputContainer, Mapping[int, int] | None], S],
+        deadline: Deadline,
+    ) -> tuple[S, Track]:
+        """The stream that `best` chooses and what its packets say."""
+        container = self._container or open_container(self.path, far=self._far)
+        self._container = container
         try:
-            with midway():
-                stream = best(self._container)
-                if self._packets is None:
-                    self._packets = list_packets(self._container, deadline)
-                return self._container, stream, track_of(self._container, stream, self._packets)
-        except MediaError:
-            if self._packets is None:  # the container may stand in the middle of the file
+            best(container, None)  # before all packets are read, since many files have no sound
+            if self._packets is None:
+                self._packets = list_packets(container, deadline, far=self._far)
+            stream = best(container, self._packets.shown())
+            return stream, track_of(container, stream, self._packets)
+        except MediaError as error:
+            absent = error.cause in ("no sound", "no picture") and may_hide_streams(container)
+            if self._packets is None or absent:  # it may stand in the middle of the file
                 self.close()
-            raise
+            if not absent or self._far:
+                raise
+        self._far = True  # the stream may begin behind what opening looks at
+        return self._track(best, deadline)
 
 
-def read_picture(path: Path, *, side: int, seconds_limit: float = 60.0) -> Picture:
-    """The frame that is displayed at half of the picture's duration (frame 150 of 300).
+def read_picture(
+    path: Path,
+    *,
+    side: int,
+    seconds_limit: float = 60.0,
+    aspect: Aspect = "squashed",
+    middle: Middle = "own",
+    second: float | None = None,
+) -> Picture:
+    """The frame that is shown at half of the picture's duration (frame 150 of 300).
 
-    Of several video streams the one with most pixels counts, the first of equal ones; cover art is
-    none. The frame is turned upright and squashed to `side` x `side` by Pillow's antialiased
-    bicubic filter, whose integer arithmetic gives the same bytes on any machine.
+    `middle` "clip": at half of the clip, which begins with its first picture or sound and ends with
+    its last. `second`: the frame shown so many seconds after the start of the clip, where the
+    picture lasts so long, else the middle one; VGG-SS was annotated on second 5.0 (Chen et al.,
+    CVPR 2021), which shortened copies of a clip do not have in their middle.
+
+    Of several video streams the one that a player shows counts: a film before a still, then the
+    default one, then the one with most pixels, then the first; cover art is none. The frame is
+    turned and mirrored upright and resampled once, by Pillow's antialiased bicubic filter, whose
+    integer arithmetic gives the same bytes on any machine; `aspect`: "squashed" to (side, side, 3)
+    uint8; "kept": (h, w, 3) with min(h, w) = `side`; "cropped": the middle (side, side, 3) of that.
     Raises `MediaError`; "time limit" after `seconds_limit` seconds.
     """
     with MediaFile(path) as file:
-        return file.picture(side=side, seconds_limit=seconds_limit)
+        return file.picture(
+            side=side, seconds_limit=seconds_limit, aspect=aspect, middle=middle, second=second
+        )
 
 
 def read_sound(
@@ -120,16 +159,33 @@ def read_sound(
     sample_rate: int = 16000,
     max_seconds: float | None = None,
     seconds_limit: float = 60.0,
+    keep: Keep = "middle",
+    middle: Middle = "own",
+    channels: Channels = "mean",
+    max_holes: float = MAX_HOLES,
 ) -> Sound:
     """The sound of a clip, mono, resampled by libswresample, clipped to [-1, 1] (method 4.1).
 
-    Of several sound streams the one with the highest sampling rate counts, then with most
-    channels, then the first. Channels are averaged. A sound that starts later than the clip is
-    preceded by silence, so that seconds of sound and picture agree. Of a sound longer than
-    `max_seconds` only that much around its middle is decoded and returned.
-    Raises `MediaError`; "time limit" after `seconds_limit` seconds.
+    Of several sound streams the default one counts, then the one with the highest sampling rate,
+    then with most channels, then the first. `sample_rate`: Hz, any. `channels`: "mean" of all, or
+    the "first" (the left one, as the authors of many published numbers take of two); where the
+    channels cancel each other in the mean the first is taken and `Sound.cancelled` says so.
+
+    The sound is on the clock of its clip: one that starts later than the clip is preceded by
+    silence, holes in its time stamps are filled with silence up to the share `max_holes` of it
+    (`Sound.holes` tells how much), so that seconds of sound and picture agree.
+    Of a sound longer than `max_seconds` only that much is decoded and returned: with `keep`
+    "middle" around its own `middle` or its clip's, with "first" from its beginning.
+    Raises `MediaError`; "breaks midway" where too much is missing, "time limit" after
+    `seconds_limit` seconds.
     """
     with MediaFile(path) as file:
         return file.sound(
-            sample_rate=sample_rate, max_seconds=max_seconds, seconds_limit=seconds_limit
+            sample_rate=sample_rate,
+            max_seconds=max_seconds,
+            seconds_limit=seconds_limit,
+            keep=keep,
+            middle=middle,
+            channels=channels,
+            max_holes=max_holes,
         )

@@ -1,43 +1,49 @@
-"""One frame out of a media file, or a picture file's picture."""
+"""One frame out of a video: at its middle, at its clip's middle, or at a given second.
+
+Packets say where to look, decoded frames what is there. The quick way seeks to the key frame before
+the wanted one and leaves frames undecoded on which nothing depends; where what it meets is not what
+the packets said (no key frame, another time, an error), all frames are decoded from the start and
+their own times decide: `pipeline.media.thorough`.
+"""
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 
 import av
+import av.error
 import numpy as np
 from av.container import InputContainer
+from av.packet import Packet
 from av.video.stream import VideoStream
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from pipeline.media.container import (
-    MAX_PIXELS,
-    Deadline,
-    Track,
-    best_picture,
-    opened,
-    reason,
-    use_one_thread,
-)
+from pipeline.media.container import Deadline, opened, packets_of
 from pipeline.media.errors import MediaError
+from pipeline.media.orientation import Matrix, matrix_of, upright
+from pipeline.media.packets import Middle, Track
+from pipeline.media.resizing import Aspect, resized
+from pipeline.media.stillness import Stillness
+from pipeline.media.thorough import Shown, decode_all, picture_stream, straightened
 
-PICTURE_FILES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
-
-# Pillow goes by content, too, and hands a script in PostScript to an interpreter that runs it.
-_PICTURE_FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF")
 _LOOK_BEFORE = 3  # frames before the middle that are decoded even if nothing depends on them
-_STILL_LEVELS = 6  # of 255: what compression alone changes in a thumbnail of a still picture
-_STILL_SAMPLES = 8
+_STILL_SAMPLES = 8  # frames looked at before the wanted one, and key frames of the whole clip
+_STILL_PACKETS = 600  # behind the last key frame that are looked at, of a clip still so far
+# s before the key frame to which to seek, until it is met, at last to the start of all: streams
+# without an index search by the time of decoding and land behind it.
+_BACKS = (0, 2)
 
 
 @dataclass(frozen=True)
 class Picture:
-    """The middle frame of a clip and what its file says about the picture.
+    """One frame of a clip and what its file says about the picture.
 
-    `frame`: (side, side, 3) uint8 RGB, squashed. `width`, `height`: pixels of the upright picture.
-    `duration`: s, `frame_rate`: frames/s on average, `still`: whether nothing changes over the
-    frames looked at; all three None for a picture file.
+    `frame`: (side, side, 3) uint8 RGB, squashed or cropped, or (h, w, 3) with its aspect kept.
+    `width`, `height`: pixels of the upright picture. `duration`: s, `frame_rate`: frames/s on
+    average, `still`: whether nothing changes over the frames looked at, `time`: when the frame is
+    shown, s from the start of the clip; all four None for a picture file.
     """
 
     frame: np.ndarray
@@ -46,146 +52,259 @@ class Picture:
     duration: float | None
     frame_rate: float | None
     still: bool | None
+    time: float | None = None
 
 
-def picture_of_track(path: Path, track: Track, side: int, deadline: Deadline) -> Picture:
-    """The picture of the file whose video stream says `track`."""
+@dataclass(frozen=True)
+class Moment:
+    """Which frame is wanted: the one shown at `second` (s from the start of the clip) where the
+    picture lasts so long, else the one shown in the middle, its own or its clip's."""
+
+    middle: Middle = "own"
+    second: float | None = None
+
+    def tick(self, track: Track, first: int, length: int) -> Fraction:
+        """The same in the time base of `track`, for a picture of `length` from `first` on."""
+        begin, end = min(track.clip[0], first * track.time_base), track.clip[1]
+        if self.second is not None:
+            tick = (begin + Fraction(self.second)) / track.time_base
+            if tick < first + length:
+                return max(tick, Fraction(first))
+        if self.middle == "clip":
+            tick = (begin + end) / 2 / track.time_base
+            return min(max(tick, Fraction(first)), Fraction(first + length))
+        return first + Fraction(length, 2)
+
+
+def picture_of_track(
+    path: Path, track: Track, side: int, aspect: Aspect, moment: Moment, deadline: Deadline
+) -> Picture:
+    """The picture of the file whose video stream says `track`. Raises `MediaError`."""
     if not track.packets:
         raise MediaError("no picture", "the video stream holds no frame")
-    # AVI stores no display times, so where packets change order they carry false ones.
-    by_time = track.start is not None and track.format != "avi"
-    frame, still = (_middle_by_time if by_time else _middle_by_count)(path, track, deadline)
-    image = frame.to_image()
-    if frame.rotation:
-        image = image.rotate(frame.rotation, expand=True)
+    shown = None
+    if track.order == "time" and track.times is not None:
+        shown = _by_time(path, track, track.times, moment, deadline)
+    elif track.order == "rank":
+        shown = _by_rank(path, track, moment, deadline)
+    if shown is None:
+        shown = decode_all(path, track, moment.tick, deadline)
+    image = upright(shown.frame.to_image(), shown.matrix)
+    seconds = float(shown.length * track.time_base)
+    begin = min(track.clip[0], shown.first * track.time_base)
+    time = None if shown.time is None else float(shown.time * track.time_base - begin)
     return Picture(
-        _squash(image, side),
+        resized(image, side, aspect),
         image.width,
         image.height,
-        track.seconds,
-        len(track.packets) / track.seconds if track.seconds > 0 else None,
-        still,
+        seconds,
+        shown.count / seconds if seconds > 0 else None,
+        shown.still,
+        time,
     )
 
 
-class _Stillness:
-    """Whether the frames looked at all have the thumbnail of the first one."""
-
-    def __init__(self) -> None:
-        self.still = True
-        self._first: np.ndarray | None = None
-
-    def look(self, frame: av.VideoFrame) -> None:
-        if not self.still:
-            return
-        thumbnail = frame.reformat(width=32, height=32, format="gray", interpolation="AREA")
-        levels = thumbnail.to_ndarray().astype(np.int16)
-        if self._first is None:
-            self._first = levels
-        self.still = bool(np.abs(levels - self._first).max() <= _STILL_LEVELS)
-
-    def look_at_next(
-        self, container: InputContainer, stream: VideoStream, deadline: Deadline
-    ) -> None:
-        """Decode one frame from where `container` stands, and look at it."""
-        for packet in container.demux(stream):
-            deadline.check()
-            for frame in stream.decode(packet):
-                self.look(frame)
-                return
+# --- by the stamps of packets --------------------------------------------------------------------
 
 
-def _middle_by_time(path: Path, track: Track, deadline: Deadline) -> tuple[av.VideoFrame, bool]:
-    """Seek to the key frame before the middle and decode on to the frame displayed there."""
+@dataclass(frozen=True)
+class _Aim:
+    """Where the packets say that the wanted frame is."""
+
+    stamps: list[int]  # of the packets, in decoding order
+    keys: list[int]  # numbers of packets that are key frames
+    key: int  # number of the packet to decode from
+    place: int  # number of the wanted packet
+    begin: int  # the time of the first frame of all
+    earliest: int  # the time from which on all frames are decoded
+    wanted: int  # the time of the wanted frame
+
+
+def _by_time(
+    path: Path, track: Track, times: list[int], moment: Moment, deadline: Deadline
+) -> Shown | None:
+    """Seek to the key frame before the wanted frame and decode on to it; None where what is decoded
+    is not what the packets say."""
     stamps = [packet.time or 0 for packet in track.packets]
-    times = sorted(stamps)
-    rank = bisect_right(times, times[0] + Fraction(track.length, 2)) - 1
+    rank = bisect_right(times, moment.tick(track, times[0], track.length)) - 1
     wanted, earliest = times[rank], times[max(0, rank - _LOOK_BEFORE)]
     place = stamps.index(wanted)
     keys = [i for i, packet in enumerate(track.packets) if packet.key]
     key = max((i for i in keys if i <= place and stamps[i] <= wanted), default=0)
-    step = max(1, (place - key) // _STILL_SAMPLES)
-    stillness = _Stillness()
-    with opened(path) as container:
-        stream = best_picture(container)
-        _prepare(stream)
-        if key > 0:
-            stillness.look_at_next(container, stream, deadline)
-            container.seek(stamps[key], stream=stream)
-        met = key == 0
-        seen = 0
-        found: av.VideoFrame | None = None
-        for packet in container.demux(stream):
-            deadline.check()
-            if packet.size:
-                met = met or (packet.is_keyframe and packet.pts == stamps[key])
-                # Stored behind the key frame but displayed before it: leans on what was before.
-                if not met or (key > 0 and packet.pts is not None and packet.pts < stamps[key]):
-                    continue
-                near = packet.pts is None or earliest <= packet.pts <= wanted
-                stream.codec_context.skip_frame = "DEFAULT" if near else "NONREF"
-            for frame in stream.decode(packet):
-                if frame.pts is not None and earliest <= frame.pts <= wanted:
-                    found = frame
-                if seen % step == 0 or found is frame:
-                    stillness.look(frame)
-                seen += 1
-            if found is not None and (found.pts == wanted or (frame.pts or 0) > wanted):
-                break
-        if met and found is not None and not found.is_corrupt:
-            if stillness.still and keys[-1] > place:
-                container.seek(stamps[keys[-1]], stream=stream)
-                stillness.look_at_next(container, stream, deadline)
-            return found, stillness.still
-    if not met:  # the container cannot seek to where its own packets are
-        return _middle_by_count(path, track, deadline, rank)
-    raise MediaError("breaks midway", "the middle frame cannot be decoded")
+    aim = _Aim(stamps, keys, key, place, times[0], earliest, wanted)
+    stillness = Stillness()
+    with opened(path, far=track.far) as container:
+        stream = picture_stream(container, track)
+        try:
+            found = _decode_to(container, stream, aim, stillness, deadline)
+        except av.error.FFmpegError:
+            return None  # decoding all of it finds out whether the file or the seek is to blame
+        if found is None:
+            return None
+        if stillness.still:
+            _look_over(container, stream, aim, stillness, deadline)
+    frame, matrix = found
+    return Shown(frame, matrix, wanted, times[0], track.length, len(set(times)), stillness.still)
 
 
-def _middle_by_count(
-    path: Path, track: Track, deadline: Deadline, rank: int | None = None
-) -> tuple[av.VideoFrame, bool]:
-    """Decode from the start to frame number `rank`, by default half of the number of frames."""
-    rank = len(track.packets) // 2 if rank is None else rank
-    step = max(1, rank // _STILL_SAMPLES)
-    stillness = _Stillness()
-    with opened(path) as container:
-        stream = best_picture(container)
-        _prepare(stream)
-        seen = 0
-        for packet in container.demux(stream):
+def _decode_to(
+    container: InputContainer,
+    stream: VideoStream,
+    aim: _Aim,
+    stillness: Stillness,
+    deadline: Deadline,
+) -> tuple[av.VideoFrame, Matrix | None] | None:
+    """The wanted frame and the display matrix that holds for it; None where decoded frames
+    contradict the packets. Raises FFmpeg's errors."""
+    first = aim.stamps[aim.key]
+    if aim.key > 0:
+        opening = _look_at_next(container, stream, stillness, deadline)
+        if opening is None or opening.pts != aim.begin:
+            return None
+        packets = _from_key(container, stream, aim, deadline)
+    else:
+        packets = packets_of(container, stream)
+    step = max(1, (aim.place - aim.key) // _STILL_SAMPLES)
+    seen = 0
+    matrix: Matrix | None = None
+    found: av.VideoFrame | None = None
+    for packet in packets:
+        deadline.check()
+        if packet.size:
+            # Stored behind the key frame but shown before it: leans on what was before.
+            if aim.key > 0 and packet.pts is not None and packet.pts < first:
+                continue
+            near = packet.pts is None or aim.earliest <= packet.pts <= aim.wanted
+            stream.codec_context.skip_frame = "DEFAULT" if near or not seen else "NONREF"
+        for frame in stream.decode(packet):
+            # A container may call any frame a key; only the decoder knows.
+            if not seen and (frame.pts != first if aim.key else frame.pts != aim.begin):
+                return None
+            if not seen and aim.key and not frame.key_frame:
+                return None
+            matrix = matrix_of(frame) or matrix  # may be written in key frames only
+            if frame.pts is not None and aim.earliest <= frame.pts <= aim.wanted:
+                found = frame
+            if seen % step == 0 or found is frame:
+                stillness.look(frame)
+            seen += 1
+        if found is not None and (found.pts == aim.wanted or (frame.pts or 0) > aim.wanted):
+            break
+    if found is None or found.pts != aim.wanted or found.is_corrupt:
+        return None
+    return found, matrix
+
+
+def _from_key(
+    container: InputContainer, stream: VideoStream, aim: _Aim, deadline: Deadline
+) -> Iterator[Packet]:
+    """The packets from the key frame of `aim` on; none where it cannot be found."""
+    numbers = {time: number for number, time in enumerate(aim.stamps)}
+    first = aim.stamps[aim.key]
+    second = round(1 / (stream.time_base or 1))
+    for back in (*(first - seconds * second for seconds in _BACKS), min(aim.stamps) - second):
+        container.seek(back, stream=stream)
+        met = False
+        for packet in packets_of(container, stream):
+            if not met and packet.size:
+                deadline.check()
+                met = packet.pts == first and packet.is_keyframe
+                if packet.pts is not None and numbers.get(packet.pts, -1) > aim.key:
+                    break  # it is behind
+            if met:
+                yield packet
+        if met:
+            return
+
+
+def _look_at_next(
+    container: InputContainer, stream: VideoStream, stillness: Stillness, deadline: Deadline
+) -> av.VideoFrame | None:
+    """Decode one frame from where `container` stands, and look at it."""
+    for packet in packets_of(container, stream):
+        deadline.check()
+        for frame in stream.decode(packet):
+            stillness.look(frame)
+            return frame
+    return None
+
+
+def _look_over(
+    container: InputContainer,
+    stream: VideoStream,
+    aim: _Aim,
+    stillness: Stillness,
+    deadline: Deadline,
+) -> None:
+    """Look at the rest of a clip that is still so far: at key frames of all of it, and at what is
+    behind the last one."""
+    stream.codec_context.skip_frame = "NONREF"
+    try:
+        for number in aim.keys[:: max(1, len(aim.keys) // _STILL_SAMPLES)]:
+            if stillness.still:
+                container.seek(aim.stamps[number], stream=stream)
+                _look_at_next(container, stream, stillness, deadline)
+        container.seek(aim.stamps[aim.keys[-1]] if aim.keys else aim.begin, stream=stream)
+        for packet in islice(packets_of(container, stream), _STILL_PACKETS):
+            if not stillness.still:
+                return
             deadline.check()
             for frame in stream.decode(packet):
+                stillness.look(frame)
+    except av.error.FFmpegError:
+        return  # the wanted frame is whole; damage elsewhere says nothing about standing still
+
+
+# --- by number -----------------------------------------------------------------------------------
+
+
+def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Shown:
+    """Decode from the start to the wanted frame: its number among the times of `track`, or half of
+    the number of frames where there are no times."""
+    stillness = Stillness()
+    step = max(1, len(track.packets) // 2 // _STILL_SAMPLES)
+    rank = len(track.packets) // 2
+    times: list[int] | None = None
+    first, length = 0, track.length
+    found: av.VideoFrame | None = None
+    matrix: Matrix | None = None
+    seen = fed = 0
+    with opened(path, far=track.far) as container:
+        stream = picture_stream(container, track)
+        for packet in packets_of(container, stream):
+            deadline.check()
+            try:
+                frames = stream.decode(packet)
+            except av.error.FFmpegError:
+                if found is None:
+                    raise
+                break  # the wanted frame is whole; damage behind it does not matter
+            if frames and not seen and track.times is not None:
+                times, distance = _let_out(track.times, fed, track)
+                first, length = times[0], times[-1] + distance - times[0]
+                rank = bisect_right(times, moment.tick(track, first, length)) - 1
+            fed += packet.size > 0
+            for frame in frames:
+                matrix = matrix if found is not None else matrix_of(frame) or matrix
                 if seen % step == 0 or seen == rank:
                     stillness.look(frame)
                 if seen == rank and not frame.is_corrupt:
-                    return frame, stillness.still
+                    found = frame
                 seen += 1
-    raise MediaError("breaks midway", "the middle frame cannot be decoded")
+            if found is not None and (not stillness.still or seen > rank + _STILL_PACKETS):
+                break
+    if found is None:
+        raise MediaError("breaks midway", f"frame {rank} cannot be decoded, {seen} frames can")
+    time = None if times is None else times[rank]
+    return Shown(found, matrix, time, first, length, len(track.packets), stillness.still)
 
 
-def _prepare(stream: VideoStream) -> None:
-    use_one_thread(stream)
-    # FFmpeg conceals errors by default: a damaged frame that nobody hears of.
-    stream.codec_context.options = {"err_detect": "explode"}
-
-
-def picture_of_file(path: Path, side: int) -> Picture:
-    try:
-        with Image.open(path, formats=_PICTURE_FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                raise MediaError(
-                    "too large", f"the picture has {image.width} x {image.height} pixels"
-                )
-            upright = ImageOps.exif_transpose(image).convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        # Pillow's messages for unknown files hold the path.
-        unknown = isinstance(error, UnidentifiedImageError)
-        detail = "not a picture" if unknown else reason(error)
-        raise MediaError("unreadable", detail) from error
-    return Picture(_squash(upright, side), upright.width, upright.height, None, None, None)
-
-
-def _squash(image: Image.Image, side: int) -> np.ndarray:
-    """(side, side, 3) uint8: the whole picture, its proportions given up."""
-    return np.asarray(image.resize((side, side), Image.Resampling.BICUBIC))
+def _let_out(coded: list[int], delay: int, track: Track) -> tuple[list[int], int]:
+    """When frames are shown of which only the times of decoding are known, and how long the last
+    one is: each takes the place of the packet that lets it out of the decoder, `delay` packets
+    behind the one of its own number."""
+    _, usual = straightened([*coded], track)
+    delay = min(delay, len(coded) - 1)
+    ends = [coded[-1] + (number + 1) * usual for number in range(delay)]
+    offset = coded[delay] - coded[0]
+    return [time - offset for time in (*coded[delay:], *ends)], usual

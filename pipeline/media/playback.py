@@ -1,6 +1,6 @@
 """Every frame of a clip, one after the other, at the times at which a player shows them.
 
-`pipeline.media.container` gives a corpus one frame and one sound a clip and is strict about both;
+`pipeline.media.file` gives a corpus one frame and one sound a clip and is strict about both;
 this gives the whole of a clip that somebody looks at, and takes what can be decoded. A clip without
 a picture or with nothing that can be decoded is still a `MediaError`.
 """
@@ -11,10 +11,10 @@ from pathlib import Path
 
 import av
 import av.error
-import numpy as np
 
-from pipeline.media.container import best_picture, best_sound, opened
+from pipeline.media.container import best_picture, best_sound, opened, packets_of
 from pipeline.media.errors import MediaError
+from pipeline.media.orientation import Matrix, matrix_of, upright
 
 _USUAL_RATE = Fraction(25)
 
@@ -30,7 +30,8 @@ def play_picture(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
         interval = float(1 / (stream.average_rate or stream.guessed_rate or _USUAL_RATE))
         begin = _start(container)
         time, frame = -interval, None
-        for packet in container.demux(stream):
+        matrix: Matrix | None = None
+        for packet in packets_of(container, stream):
             try:
                 decoded = stream.decode(packet)
             except av.error.FFmpegError:
@@ -39,7 +40,8 @@ def play_picture(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
                 # Without display times, or with false ones as in AVI, frames are counted.
                 stamp = None if frame.time is None else float(frame.time) - begin
                 time = stamp if stamp is not None and stamp > time else time + interval
-                frame = _upright(frame)
+                matrix = matrix_of(frame) or matrix  # may be written in key frames only
+                frame = _upright(frame, matrix)
                 yield time, frame
         if frame is None:
             raise MediaError("breaks midway", "no frame of the picture can be decoded")
@@ -52,7 +54,7 @@ def play_sound(path: Path) -> Iterator[av.AudioFrame]:
     with opened(path) as container:
         stream = best_sound(container)
         begin = _start(container)
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             try:
                 decoded = stream.decode(packet)
             except av.error.FFmpegError:
@@ -67,10 +69,7 @@ def _start(container: av.container.InputContainer) -> float:
     return (container.start_time or 0) / av.time_base
 
 
-def _upright(frame: av.VideoFrame) -> av.VideoFrame:
-    turns = round(frame.rotation / 90) % 4
-    if not turns:
+def _upright(frame: av.VideoFrame, matrix: Matrix | None) -> av.VideoFrame:
+    if matrix is None:
         return frame
-    turned = np.rot90(frame.to_ndarray(format="rgb24"), turns)
-    picture = np.ascontiguousarray(turned, dtype=np.uint8)
-    return av.VideoFrame.from_ndarray(picture, format="rgb24")
+    return av.VideoFrame.from_image(upright(frame.to_image(), matrix))

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from pipeline.clips.spectrogram import repeat_to
+from pipeline.clips.windows import middle_spectrogram
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_picture, read_sound
@@ -68,10 +68,7 @@ def middle_window(path: Path, method: Method) -> Tensor:
         heard = read_sound(path, sample_rate=form.sample_rate, max_seconds=_SECONDS).samples
     except MediaError as error:
         raise InputError(f"{path}: {error}") from None
-    wanted = form.samples(method.steps)
-    samples = repeat_to(torch.from_numpy(heard), wanted)
-    start = (len(samples) - wanted) // 2
-    return form.spectrogram(samples[start : start + wanted]).T
+    return middle_spectrogram(torch.from_numpy(heard), form, method.steps)
 
 
 def place_in_words(heat: np.ndarray) -> tuple[float, float, str]:

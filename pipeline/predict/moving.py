@@ -16,8 +16,7 @@ import torch
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm, repeat_to
-from pipeline.clips.windows import sound_window
+from pipeline.clips.windows import moment_starts, moving_windows, sound_window, windows_at
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_sound
@@ -102,7 +101,9 @@ def _maps(
     method: Method, v: Features, heard: np.ndarray, seconds: float, first: int, number: int
 ) -> Tensor:
     """The maps of the features `v` of `number` frames, at the moments from `first` on."""
-    windows = moving_windows(heard, seconds, number, method.form, method.steps, first)
+    windows = moving_windows(
+        heard, seconds, number, method.form, method.steps, first=first, interval=INTERVAL
+    )
     return method.maps(v, method.sound_features(windows))
 
 
@@ -131,12 +132,12 @@ def localize_stored(
     length = max(length, method.steps)
     whole = torch.from_numpy(sound_window(corpus, sound, length).copy())
     moments = max(1, round(form.seconds(length) / INTERVAL))
-    starts = _starts(0, moments, length, form, method.steps)
+    starts = moment_starts(0, moments, length, form, method.steps, INTERVAL)
     frame = torch.from_numpy(corpus.frame(picture).copy())[None]
     v = method.eval().frame_features(frame)
     maps = []
     for part in starts.split(_BATCH):
-        a = method.sound_features(_windows(whole, part, method.steps))
+        a = method.sound_features(windows_at(whole, part, method.steps))
         maps.append(method.maps(expand(v, len(part)), a))
     return torch.cat(maps).numpy()
 
@@ -144,42 +145,6 @@ def localize_stored(
 def stored_seconds(corpus: DecodedCorpus, clip_id: str) -> float:
     """How much of a clip's sound the corpus holds, up to one step more."""
     return corpus.form.seconds(corpus.sound_length(corpus.row(clip_id)) + 1)
-
-
-def moving_windows(
-    samples: np.ndarray, seconds: float, moments: int, form: SoundForm, steps: int, first: int = 0
-) -> Tensor:
-    """The spectrograms around `moments` moments of a sound from `first` on, (moments, steps, bins)
-    float32.
-
-    `samples` (n,) float32 at the form's rate; silence follows where they end before `seconds`.
-    """
-    wanted = form.samples(steps)
-    total = round(seconds * form.sample_rate)
-    if total - len(samples) <= _DELAY * form.sample_rate:
-        total = len(samples)
-    if total < wanted:
-        padded = np.pad(samples, (0, total - len(samples)))
-        samples, total = repeat_to(torch.from_numpy(padded), wanted).numpy(), wanted
-    length = form.steps(total / form.sample_rate)
-    starts = _starts(first, moments, length, form, steps)
-    begin, part_steps = int(starts[0]), int(starts[-1] - starts[0]) + steps
-    needed = form.samples(part_steps)
-    stretch = samples[begin * form.hop : begin * form.hop + needed]
-    padded = np.pad(stretch, (0, needed - len(stretch)))
-    return _windows(form.spectrogram(torch.from_numpy(padded)).T, starts - begin, steps)
-
-
-def _starts(first: int, moments: int, length: int, form: SoundForm, steps: int) -> Tensor:
-    """Where the windows around `moments` moments from `first` on begin in a spectrogram of `length`
-    steps."""
-    centres = (torch.arange(first, first + moments) + 0.5) * INTERVAL * form.sample_rate
-    return (centres / form.hop - steps / 2).round().long().clamp(0, length - steps)
-
-
-def _windows(whole: Tensor, starts: Tensor, steps: int) -> Tensor:
-    """The windows of a spectrogram (n, bins), time first, that begin at `starts`."""
-    return whole.unfold(0, steps, 1)[starts].transpose(1, 2)
 
 
 class _Moments:

@@ -27,7 +27,7 @@ from pipeline.base.files import atomic_file
 from pipeline.errors import InputError
 from pipeline.execution.progress import track
 from pipeline.media.errors import MediaError
-from pipeline.media.picture import PICTURE_FILES
+from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.media.playback import play_picture, play_sound
 from pipeline.report.heat import COLOURS, scaled
 

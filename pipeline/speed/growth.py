@@ -17,7 +17,6 @@ import timm
 import torch
 
 from pipeline.benchmarks.metrics.localization import localize
-from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
 from pipeline.encoders.embedding import embed_corpus
@@ -98,7 +97,7 @@ def _embed(clips: int, folder: Path) -> Callable[[], None]:
     torch.manual_seed(0)
     image = ImageEncoder(timm.create_model("resnet10t", num_classes=0), 32).eval()
     audio = AudioEncoder((1, 1), (8, 16), stem=8, classes=4).eval()
-    corpus = DecodedCorpus(folder / f"corpus-{clips}")
+    corpus = made.open_corpus(folder / f"corpus-{clips}")
 
     def call() -> None:
         with tempfile.TemporaryDirectory() as scratch:
@@ -109,7 +108,7 @@ def _embed(clips: int, folder: Path) -> Callable[[], None]:
 
 
 def _train(clips: int, folder: Path) -> Callable[[], None]:
-    corpus = DecodedCorpus(folder / f"corpus-{clips}")
+    corpus = made.open_corpus(folder / f"corpus-{clips}")
     found = made.neighbour_ids(clips, K)
     neighbours = Neighbours(found, found)
     recipe = Recipe(

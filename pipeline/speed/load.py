@@ -88,7 +88,7 @@ def _row_from_disk(folder: Path, clips: int, repeats: int) -> Iterator[Row]:
     made.corpus(folder, clips, side=STORED_SIDE, steps=window_steps(SECONDS), bands=257)
     os.sync()
     shards = sorted((folder / "shards").iterdir())
-    first = training_set(DecodedCorpus(folder), batch=BATCH)[0]
+    first = training_set(made.open_corpus(folder), batch=BATCH)[0]
     sample = sum(part.nbytes for part in first.values()) / BATCH
     batches = max(1, min(clips // BATCH, _READ_BATCHES))
 
@@ -103,7 +103,7 @@ def _row_from_disk(folder: Path, clips: int, repeats: int) -> Iterator[Row]:
 
     def ours() -> float:
         forget()
-        samples = training_set(DecodedCorpus(folder), batch=BATCH)
+        samples = training_set(made.open_corpus(folder), batch=BATCH)
         started = time.perf_counter()
         for step in range(batches):
             samples[step]

@@ -5,6 +5,7 @@ some noise, so that JPEG and H.264 have about as much to do as with a photograph
 in clusters, without which no approximate index could find anything.
 """
 
+from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from pipeline.base.files import write_npy, write_parquet
+from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.media.writing import write_video
 
 SAMPLE_RATE = 16000
@@ -51,6 +53,7 @@ def clip(path: Path, *, seconds: float, width: int, height: int) -> Path:
 
 def corpus(folder: Path, clips: int, *, side: int, steps: int, bands: int) -> DecodedCorpus:
     """A decoded corpus on disk: frames of `side` pixels, log-spectrograms of `steps` time steps."""
+    spectrograms = folder / "spectrograms"
     generator = np.random.default_rng(0)
     distinct = min(clips, _DISTINCT)
     frames = np.stack([picture(side, side, seed) for seed in range(distinct)])
@@ -59,15 +62,26 @@ def corpus(folder: Path, clips: int, *, side: int, steps: int, bands: int) -> De
         chosen = np.arange(start, min(start + _SHARD, clips)) % distinct
         write_npy(folder / f"shards/frames_{number:05d}.npy", frames[chosen])
         sounds = logs[chosen].reshape(-1, bands)
-        write_npy(folder / f"shards/spectrograms_{number:05d}.npy", sounds)
+        write_npy(spectrograms / f"shards/spectrograms_{number:05d}.npy", sounds)
     table = {
         "clip_id": [f"clip{row:07d}" for row in range(clips)],
         "frame_row": pa.array(np.arange(clips), pa.int64()),
-        "sound_start": pa.array(np.arange(clips) * steps, pa.int64()),
-        "sound_frames": pa.array(np.full(clips, steps), pa.int32()),
+        "sound_seconds": pa.array(np.ones(clips), pa.float64()),
     }
     write_parquet(folder / "clips.parquet", pa.table(table))
-    return DecodedCorpus(folder)
+    sounds_of = {
+        "clip_id": table["clip_id"],
+        "start": pa.array(np.arange(clips) * steps, pa.int64()),
+        "steps": pa.array(np.full(clips, steps), pa.int32()),
+    }
+    write_parquet(spectrograms / "sounds.parquet", pa.table(sounds_of))
+    write_json(spectrograms / "form.json", asdict(SoundForm(bands=bands if bands != 257 else 0)))
+    return open_corpus(folder)
+
+
+def open_corpus(folder: Path) -> DecodedCorpus:
+    """A corpus that `corpus` made."""
+    return DecodedCorpus(folder, folder / "spectrograms")
 
 
 def features(clips: int, width: int) -> np.ndarray:

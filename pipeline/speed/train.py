@@ -176,7 +176,7 @@ def _stepper(recipe: Recipe, device: torch.device) -> Stepper:
 
 
 def _one_step(folder: Path, recipe: Recipe) -> Callable[[], None]:
-    corpus = DecodedCorpus(folder)
+    corpus = made.open_corpus(folder)
     batch = training_set(corpus, batch=recipe.batch, steps=recipe.usage.steps)[0]
     stepper = _stepper(recipe, torch.device("cpu"))
 

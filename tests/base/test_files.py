@@ -20,10 +20,8 @@ from pipeline.base.files import (
     read_parquet,
     read_tsv,
     write_npy,
-    write_parquet,
     write_tsv,
 )
-from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 
 
@@ -95,35 +93,6 @@ def test_missing_files_are_not_found(
     with pytest.raises(InputError) as caught:
         read(tmp_path / "file")
     assert str(caught.value) == f"{tmp_path / 'file'}: not found, expected {expected}"
-
-
-def test_decoded_corpus(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    frames = rng.integers(0, 256, (3, 4, 4, 3), dtype=np.uint8)
-    sounds = rng.normal(size=(30, 5)).astype(np.float16)
-    write_npy(tmp_path / "shards" / "frames_00000.npy", frames[:1])
-    write_npy(tmp_path / "shards" / "frames_00001.npy", frames[1:])
-    write_npy(tmp_path / "shards" / "spectrograms_00000.npy", sounds[:10])
-    write_npy(tmp_path / "shards" / "spectrograms_00001.npy", sounds[10:])
-    columns = {
-        "clip_id": ["a", "b", "c", "only-sound"],
-        "frame_row": pa.array([0, 1, 2, -1], pa.int64()),
-        "sound_start": pa.array([0, 10, -1, 17], pa.int64()),
-        "sound_frames": pa.array([10, 7, 0, 13], pa.int32()),
-    }
-    write_parquet(tmp_path / "clips.parquet", pa.table(columns))
-    corpus = DecodedCorpus(tmp_path)
-    assert len(corpus) == 4 and "b" in corpus and "z" not in corpus
-    np.testing.assert_array_equal(corpus.rows(["c", "a"]), [2, 0])
-    np.testing.assert_array_equal(corpus.frame(2), frames[2])
-    np.testing.assert_array_equal(corpus.spectrogram(1), sounds[10:17])
-    np.testing.assert_array_equal(corpus.spectrogram(3, 2, 5), sounds[19:24])
-    np.testing.assert_array_equal(corpus.middle_window(1, 3), sounds[12:15])
-    assert corpus.has_sound(3) and not corpus.has_frame(3) and not corpus.has_sound(2)
-    with pytest.raises(InputError, match="holds no clip 'z'"):
-        corpus.row("z")
-    with pytest.raises(IndexError):
-        corpus.spectrogram(0, 8, 3)
 
 
 def test_a_table_with_tabs_comes_back_as_it_was(tmp_path: Path) -> None:

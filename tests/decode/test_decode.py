@@ -11,19 +11,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from made_media import SHARED_MEDIA, tones, write_media
 
 from pipeline.base.files import read_parquet
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import log_spectrogram, repeat_to
-from pipeline.corpora.layouts import find_sources
+from pipeline.corpora import find_sources
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus, shard_of
 from pipeline.decode.shard import Report, ShardTask, decode_shard
 from pipeline.errors import InputError
 from pipeline.execution.run import Engine
-from pipeline.media.file import read_picture, read_sound
+from pipeline.media.file import read_picture
 
 SHARDS = 3
 
@@ -45,12 +43,7 @@ def decode(
         folder / "decoded",
         work=folder / "work",
         side=16,
-        seconds=1.5,
         max_seconds=max_seconds,
-        sample_rate=16000,
-        window=512,
-        hop=320,
-        bands=32,
         shards=SHARDS,
         seconds_limit=seconds_limit,
         max_reject_share=max_reject_share,
@@ -112,11 +105,8 @@ def test_each_clip_is_what_its_file_holds(
         if source.picture is not None:
             frame = read_picture(source.picture, side=16).frame
             np.testing.assert_array_equal(found.frame(row), frame)
-        if source.sound is not None:
-            samples = repeat_to(torch.from_numpy(read_sound(source.sound).samples), 24000)
-            logs = log_spectrogram(samples, hop=320, bands=32).T.half().numpy()
-            np.testing.assert_array_equal(found.spectrogram(row), logs)
-            assert found.sound_length(row) >= (24000 - 512) // 320 + 1
+    with pytest.raises(InputError, match="without spectrograms"):
+        found.spectrogram(0)
 
 
 def test_rows_are_shard_by_shard_and_sorted(decoded: tuple[Path, dict[str, int | float]]) -> None:
@@ -210,7 +200,7 @@ def test_changed_files_and_settings_are_not_taken_from_old_work(
     found = DecodedCorpus(tmp_path / "decoded")
     assert found.clips["width"].to_pylist() == [32]
     decode(sources, tmp_path / "media", tmp_path, max_seconds=2)
-    assert DecodedCorpus(tmp_path / "decoded").sound_length(0) == (32000 - 512) // 320 + 1
+    assert DecodedCorpus(tmp_path / "decoded").clips["content"] != found.clips["content"]
 
 
 def test_a_damaged_finished_shard_is_made_again(

@@ -31,20 +31,23 @@ def test_one_more_clip_decodes_its_shard_alone(tmp_path: Path) -> None:
     project.run(*repro)
     shards = project.folder / "data/decoded/mine/shards"
     before = {path.name: path.read_bytes() for path in shards.iterdir()}
-    decoded_at = finished_shards(project)
+    inodes = {path.name: path.stat().st_ino for path in shards.iterdir()}
 
     write_media(root / "one_more.mp4", seconds=1, sound=tones(1, 16000))
     output = project.run(*repro)
     assert ran(output) == {"decode@mine"}
     assert "decode: 2 of 3 shards are done" in output
-    kept = decoded_at.items() & finished_shards(project).items()
-    assert len(kept) == len(decoded_at) - 1 == 2
+    kept = inodes.items() & {path.name: path.stat().st_ino for path in shards.iterdir()}.items()
+    assert len(kept) == len(inodes) - 3  # a frame file and two tables
+    assert not (project.folder / "data/work/decode/mine").exists()
     after = {path.name: path.read_bytes() for path in shards.iterdir()}
     changed = {name for name, content in after.items() if content != before[name]}
     number = shard_of("one_more", 3)
-    assert changed == {f"frames_{number:05d}.npy", f"spectrograms_{number:05d}.npy"}
+    names = ("frames_{}.npy", "clips_{}.parquet")
+    assert changed == {name.format(f"{number:05d}") for name in names}
 
-    values = content["decode"]
+    names = ("side", "max_seconds", "shards", "seconds_limit", "max_reject_share")
+    values = {name: content["decode"][name] for name in names}
     decode_corpus(
         find_sources("folder", root),
         root,
@@ -57,9 +60,3 @@ def test_one_more_clip_decodes_its_shard_alone(tmp_path: Path) -> None:
         fresh = (tmp_path / "fresh" / name).read_bytes()
         assert (shards.parent / name).read_bytes() == fresh, name
     assert {path.name: path.read_bytes() for path in (tmp_path / "fresh/shards").iterdir()} == after
-
-
-def finished_shards(project: Project) -> dict[str, int]:
-    """When each shard of the work folder was finished, by its fingerprint."""
-    tables = (project.folder / "data/work/decode/mine").glob("*/clips.parquet")
-    return {path.parent.name: path.stat().st_mtime_ns for path in tables}

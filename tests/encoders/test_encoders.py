@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torchvision.models import resnet
 
 import pipeline.encoders.embedding
-from pipeline.base.files import write_parquet
+from pipeline.base.files import read_parquet, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders import load as encoders
 from pipeline.encoders.embedding import embed_corpus
@@ -207,13 +207,17 @@ def made_corpus(folder: Path) -> DecodedCorpus:
     rng = np.random.default_rng(4)
     sounds = [rng.standard_normal((20 + 4 * (n % 3), 16)) for n in range(12)]
     frames = rng.integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
-    clips = make_corpus(folder, frames, sounds).clips
-    for column, row in (("frame_row", 3), ("sound_start", 7)):
-        values = clips[column].to_numpy().copy()
+    heard = make_corpus(folder, frames, sounds).sounds_folder
+    for path, column, row in (
+        (folder / "clips.parquet", "frame_row", 3),
+        (heard / "sounds.parquet", "start", 7),
+    ):
+        table = read_parquet(path)
+        values = table[column].to_numpy().copy()
         values[row] = -1
-        clips = clips.set_column(clips.schema.get_field_index(column), column, [values])
-    write_parquet(folder / "clips.parquet", clips)
-    return DecodedCorpus(folder)
+        table = table.set_column(table.schema.get_field_index(column), column, [values])
+        write_parquet(path, table)
+    return DecodedCorpus(folder, heard)
 
 
 def test_embedding_a_corpus(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from made_media import tones, write_media
 
 from pipeline.base.files import read_parquet
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
 from pipeline.decode.shard import Report, ShardTask, decode_shard
@@ -31,9 +32,8 @@ from pipeline.errors import InputError
 from pipeline.execution import ray as distributor
 from pipeline.execution.ray import run_on_ray
 from pipeline.execution.run import HERE, Engine
-from pipeline.networks.weights import save_torch
 from stages.decode import decode
-from stages.embed import embed
+from stages.spectrograms import spectrograms
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -98,8 +98,8 @@ def test_decoding_on_ray_gives_the_same_bytes_and_the_same_rejects(
     for where, engine in (("here", HERE), ("ray", Engine("ray")), ("ray", Engine("ray"))):
         summary = decode_corpus(
             sources, sources[0].picture.parent, Path(where) / "decoded", work=Path(where) / "work",
-            side=16, seconds=1, max_seconds=4, sample_rate=16000, window=512, hop=320, bands=32,
-            shards=2, seconds_limit=60, max_reject_share=0.5, engine=engine, worker=killing_shard,
+            side=16, max_seconds=4, shards=2, seconds_limit=60, max_reject_share=0.5,
+            engine=engine, worker=killing_shard,
         )  # fmt: skip
         assert (summary["rejects_worker_died"], summary["rejects_unreadable"]) == (1, 1)
     assert sent == [2, 0]  # what is finished is left as it is
@@ -123,7 +123,7 @@ def test_embedding_on_ray_gives_the_same_bytes(
     monkeypatch.setattr(embedding, "_BLOCK", 3)
     for where, engine in (("here", HERE), ("ray", Engine("ray"))):
         embed_corpus(
-            DecodedCorpus(corpus.folder), image, audio, tmp_path / where, work=tmp_path / "work",
+            corpus, image, audio, tmp_path / where, work=tmp_path / "work",
             batch=2, engine=engine,
         )  # fmt: skip
     assert content(tmp_path / "ray") == content(tmp_path / "here")
@@ -132,18 +132,11 @@ def test_embedding_on_ray_gives_the_same_bytes(
 def test_the_stages_run_where_params_yaml_says(
     two_workers: None, sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    torch.manual_seed(0)
-    image = timm.create_model("resnet10t", num_classes=0, layers=(1,) * 4, channels=(4,) * 4)
-    save_torch(tmp_path / "weights/image.pth", image.state_dict())
-    audio = AudioEncoder((1, 1), (4, 8), stem=4, classes=3)
-    save_torch(tmp_path / "weights/H.pth.tar", {"model_state_dict": audio.state_dict()})
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["decode"].update(shards=2, side=32, max_reject_share=0.5)
-    params["embed"].update(image_model="resnet10t", side=32, threads=1)
+    params["forms"] = {"someone": {"hop": 239, "bands": 64, "scale": "db"}}
     corpus = {"reader": "folder", "root": str(sources[0].picture.parent), "decode": "decode"}
     params["active"]["corpora"] = {"mine": corpus}
-    weights = {"corpus": "mine", "weights": "../weights", "embed": "embed"}
-    params["active"]["embeddings"] = {"mine": weights}
     used = []
 
     def watched(*arguments: Any, **options: Any) -> Iterator[Any]:
@@ -157,12 +150,13 @@ def test_the_stages_run_where_params_yaml_says(
         params["execution"]["engine"] = engine
         Path("params.yaml").write_text(yaml.safe_dump(params))
         decode("mine")
-        embed("mine")
+        spectrograms("mine", "someone")
     assert used == [tmp_path / "ray"] * 2
     assert content(tmp_path / "ray/data") == content(tmp_path / "local/data")
-    decoded = DecodedCorpus(Path("data/decoded/mine"))
+    decoded = DecodedCorpus(Path("data/decoded/mine"), Path("data/spectrograms/mine/someone"))
     assert len(decoded) == 5
-    assert np.isfinite(np.load("data/embeddings/mine/audio.npy")).all()
+    assert decoded.form == SoundForm(hop=239, bands=64, scale="db")
+    assert not Path("data/work/decode/mine").exists()
 
 
 def _fails(error: Exception, task: int) -> None:

@@ -329,7 +329,9 @@ def test_one_listing_serves_sound_and_picture(
     picture, sound = read_picture(path, side=16), read_sound(path)
     listed = []
     list_packets = media.list_packets
-    monkeypatch.setattr(media, "list_packets", lambda *a: listed.append(path) or list_packets(*a))
+    monkeypatch.setattr(
+        media, "list_packets", lambda *a, **k: listed.append(path) or list_packets(*a, **k)
+    )
     with media.MediaFile(path) as file:
         assert cause_of(lambda: file.sound(seconds_limit=0)) == "time limit"
         np.testing.assert_array_equal(file.sound().samples, sound.samples)
