@@ -1,6 +1,6 @@
 """`avloc corpus`: what of a study's data is there; and the stage that looks first of all.
 
-The table needs no stage to have run. What is absent is told in one message at the end, after all
+The table needs no stage to have run. One message at the end names what is absent, after all
 that could be counted without it.
 """
 

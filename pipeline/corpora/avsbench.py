@@ -8,6 +8,9 @@
       MS3/audio_wav/test/0WxgIKuetYI_0.wav
       MS3/gt_masks/test/0WxgIKuetYI_0/0WxgIKuetYI_0_1.png
 
+The masks in `gt_masks/` are read from here; the lists of test frames and the boxes lie in the
+folder of annotations.
+
 The folders may also be called `s4_data` and `ms3_data` as in the original archives, and the split
 and category folders may be left out. A frame is a clip without sound, `s4-<video>_<n>`, and a
 sound a clip without picture, `s4-<video>`: the benchmark's samples name both, so no sound is stored

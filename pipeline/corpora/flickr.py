@@ -30,7 +30,7 @@ import re
 from pathlib import Path
 
 from pipeline.corpora.names import PICTURE_SUFFIXES, plain_clip_id, without_media_suffix
-from pipeline.corpora.source import Source, collect_sources, tell_unpaired, walk_files
+from pipeline.corpora.source import Source, collect_sources, report_unpaired, walk_files
 
 EXPECTS = (
     "frames/<id>.jpg or frames/<id>.mp4/<frame>.jpg, and audio/<id>.wav (.mp3), in any folders"
@@ -68,5 +68,5 @@ def find(root: Path) -> list[Source]:
     sources = collect_sources(
         [*files, *folders], lambda path: plain_clip_id(folders.get(path, path.name)), videos=False
     )
-    tell_unpaired(root, sources)
+    report_unpaired(root, sources)
     return sources

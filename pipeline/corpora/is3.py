@@ -21,13 +21,13 @@ against a table of pairs that nothing else would need.
 from pathlib import Path
 
 from pipeline.corpora.names import PICTURE_SUFFIXES, SOUND_SUFFIXES, plain_clip_id
-from pipeline.corpora.source import Source, collect_sources, tell_unpaired, walk_files
+from pipeline.corpora.source import Source, collect_sources, report_unpaired, walk_files
 
 EXPECTS = "images/<name>.jpg (or visual_frames/) and audio_waw/<name>.wav (or audio_wav/)"
 ORIGIN = "https://github.com/kaistmm/SSLalignment says how to get them"
 
-PICTURE_FOLDERS = frozenset({"images", "visual_frames"})
-SOUND_FOLDERS = frozenset({"audio_wav", "audio_waw"})
+_PICTURE_FOLDERS = frozenset({"images", "visual_frames"})
+_SOUND_FOLDERS = frozenset({"audio_wav", "audio_waw"})
 
 
 def find(root: Path) -> list[Source]:
@@ -36,10 +36,10 @@ def find(root: Path) -> list[Source]:
 
     def clip_id(path: Path) -> str | None:
         folders = {part.lower() for part in path.relative_to(root).parts[:-1]}
-        is_picture = path.suffix.lower() in PICTURE_SUFFIXES and folders & PICTURE_FOLDERS
-        is_sound = path.suffix.lower() in SOUND_SUFFIXES and folders & SOUND_FOLDERS
+        is_picture = path.suffix.lower() in PICTURE_SUFFIXES and folders & _PICTURE_FOLDERS
+        is_sound = path.suffix.lower() in SOUND_SUFFIXES and folders & _SOUND_FOLDERS
         return plain_clip_id(path.name) if is_picture or is_sound else None
 
     sources = collect_sources(walk_files(root), clip_id, videos=False)
-    tell_unpaired(root, sources)
+    report_unpaired(root, sources)
     return sources

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline import corpora
-from pipeline.corpora.source import Source, archives_under, tell, told_of_copies
+from pipeline.corpora.source import Source, archives_under, describe_copies, report
 from pipeline.errors import InputError
 
 _DECLARED = {"EXPECTS", "ORIGIN", "find"}
@@ -62,7 +62,7 @@ def find_sources(reader: str, root: Path) -> list[Source]:
 
     reader: the name of a layout (`reader_names`). root: the corpus' folder; it may itself be a
     link. A clip that lies there more than once is taken once, by `source.take_one`; this and
-    archives that nobody unpacked are told on the terminal. Raises `InputError` for an unknown
+    archives that nobody unpacked are named on the terminal. Raises `InputError` for an unknown
     reader, a missing or empty root (with what is expected there and where it comes from), and a
     link that leaves the root.
     """
@@ -78,8 +78,8 @@ def find_sources(reader: str, root: Path) -> list[Source]:
     )
     if not sources:
         raise InputError(f"{root}: holds no clip; {f'{packed}; ' if packed else ''}{wanted}")
-    for line in (*told_of_copies(sources), *([packed] if packed else [])):
-        tell(root, line)
+    for line in (*describe_copies(sources), *([packed] if packed else [])):
+        report(root, line)
     return sources
 
 

@@ -1,4 +1,4 @@
-"""One spelling for every clip's name, whatever a list, a folder or an annotation file calls it.
+"""One spelling for every clip's name, in lists, folders and annotation files.
 
 Lists spell one VGGSound clip in three ways, downloads in two more; here they all become
 `<11-char id>_<6-digit start second>`, so that two lists can be compared as sets of strings. A name

@@ -1,4 +1,4 @@
-"""Whether what a study reads is in place, told before hours are spent on it.
+"""Whether all that a study reads is in place, reported before hours are spent on it.
 
 Everything is looked for by the readers that the stages use later, so a message here is the one that
 a stage would have ended with. Lists and the first ground truth of a benchmark are really read; of
@@ -75,7 +75,7 @@ def check_ground_truth(
 
 def absent_imports(annotations: Path) -> str | None:
     """One message for all lists that a `.dvc` file promises in a folder and that are not there:
-    whatever depends on the folder, DVC refuses to run without every one of them."""
+    DVC runs no stage that depends on the folder without every one of them."""
     promised = [path.with_suffix("") for path in sorted(annotations.glob("*.dvc"))]
     gone = [path.name for path in promised if not path.exists()]
     if not gone:

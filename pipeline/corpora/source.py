@@ -113,9 +113,12 @@ def _source(clip_id: str, kinds: dict[str, list[Path]]) -> Source:
     )
 
 
-def told_of_copies(sources: Sequence[Source]) -> list[str]:
-    """What is to be said of clips that lie there more than once: one line for those whose files are
-    all the same and one for those with different files, or none."""
+def describe_copies(sources: Sequence[Source]) -> list[str]:
+    """Lines about clips that lie there more than once, none where every clip lies there once.
+
+    One line counts the clips whose files are all the same, another counts and names those with
+    different files.
+    """
     lines = []
     same = sum(bool(source.copies) and not source.not_taken for source in sources)
     if same:
@@ -125,7 +128,7 @@ def told_of_copies(sources: Sequence[Source]) -> list[str]:
         )
     different = [source for source in sources if source.not_taken]
     if different:
-        named = "; ".join(_told_of(source) for source in different[:_NAMED])
+        named = "; ".join(_describe(source) for source in different[:_NAMED])
         more = "" if len(different) <= _NAMED else f"; and {len(different) - _NAMED:,} more"
         lines.append(
             f"{len(different):,} of {len(sources):,} clips lie there with different files, of "
@@ -134,7 +137,7 @@ def told_of_copies(sources: Sequence[Source]) -> list[str]:
     return lines
 
 
-def _told_of(source: Source) -> str:
+def _describe(source: Source) -> str:
     left = ", ".join(map(repr, map(str, source.not_taken)))
     taken = " and ".join(
         repr(str(path)) for path in dict.fromkeys((source.picture, source.sound)) if path
@@ -142,21 +145,21 @@ def _told_of(source: Source) -> str:
     return f"clip {source.clip_id}, {taken} taken, {left} left"
 
 
-def tell(root: Path, line: str) -> None:
+def report(root: Path, line: str) -> None:
     """Write a line about the corpus at `root` on the terminal, unbroken: its paths stay whole."""
     console.print(f"{root}: {line}", markup=False, soft_wrap=True)
 
 
-def tell_unpaired(root: Path, sources: Sequence[Source]) -> None:
-    """Tell on the terminal how many clips of a corpus of pairs lack their picture or their sound;
-    they stay, since half a clip is still evidence of what was put there."""
+def report_unpaired(root: Path, sources: Sequence[Source]) -> None:
+    """Report on the terminal how many clips of a corpus of pairs lack their picture or their sound;
+    they stay, since AVSBench's samples and a benchmark's counts need halves too."""
     without = {
         "picture": [source.clip_id for source in sources if source.picture is None],
         "sound": [source.clip_id for source in sources if source.sound is None],
     }
     for kind, clips in without.items():
         if clips:
-            tell(
+            report(
                 root,
                 f"{len(clips):,} of {len(sources):,} clips are without a {kind}, the first is "
                 f"{clips[0]!r}",

@@ -20,8 +20,8 @@ VGG-SS' 25 (`125.jpg`), or else the middle one:
       audio/zpWuikVorYg_000032.wav
 
 Folder names carry no meaning except a clip's own, so any re-upload's layout is read once it is
-unpacked; a media file of another name is left out, which is told on the terminal. The official
-lists and VGG-SS' boxes lie in the folder of annotations, not here.
+unpacked. Media files of another name are left out; the terminal shows how many. The official lists
+and VGG-SS' boxes lie in the folder of annotations, not here.
 """
 
 import re
@@ -35,7 +35,7 @@ from pipeline.corpora.names import (
     has_lost_its_dash,
     is_vggsound_name,
 )
-from pipeline.corpora.source import Source, collect_sources, tell, tell_unpaired, walk_files
+from pipeline.corpora.source import Source, collect_sources, report, report_unpaired, walk_files
 
 EXPECTS = (
     "videos <id>_<start>.mp4 (.mkv, .webm, .avi), or <clip>.jpg or <clip>/image_050.jpg with "
@@ -75,18 +75,18 @@ def find(root: Path) -> list[Source]:
             media.append(path)
     named = [path for path in media if is_vggsound_name(path.name)]
     if len(named) < len(media):
-        _tell_left_out(root, [path for path in media if not is_vggsound_name(path.name)])
+        _report_left_out(root, [path for path in media if not is_vggsound_name(path.name)])
     chosen = {_middle_frame(paths): folder.name for folder, paths in frames.items()}
     sources = collect_sources(
         [*named, *chosen],
         lambda path: canonical_clip_id(chosen.get(path, path.name)),
         videos=True,
     )
-    tell_unpaired(root, sources)
+    report_unpaired(root, sources)
     return sources
 
 
-def _tell_left_out(root: Path, left_out: list[Path]) -> None:
+def _report_left_out(root: Path, left_out: list[Path]) -> None:
     first = str(left_out[0].relative_to(root))
     line = (
         f"{len(left_out)} media files without a VGGSound name are left out, the first is {first!r}"
@@ -97,4 +97,4 @@ def _tell_left_out(root: Path, left_out: list[Path]) -> None:
             f"; the ids of {len(without_dash)} have lost their leading '-': "
             f"{without_dash[0]!r} must be {f'-{without_dash[0]}'!r}"
         )
-    tell(root, line)
+    report(root, line)

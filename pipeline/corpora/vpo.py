@@ -33,7 +33,6 @@ from pathlib import Path
 
 from pipeline.corpora.copies import take_one
 from pipeline.corpora.files import read_text
-from pipeline.corpora.is3 import PICTURE_FOLDERS, SOUND_FOLDERS
 from pipeline.corpora.names import (
     PICTURE_SUFFIXES,
     SOUND_SUFFIXES,
@@ -41,7 +40,7 @@ from pipeline.corpora.names import (
     is_vggsound_name,
     without_media_suffix,
 )
-from pipeline.corpora.source import Source, collect_sources, tell, tell_unpaired, walk_files
+from pipeline.corpora.source import Source, collect_sources, report, report_unpaired, walk_files
 from pipeline.errors import InputError
 
 EXPECTS = (
@@ -50,6 +49,8 @@ EXPECTS = (
 )
 ORIGIN = "https://github.com/cyh-0/CAVP says how to get them"
 
+_PICTURE_FOLDERS = frozenset({"visual_frames", "images"})
+_SOUND_FOLDERS = frozenset({"audio_wav", "audio_waw"})
 _PAIR = re.compile(r"[0-9]{12}_[0-9]+")
 _PICTURE = re.compile(r"[0-9]{12}")
 _COLUMNS = ("img_Id", "ann_Ids", "vgg_file")
@@ -76,14 +77,14 @@ def find(root: Path) -> list[Source]:
         if tables
         else collect_sources(pairs, lambda path: without_media_suffix(path.name), videos=False)
     )
-    tell_unpaired(root, sources)
+    report_unpaired(root, sources)
     return sources
 
 
 def _is_of_a_pair(root: Path, path: Path) -> bool:
     folder, suffix = path.parent.name.lower(), path.suffix.lower()
-    is_picture = suffix in PICTURE_SUFFIXES and folder in PICTURE_FOLDERS
-    is_sound = suffix in SOUND_SUFFIXES and folder in SOUND_FOLDERS
+    is_picture = suffix in PICTURE_SUFFIXES and folder in _PICTURE_FOLDERS
+    is_sound = suffix in SOUND_SUFFIXES and folder in _SOUND_FOLDERS
     named = _PAIR.fullmatch(without_media_suffix(path.name)) is not None
     return named and path.parent != root and (is_picture or is_sound)
 
@@ -106,7 +107,7 @@ def _tabled(root: Path, files: list[Path], tables: list[Path]) -> list[Source]:
             if rows.setdefault(clip_id, sound) != sound:
                 again.append(place)
     if again:
-        tell(
+        report(
             root,
             f"{len(again):,} rows give a pair another sound than an earlier row, which is taken; "
             f"the first is {again[0]}",

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -499,31 +500,13 @@ def test_asking_for_one_reader_imports_no_other() -> None:
     assert rooms == ["copies", "is3", "layouts", "names", "source"]
 
 
-A_NEW_READER = '''"""A reading club: a picture and a sound a book, in a folder by its number.
-
-    club/
-      12/page.png
-      12/voice.ogg
-"""
-
-from pathlib import Path
-
-from pipeline.corpora.source import Source, collect_sources, walk_files
-
-EXPECTS = "<number>/page.png and <number>/voice.ogg"
-ORIGIN = "ask the club"
-
-
-def find(root: Path) -> list[Source]:
-    """The books under `root`; raises as `walk_files` and `collect_sources` do."""
-    return collect_sources(walk_files(root), lambda path: f"book-{path.parent.name}", videos=False)
-'''
-
-
 def test_a_new_layout_is_one_new_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that data/README.md shows."""
     folder = tmp_path / "readers"
     folder.mkdir()
-    (folder / "club.py").write_text(A_NEW_READER)
+    readme = (ROOT / "data/README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    (folder / "club.py").write_text(example)
     monkeypatch.setattr(corpora, "__path__", [*corpora.__path__, str(folder)])
     monkeypatch.setattr(corpora, "club", None, raising=False)  # taken away again with the module
     monkeypatch.setitem(sys.modules, "pipeline.corpora.club", None)
