@@ -171,7 +171,16 @@ def test_avsbench_scores_masks(annotations: Path, media: Path, name: str, subset
     assert all(sample.frame_clip.startswith(f"{subset}-") for sample in benchmark.samples)
     truth = _truth(benchmark)
     scores = benchmark.score(Predictions(true_maps(truth)))
-    assert scores.metrics["F"] == pytest.approx(100)
+    # Half of the frame is true and, but for its four corners, which tie, above the median.
+    assert scores.metrics["F_max"] == pytest.approx(100)
+    half = 112 * 224
+    expected = 100 * 1.3 * (half - 4) / (0.3 * half + half - 4)
+    assert scores.metrics["F_median"] == pytest.approx(expected)
+    assert scores.metrics["F_median@area-30-100"] == scores.metrics["F_median"]
+    assert scores.metrics["samples@area-0-5"] == 1  # the frame without a mask, which has no F
+    assert "F_max@area-0-5" not in scores.metrics
+    assert scores.metrics["mIoU@area-0-5"] == pytest.approx(50, abs=0.02)
+    assert np.isnan(scores.rows["f_median"].to_numpy()[4])
     assert scores.metrics["mIoU"] == pytest.approx(100 * (4 * 1 + 0.5) / 5, abs=0.01)
     assert scores.metrics["samples_with_mask"] == 4
     nowhere = open_benchmark(name, annotations, everything)
@@ -188,9 +197,48 @@ def test_extended_sets(annotations: Path, name: str, count: int) -> None:
     heat = true_maps(truth)
     scores = benchmark.score(Predictions(heat, heat))
     assert scores.rows["sounding"].to_pylist().count(False) == count - {6: 4, 3: 2}[count]
-    for metric in ("AP", "max_F1", "LocAcc", "AP_exact", "max_F1_exact"):
-        assert 0 <= scores.metrics[metric] <= 100 and f"{metric}_ogl" in scores.metrics
+    for metric in ("AP", "max_F1", "LocAcc_bicubic", "AP_exact", "max_F1_exact"):
+        for form in ("", "_ogl", "_ogl_slavc"):
+            assert 0 <= scores.metrics[f"{metric}{form}"] <= 100
+    assert 0 <= scores.metrics["LocAcc_ogl"] <= 100 and "LocAcc_ogl_slavc" not in scores.metrics
     assert scores.curves["precision_recall"].num_rows >= 1
+
+
+@pytest.mark.parametrize(("name", "plain"), [("vggss", "vggss"), ("flickr", "flickr")])
+def test_locacc_is_the_ciou_of_the_plain_set(annotations: Path, name: str, plain: str) -> None:
+    """Table 7 prints Table 1's cIoU as LocAcc, to the digit."""
+    extended = open_benchmark(f"extended-{name}", annotations, everything)
+    own = open_benchmark(plain, annotations, everything)
+    rng = np.random.default_rng(6)
+    count = len(extended.samples)
+    maps = rng.normal(size=(count, 14, 14)).astype(np.float32)
+    objects = rng.random((count, 7, 7), dtype=np.float32)
+    # Smooth hot corners, so that the sets' forms of resizing and thresholds decide.
+    maps[:, :8, :8] += 2
+    first = len(own.samples)
+    scores = extended.score(Predictions(maps, objects))
+    expected = own.score(Predictions(maps[:first], objects[:first]))
+    for form in ("", "_ogl"):
+        found = scores.rows[f"localization_iou{form}"].to_numpy()
+        np.testing.assert_array_equal(found[:first], expected.rows[f"iou{form}"].to_numpy())
+        assert np.isnan(found[first:]).all()
+        for end in ("", ":low", ":high"):
+            assert scores.metrics[f"LocAcc{form}{end}"] == expected.metrics[f"cIoU{form}{end}"]
+    bicubic = scores.rows["iou"].to_numpy()[:first]
+    assert (bicubic != expected.rows["iou"].to_numpy()).any()
+
+
+def test_extended_vggss_among_the_paper_s_pairs(annotations: Path) -> None:
+    (annotations / "vggss_available.txt").write_text(f"{CLIPS[0]}\n{CLIPS[3]}\n")
+    benchmark = open_benchmark("extended-vggss", annotations, everything)
+    maps = np.random.default_rng(2).normal(size=(6, 7, 7)).astype(np.float32)
+    metrics = benchmark.score(Predictions(maps)).metrics
+    # Clips 0 and 3 and of the negatives, (0, 1) and (3, 3), the second.
+    assert metrics["samples@available"] == 3 and metrics["sounding_samples@available"] == 2
+    alone = benchmark.select([0, 3, 5]).score(Predictions(maps[[0, 3, 5]])).metrics
+    for metric in ("AP", "max_F1", "LocAcc", "LocAcc_bicubic", "AP_exact", "LocAcc:low"):
+        name, colon, end = metric.partition(":")
+        assert metrics[f"{name}@available{colon}{end}"] == alone[metric], metric
 
 
 def test_detection_without_a_sounding_clip(annotations: Path) -> None:

@@ -1,7 +1,7 @@
 """Localization as a benchmark: cIoU and AUC of maps against boxes (Tables 1 to 4)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -54,7 +54,7 @@ class LocalizationBenchmark(Defaults):
     truth: Truth
     resize: str = "half-pixel"
     images: Sequence[str] = ()
-    image_sizes: Counter[str] | None = None
+    image_sizes: Mapping[str, int] | None = None
     labels: Sequence[str] = ()
     parts: Parts = field(default_factory=dict)
     counts: Parts = field(default_factory=dict)
