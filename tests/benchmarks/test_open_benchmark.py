@@ -67,6 +67,23 @@ def annotations(tmp_path: Path) -> Path:
     is3 += [("cat_dog_2_cat", [0, 0, 224, 112]), ("cat_dog_2_dog", [0, 112, 224, 224])]
     listed = [{"image": f"/x/{n}.jpg", "audio": f"/y/{n}.wav", "gt_box": b} for n, b in is3]
     (folder / "is3_boxes.json").write_text(json.dumps(listed))
+    sets = {
+        "vpo_ss": [("000000000007_1", "000000000007_1", [0, 0, 112, 224])],
+        "vpo_ms": [
+            ("000000000007_1", "000000000007_1", [0, 0, 112, 224]),
+            ("000000000007_2", "000000000007_2", [112, 0, 224, 224]),
+            ("000000000009_5", "000000000009_5", [0, 0, 224, 112]),
+        ],
+        "avsbench_s4": [(f"vid_{n}", "vid", [0, 0, 224, 112]) for n in range(1, 6)],
+        "avsbench_ms3": [
+            (f"{v}.mp4_{n}", v, [0, 0, 0, 0] if (v, n) == ("b_1", 3) else [0, 112, 224, 224])
+            for v in ("a_0", "b_1")
+            for n in range(1, 6)
+        ],
+    }
+    for name, rows in sets.items():
+        pairs = [{"image": f"/x/{i}.png", "audio": f"/y/{a}.wav", "gt_box": b} for i, a, b in rows]
+        (folder / f"{name}_boxes.json").write_text(json.dumps(pairs))
     scenes = [{**e, "split": "test", "mask": f"masks/{e['file']}.png"} for e in entries]
     for scene, boxes in zip(scenes, BOXES, strict=True):
         scene["distractors"] = []
@@ -161,6 +178,35 @@ def test_is3_needs_every_object_of_an_image(annotations: Path) -> None:
     partial = open_benchmark("is3", annotations, lambda clip: clip != "cat_dog_2_dog")
     metrics = partial.score(Predictions(true_maps(_truth(partial)))).metrics
     assert (metrics["images"], metrics["official_images"], metrics["IIoU"]) == (1, 2, 100.0)
+
+
+def test_vpo_needs_every_object_of_a_picture(annotations: Path) -> None:
+    single = open_benchmark("vpo-ss", annotations, everything)
+    metrics = single.score(Predictions(true_maps(_truth(single)))).metrics
+    assert (metrics["cIoU"], metrics["IIoU"], metrics["images"]) == (100.0, 100.0, 1)
+    several = open_benchmark("vpo-ms", annotations, everything)
+    heat = true_maps(_truth(several))
+    heat[1] = heat[1, :, ::-1]
+    metrics = several.score(Predictions(heat)).metrics
+    assert metrics["cIoU"] == metrics["cIoU_adaptive"] == pytest.approx(200 / 3)
+    assert (metrics["IIoU"], metrics["IIoU_adaptive"], metrics["images"]) == (50.0, 50.0, 2)
+    assert metrics["IIoU:low"] <= 50 <= metrics["IIoU:high"]
+    assert list(several.images) == ["000000000007", "000000000007", "000000000009"]
+
+
+def test_avsbench_boxes_need_every_frame_of_a_video(annotations: Path) -> None:
+    benchmark = open_benchmark("avsbench-ms3-boxes", annotations, everything)
+    assert benchmark.samples[7].frame_clip == "ms3-b_1_3"
+    assert benchmark.samples[7].sound_clip == "ms3-b_1" and not benchmark.images
+    metrics = benchmark.score(Predictions(true_maps(_truth(benchmark)))).metrics
+    # The empty box of the eighth frame cannot be met, so its video cannot either.
+    assert metrics["cIoU"] == 90.0 and (metrics["IIoU"], metrics["official_images"]) == (50.0, 2)
+    # A met frame counts at all thresholds but 1 (area 0.975), the empty one at 0 alone (0.025).
+    assert metrics["AUC"] == pytest.approx(0.9 * 97.5 + 0.1 * 2.5)
+    assert metrics["IAUC"] == pytest.approx(0.5 * 97.5 + 0.5 * 2.5)
+    part = open_benchmark("avsbench-ms3-boxes", annotations, lambda clip: clip != "ms3-a_0_2")
+    metrics = part.score(Predictions(true_maps(_truth(part)))).metrics
+    assert (metrics["samples"], metrics["images"], metrics["IIoU"]) == (9, 1, 0.0)
 
 
 @pytest.mark.parametrize(("name", "subset"), [("avsbench-s4", "s4"), ("avsbench-ms3", "ms3")])
@@ -418,4 +464,8 @@ def test_the_official_lists() -> None:
         "is3": 6480,
         "retrieval": 5158,
         "negatives": 5158,
+        "vpo-ss": 890,
+        "vpo-ms": 2157,
+        "avsbench-s4-boxes": 3700,
+        "avsbench-ms3-boxes": 320,
     }
