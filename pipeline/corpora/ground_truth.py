@@ -7,6 +7,7 @@ coordinate) is refused. The price is that whoever draws the boxes must clip them
 
 import math
 import re
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from pipeline.corpora.avsbench import parse_frame_name
 from pipeline.corpora.files import read_json, read_xml
 from pipeline.corpora.names import clip_id_of, plain_clip_id
 from pipeline.errors import InputError
@@ -124,14 +126,9 @@ def read_vggss(path: Path) -> list[Boxes]:
     ]
 
 
-def read_is3(path: Path) -> list[Boxes]:
-    """IS3's boxes in 224-pixel coordinates, one entry per picture and sounding object.
-
-    `clip_id` is the stem that picture and sound share, `<picture>_<sounding object>`; entries of
-    one image share what is before the last `_`. Raises as `read_vggss` does, and for a picture
-    and a sound of different stems.
-    """
-    found: dict[str, Boxes] = {}
+def _boxed_pairs(path: Path) -> Iterator[tuple[str, str, str, Box]]:
+    """Each entry `{"image": path, "audio": path, "gt_box": box}` of a list: the words that name its
+    place, the names of both files without extension, and the box."""
     for place, entry in _entries(path):
         stems = []
         for key in ("image", "audio"):
@@ -142,15 +139,63 @@ def read_is3(path: Path) -> list[Boxes]:
             except InputError as error:
                 raise InputError(f"{place}: {error}") from error
         image, audio = stems
+        yield place, image, audio, _box(_field(entry, "gt_box", list, place), place)
+
+
+def _once(place: str, name: str, known: Collection[str]) -> None:
+    if name in known:
+        raise InputError(f"{place}: {name} is in an earlier entry already; expected once")
+
+
+def read_is3(path: Path) -> list[Boxes]:
+    """IS3's boxes in 224-pixel coordinates, one entry per picture and sounding object.
+
+    `clip_id` is the stem that picture and sound share, `<picture>_<sounding object>`; entries of
+    one image share what is before the last `_`. Raises as `read_vggss` does, and for a picture
+    and a sound of different stems.
+    """
+    return _pairs_of_one_stem(path, "<picture>_<sounding object>", named=True)
+
+
+def read_vpo_boxes(path: Path) -> list[Boxes]:
+    """The boxes of VPO-SS or VPO-MS (`vpo_*_boxes.json`) in 224-pixel coordinates, one entry per
+    picture of COCO and object in it that sounds.
+
+    `clip_id` is the stem that picture and sound share, `<COCO picture>_<COCO annotation>`; the
+    class is not given ('' as `label`). Raises as `read_is3` does.
+    """
+    return _pairs_of_one_stem(path, "<COCO picture>_<COCO annotation>", named=False)
+
+
+def _pairs_of_one_stem(path: Path, form: str, named: bool) -> list[Boxes]:
+    found: dict[str, Boxes] = {}
+    for place, image, audio, box in _boxed_pairs(path):
         if image != audio or "_" not in image:
             raise InputError(
-                f"{place}: found picture {image!r} and sound {audio!r}, expected one stem "
-                "<picture>_<sounding object>"
+                f"{place}: found picture {image!r} and sound {audio!r}, expected one stem {form}"
             )
-        if image in found:
-            raise InputError(f"{place}: {image} is in an earlier entry already; expected once")
-        box = _box(_field(entry, "gt_box", list, place), place)
-        found[image] = Boxes(image, image.rsplit("_", 1)[1], (box,))
+        _once(place, image, found)
+        found[image] = Boxes(image, image.rsplit("_", 1)[1] if named else "", (box,))
+    return list(found.values())
+
+
+def read_avsbench_boxes(path: Path) -> list[tuple[str, int, Box]]:
+    """The rows (video, frame number, box) of `avsbench_*_boxes.json`, the boxes around AVSBench's
+    masks in 224-pixel coordinates, in the file's order; an empty mask has the box 0, 0, 0, 0.
+
+    The clip ids follow by `names.avsbench_frame_id` and `names.avsbench_sound_id`. Raises as
+    `read_is3` does, and for a picture that is no frame of its sound's video.
+    """
+    found: dict[str, tuple[str, int, Box]] = {}
+    for place, image, audio, box in _boxed_pairs(path):
+        frame = parse_frame_name(image)
+        if frame is None or frame[0] != audio:
+            raise InputError(
+                f"{place}: found picture {image!r} and sound {audio!r}, expected the picture "
+                f"<video>_<number> of the sound <video>"
+            )
+        _once(place, f"{audio}_{frame[1]}", found)
+        found[f"{audio}_{frame[1]}"] = (*frame, box)
     return list(found.values())
 
 

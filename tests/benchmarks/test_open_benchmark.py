@@ -1,10 +1,10 @@
 """Each benchmark from small made annotation files: its samples, its truth, its numbers."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from four_clips import CLASSES, CLIPS
 from PIL import Image
 
 from pipeline.benchmarks import (
@@ -16,78 +16,13 @@ from pipeline.benchmarks import (
 )
 from pipeline.benchmarks.metrics.baselines import true_maps
 from pipeline.benchmarks.metrics.heatmaps import RESIZES
-from pipeline.benchmarks.metrics.rasters import fraction_boxes
 from pipeline.errors import InputError
 
-CLIPS = ["-aaaaaaaaaa_000001", "bbbb_bbbbbb_000030", "ccccccccccc_000120", "ddddddddddd_000000"]
-CLASSES = ["dog", "cat", "dog", "cat"]
-BOXES = [
-    [[0.0, 0.0, 0.5, 0.5]],
-    [[0.5, 0.5, 1.0, 1.0], [0.0, 0.5, 0.5, 1.0]],
-    [[0.2, 0.2, 0.2, 0.9]],  # degenerate: no truth at all
-    [[0.1, 0.1, 0.9, 0.9]],
-]
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "annotations"
 
 
 def everything(_: str) -> bool:
     return True
-
-
-@pytest.fixture
-def annotations(tmp_path: Path) -> Path:
-    folder = tmp_path / "annotations"
-    (folder / "flickr").mkdir(parents=True)
-    (folder / "masks").mkdir()
-
-    def write(name: str, lines: list[str]) -> None:
-        (folder / name).write_text("".join(f"{line}\n" for line in lines))
-
-    entries = [
-        {"file": c, "class": k, "bbox": b} for c, k, b in zip(CLIPS, CLASSES, BOXES, strict=True)
-    ]
-    (folder / "vggss.json").write_text(json.dumps(entries))
-    write("vggss_available.txt", ["-aaaaaaaaaa_1000_11000", "ccccccccccc_120000_130000"])
-    write("vggss_heard_test.csv", CLIPS[:1])
-    write("vggss_unheard_test.csv", CLIPS[1:])
-    write("ssltie_openset_test_heard_2.txt", [f"{c}.jpg" for c in CLIPS[:2]])
-    write("ssltie_openset_test_unheard_2.txt", [f"{c}.jpg" for c in CLIPS[2:]])
-    pairs = [f"{CLIPS[0]},{CLIPS[1]},non-sounding", f"{CLIPS[3]},{CLIPS[3]},non-sounding"]
-    write("vggss_test_plus_silent.csv", ["video,audio,label", *pairs])
-    write("flickr_test.csv", ["101,5", "102,"])
-    write("flickr_test_plus_silent.csv", ["video,audio,label", "101,102,non-sounding"])
-    box = "<bbox><name>x</name><a>0</a><b>0</b><c>128</c><d>256</d></bbox>"
-    half = "<bbox><name>x</name><a>128</a><b>0</b><c>256</c><d>256</d></bbox>"
-    for clip in (101, 102):
-        boxes = f"<a>{box}</a><a>{box}</a><a>{half}</a>"
-        write(f"flickr/{clip}.xml", [f"<annotations>{boxes}</annotations>"])
-    write("avsbench_s4_test.csv", [f"vid_{n},dog" for n in range(1, 6)])
-    write("avsbench_ms3_test.csv", [f"two_0_{n},dog" for n in range(1, 6)])
-    is3 = [("dog_cat_1_dog", [0, 0, 112, 224]), ("dog_cat_1_cat", [112, 0, 224, 224])]
-    is3 += [("cat_dog_2_cat", [0, 0, 224, 112]), ("cat_dog_2_dog", [0, 112, 224, 224])]
-    listed = [{"image": f"/x/{n}.jpg", "audio": f"/y/{n}.wav", "gt_box": b} for n, b in is3]
-    (folder / "is3_boxes.json").write_text(json.dumps(listed))
-    scenes = [{**e, "split": "test", "mask": f"masks/{e['file']}.png"} for e in entries]
-    for scene, boxes in zip(scenes, BOXES, strict=True):
-        scene["distractors"] = []
-        Image.fromarray(fraction_boxes(boxes)).save(folder / scene["mask"])
-    silent = {"class": "cat", "bbox": [[0.5, 0.5, 1, 1]], "mask": "masks/s.png", "sound": CLIPS[3]}
-    scenes[0]["distractors"] = [silent]
-    Image.fromarray(fraction_boxes([[0.5, 0.5, 1, 1]])).save(folder / "masks" / "s.png")
-    (folder / "scenes.json").write_text(json.dumps(scenes))
-    return folder
-
-
-@pytest.fixture
-def media(tmp_path: Path) -> Path:
-    for subset, video in (("S4", "vid"), ("MS3", "two_0")):
-        folder = tmp_path / "avsbench" / subset / "gt_masks" / video
-        folder.mkdir(parents=True)
-        for number in range(1, 6):
-            mask = np.zeros((224, 224), dtype=bool)
-            mask[:112] = number < 5  # the fifth frame's mask is empty
-            Image.fromarray(mask).save(folder / f"{video}_{number}.png")
-    return tmp_path / "avsbench"
 
 
 def _truth(benchmark) -> np.ndarray:
@@ -163,6 +98,35 @@ def test_is3_needs_every_object_of_an_image(annotations: Path) -> None:
     assert (metrics["images"], metrics["official_images"], metrics["IIoU"]) == (1, 2, 100.0)
 
 
+def test_vpo_needs_every_object_of_a_picture(annotations: Path) -> None:
+    single = open_benchmark("vpo-ss", annotations, everything)
+    metrics = single.score(Predictions(true_maps(_truth(single)))).metrics
+    assert (metrics["cIoU"], metrics["IIoU"], metrics["images"]) == (100.0, 100.0, 1)
+    several = open_benchmark("vpo-ms", annotations, everything)
+    heat = true_maps(_truth(several))
+    heat[1] = heat[1, :, ::-1]
+    metrics = several.score(Predictions(heat)).metrics
+    assert metrics["cIoU"] == metrics["cIoU_adaptive"] == pytest.approx(200 / 3)
+    assert (metrics["IIoU"], metrics["IIoU_adaptive"], metrics["images"]) == (50.0, 50.0, 2)
+    assert metrics["IIoU:low"] <= 50 <= metrics["IIoU:high"]
+    assert list(several.images) == ["000000000007", "000000000007", "000000000009"]
+
+
+def test_avsbench_boxes_need_every_frame_of_a_video(annotations: Path) -> None:
+    benchmark = open_benchmark("avsbench-ms3-boxes", annotations, everything)
+    assert benchmark.samples[7].frame_clip == "ms3-b_1_3"
+    assert benchmark.samples[7].sound_clip == "ms3-b_1" and not benchmark.images
+    metrics = benchmark.score(Predictions(true_maps(_truth(benchmark)))).metrics
+    # The empty box of the eighth frame cannot be met, so its video cannot either.
+    assert metrics["cIoU"] == 90.0 and (metrics["IIoU"], metrics["official_images"]) == (50.0, 2)
+    # A met frame counts at all thresholds but 1 (area 0.975), the empty one at 0 alone (0.025).
+    assert metrics["AUC"] == pytest.approx(0.9 * 97.5 + 0.1 * 2.5)
+    assert metrics["IAUC"] == pytest.approx(0.5 * 97.5 + 0.5 * 2.5)
+    part = open_benchmark("avsbench-ms3-boxes", annotations, lambda clip: clip != "ms3-a_0_2")
+    metrics = part.score(Predictions(true_maps(_truth(part)))).metrics
+    assert (metrics["samples"], metrics["images"], metrics["IIoU"]) == (9, 1, 0.0)
+
+
 @pytest.mark.parametrize(("name", "subset"), [("avsbench-s4", "s4"), ("avsbench-ms3", "ms3")])
 def test_avsbench_scores_masks(annotations: Path, media: Path, name: str, subset: str) -> None:
     benchmark = open_benchmark(name, annotations, everything, media)
@@ -171,7 +135,16 @@ def test_avsbench_scores_masks(annotations: Path, media: Path, name: str, subset
     assert all(sample.frame_clip.startswith(f"{subset}-") for sample in benchmark.samples)
     truth = _truth(benchmark)
     scores = benchmark.score(Predictions(true_maps(truth)))
-    assert scores.metrics["F"] == pytest.approx(100)
+    # Half of the frame is true and, but for its four corners, which tie, above the median.
+    assert scores.metrics["F_max"] == pytest.approx(100)
+    half = 112 * 224
+    expected = 100 * 1.3 * (half - 4) / (0.3 * half + half - 4)
+    assert scores.metrics["F_median"] == pytest.approx(expected)
+    assert scores.metrics["F_median@area-30-100"] == scores.metrics["F_median"]
+    assert scores.metrics["samples@area-0-5"] == 1  # the frame without a mask, which has no F
+    assert "F_max@area-0-5" not in scores.metrics
+    assert scores.metrics["mIoU@area-0-5"] == pytest.approx(50, abs=0.02)
+    assert np.isnan(scores.rows["f_median"].to_numpy()[4])
     assert scores.metrics["mIoU"] == pytest.approx(100 * (4 * 1 + 0.5) / 5, abs=0.01)
     assert scores.metrics["samples_with_mask"] == 4
     nowhere = open_benchmark(name, annotations, everything)
@@ -188,9 +161,48 @@ def test_extended_sets(annotations: Path, name: str, count: int) -> None:
     heat = true_maps(truth)
     scores = benchmark.score(Predictions(heat, heat))
     assert scores.rows["sounding"].to_pylist().count(False) == count - {6: 4, 3: 2}[count]
-    for metric in ("AP", "max_F1", "LocAcc", "AP_exact", "max_F1_exact"):
-        assert 0 <= scores.metrics[metric] <= 100 and f"{metric}_ogl" in scores.metrics
+    for metric in ("AP", "max_F1", "LocAcc_bicubic", "AP_exact", "max_F1_exact"):
+        for form in ("", "_ogl", "_ogl_slavc"):
+            assert 0 <= scores.metrics[f"{metric}{form}"] <= 100
+    assert 0 <= scores.metrics["LocAcc_ogl"] <= 100 and "LocAcc_ogl_slavc" not in scores.metrics
     assert scores.curves["precision_recall"].num_rows >= 1
+
+
+@pytest.mark.parametrize(("name", "plain"), [("vggss", "vggss"), ("flickr", "flickr")])
+def test_locacc_is_the_ciou_of_the_plain_set(annotations: Path, name: str, plain: str) -> None:
+    """Table 7 prints Table 1's cIoU as LocAcc, to the digit."""
+    extended = open_benchmark(f"extended-{name}", annotations, everything)
+    own = open_benchmark(plain, annotations, everything)
+    rng = np.random.default_rng(6)
+    count = len(extended.samples)
+    maps = rng.normal(size=(count, 14, 14)).astype(np.float32)
+    objects = rng.random((count, 7, 7), dtype=np.float32)
+    # Smooth hot corners, so that the sets' forms of resizing and thresholds decide.
+    maps[:, :8, :8] += 2
+    first = len(own.samples)
+    scores = extended.score(Predictions(maps, objects))
+    expected = own.score(Predictions(maps[:first], objects[:first]))
+    for form in ("", "_ogl"):
+        found = scores.rows[f"localization_iou{form}"].to_numpy()
+        np.testing.assert_array_equal(found[:first], expected.rows[f"iou{form}"].to_numpy())
+        assert np.isnan(found[first:]).all()
+        for end in ("", ":low", ":high"):
+            assert scores.metrics[f"LocAcc{form}{end}"] == expected.metrics[f"cIoU{form}{end}"]
+    bicubic = scores.rows["iou"].to_numpy()[:first]
+    assert (bicubic != expected.rows["iou"].to_numpy()).any()
+
+
+def test_extended_vggss_among_the_paper_s_pairs(annotations: Path) -> None:
+    (annotations / "vggss_available.txt").write_text(f"{CLIPS[0]}\n{CLIPS[3]}\n")
+    benchmark = open_benchmark("extended-vggss", annotations, everything)
+    maps = np.random.default_rng(2).normal(size=(6, 7, 7)).astype(np.float32)
+    metrics = benchmark.score(Predictions(maps)).metrics
+    # Clips 0 and 3 and of the negatives, (0, 1) and (3, 3), the second.
+    assert metrics["samples@available"] == 3 and metrics["sounding_samples@available"] == 2
+    alone = benchmark.select([0, 3, 5]).score(Predictions(maps[[0, 3, 5]])).metrics
+    for metric in ("AP", "max_F1", "LocAcc", "LocAcc_bicubic", "AP_exact", "LocAcc:low"):
+        name, colon, end = metric.partition(":")
+        assert metrics[f"{name}@available{colon}{end}"] == alone[metric], metric
 
 
 def test_detection_without_a_sounding_clip(annotations: Path) -> None:
@@ -370,4 +382,8 @@ def test_the_official_lists() -> None:
         "is3": 6480,
         "retrieval": 5158,
         "negatives": 5158,
+        "vpo-ss": 890,
+        "vpo-ms": 2157,
+        "avsbench-s4-boxes": 3700,
+        "avsbench-ms3-boxes": 320,
     }

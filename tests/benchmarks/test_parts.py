@@ -10,10 +10,10 @@ from pipeline.benchmarks import Predictions, Sample, open_benchmark
 from pipeline.benchmarks.metrics.baselines import true_maps
 from pipeline.benchmarks.metrics.bootstrap import intervals
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
-from pipeline.benchmarks.tasks import LocalizationBenchmark
+from pipeline.benchmarks.tasks import DetectionBenchmark, LocalizationBenchmark, RetrievalBenchmark
 from pipeline.benchmarks.tasks.parts import size_bands
 from pipeline.benchmarks.vggss import comparable
-from pipeline.corpora.lists import read_vggsounder
+from pipeline.corpora.lists import read_clip_list, read_vggsounder
 from pipeline.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "annotations"
@@ -160,6 +160,23 @@ def test_how_many_clips_the_paper_scored(name: str) -> None:
     benchmark = open_benchmark(name, SHARED, lambda _: True)
     assert isinstance(benchmark, LocalizationBenchmark)
     assert benchmark.parts["available"].sum() == PAPER[name]
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="the official lists are absent")
+def test_how_many_pairs_the_paper_retrieved_and_detected() -> None:
+    retrieval = open_benchmark("retrieval", SHARED, lambda _: True)
+    assert isinstance(retrieval, RetrievalBenchmark)
+    assert retrieval.parts["available"].sum() == 4655
+    trained = set(read_clip_list(SHARED / "vggss_144k.txt"))
+    paired = np.array([sample.frame_clip in trained for sample in retrieval.samples])
+    assert (paired & retrieval.parts["available"]).sum() == 3345
+    extended = open_benchmark("extended-vggss", SHARED, lambda _: True)
+    assert isinstance(extended, DetectionBenchmark)
+    listed = extended.parts["available"]
+    assert (listed & extended.sounding).sum() == 4655
+    clips = set(read_clip_list(SHARED / "vggss_available_4654.txt"))
+    both = [{s.frame_clip, s.sound_clip} <= clips for s in extended.samples]
+    assert listed.tolist() == both
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="the official lists are absent")

@@ -1,6 +1,7 @@
 """Ground truth files: raw numbers come through as they are, everything else is one clear line."""
 
 import json
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from pipeline.corpora.ground_truth import (
     Boxes,
     Distractor,
     Scene,
+    read_avsbench_boxes,
     read_flickr_boxes,
     read_is3,
     read_mask,
     read_scenes,
     read_vggss,
+    read_vpo_boxes,
 )
+from pipeline.corpora.lists import read_avsbench_list
 from pipeline.errors import InputError
 
 ANNOTATIONS = Path(__file__).parents[2] / ".." / "shared" / "annotations"
@@ -91,6 +95,22 @@ HOSTILE: list[tuple[Callable[[Path], Any], str | bytes, str]] = [
     (read_is3, is3("/x/..", "/x/.."), "entry 1"),
     (read_is3, is3("/x/a_a.jpg", "/x/a_a.wav", "[[0, 0, 1, 1]]"), "in a box|expected \\[x0"),
     (read_is3, is3("a_a.jpg", "a_a.wav")[:-1] + "," + is3("a_a.jpg", "a_a.wav")[1:], "entry 2"),
+    (read_vpo_boxes, is3("/x/1_2.jpg", "/x/1_3.wav"), "one stem <COCO picture>_<COCO annotation>"),
+    (read_vpo_boxes, is3("/x/12.jpg", "/x/12.wav"), "one stem <COCO picture>_<COCO annotation>"),
+    (
+        read_vpo_boxes,
+        is3("1_2.jpg", "1_2.wav")[:-1] + "," + is3("1_2.jpg", "1_2.wav")[1:],
+        "entry 2",
+    ),
+    (read_vpo_boxes, is3("1_2.jpg", "1_2.wav", "[0, 0, 1]"), "expected [x0, y0, x1, y1]"),
+    (read_avsbench_boxes, is3("/x/v.png", "/x/v.wav"), "expected the picture <video>_<number>"),
+    (read_avsbench_boxes, is3("/x/v_1.png", "/x/w.wav"), "of the sound <video>"),
+    (read_avsbench_boxes, is3("/x/v_1.png", "/x/.."), "entry 1"),
+    (
+        read_avsbench_boxes,
+        is3("v_1.png", "v.wav")[:-1] + "," + is3("v.mp4_1.png", "v.wav")[1:],
+        "entry 2: v_1 is in an earlier entry already",
+    ),
     (read_flickr_boxes, LAUGHS, "expected plain XML"),
     (read_flickr_boxes, '<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "expected plain XML"),
     (read_flickr_boxes, "<a><bbox>", "expected plain XML"),
@@ -244,3 +264,33 @@ def test_real_is3() -> None:
         images[image] = images.get(image, 0) + 1
     assert len(images) == 3240
     assert set(images.values()) == {2}
+
+
+def test_boxes_of_vpo_and_avsbench(tmp_path: Path) -> None:
+    text = is3("/mnt/a/000000062491_432356.jpg", "/mnt/b/000000062491_432356.wav", "[5, 3, 28, 9]")
+    assert read_vpo_boxes(write(tmp_path / "vpo.json", text)) == [
+        Boxes("000000062491_432356", "", ((5.0, 3.0, 28.0, 9.0),))
+    ]
+    text = is3("/x/rq5RDUm2Hnk_1.mp4_2.png", "/y/rq5RDUm2Hnk_1.wav", "[0, 0, 0, 0]")
+    assert read_avsbench_boxes(write(tmp_path / "ms3.json", text)) == [
+        ("rq5RDUm2Hnk_1", 2, (0.0, 0.0, 0.0, 0.0))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "images"), [("vpo_ss", 890, {1: 890}), ("vpo_ms", 2157, None)]
+)
+def test_real_vpo(name: str, count: int, images: dict[int, int] | None) -> None:
+    entries = read_vpo_boxes(real(f"{name}_boxes.json"))
+    sizes = Counter(Counter(entry.clip_id.split("_")[0] for entry in entries).values())
+    assert len(entries) == count
+    assert sizes == (images or {1: 759, 2: 623, 3: 49, 5: 1})
+
+
+@pytest.mark.parametrize(("subset", "count", "empty"), [("s4", 3700, 6), ("ms3", 320, 29)])
+def test_real_avsbench_boxes_are_of_the_list(subset: str, count: int, empty: int) -> None:
+    rows = read_avsbench_boxes(real(f"avsbench_{subset}_boxes.json"))
+    listed = read_avsbench_list(real(f"avsbench_{subset}_test.csv"))
+    frames = {(video, number) for video, number, _ in rows}
+    assert len(rows) == count and frames == {(video, number) for video, number, _ in listed}
+    assert sum(x1 <= x0 or y1 <= y0 for _, _, (x0, y0, x1, y1) in rows) == empty

@@ -1,7 +1,7 @@
 """Localization as a benchmark: cIoU and AUC of maps against boxes (Tables 1 to 4)."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -45,6 +45,7 @@ class LocalizationBenchmark(Defaults):
     They are repeated over `parts` of the samples, bool (N,) by name, and over the bands of size.
     `images` names the image of each sample where one image has several sounding objects, and
     `image_sizes` how many; IIoU and IAUC then count the images whose objects are all present.
+    `groups` stands in place of `images` where other samples than those of one image count together.
     `counts` are parts whose numbers alone stand among the metrics, under names that begin with
     'samples'.
     """
@@ -54,10 +55,11 @@ class LocalizationBenchmark(Defaults):
     truth: Truth
     resize: str = "half-pixel"
     images: Sequence[str] = ()
-    image_sizes: Counter[str] | None = None
+    image_sizes: Mapping[str, int] | None = None
     labels: Sequence[str] = ()
     parts: Parts = field(default_factory=dict)
     counts: Parts = field(default_factory=dict)
+    groups: Sequence[str] = ()
 
     def ground_truth(self, start: int, stop: int) -> np.ndarray:
         """See `Benchmark.ground_truth`."""
@@ -67,6 +69,7 @@ class LocalizationBenchmark(Defaults):
         """The same with some of the samples, in the given order."""
         images = [self.images[row] for row in rows] if self.images else ()
         labels = [self.labels[row] for row in rows] if self.labels else ()
+        groups = [self.groups[row] for row in rows] if self.groups else ()
         samples = [self.samples[row] for row in rows]
         truth = self.truth.select(rows)
         return replace(
@@ -75,6 +78,7 @@ class LocalizationBenchmark(Defaults):
             truth=truth,
             images=images,
             labels=labels,
+            groups=groups,
             parts=select_parts(self.parts, rows),
             counts=select_parts(self.counts, rows),
         )
@@ -100,9 +104,10 @@ class LocalizationBenchmark(Defaults):
 
     def _interactive(self, columns: dict[str, np.ndarray]) -> dict[str, float]:
         assert self.image_sizes is not None
-        present = Counter(self.images)
-        complete = np.array([present[name] == self.image_sizes[name] for name in self.images])
-        images = np.array(self.images)[complete]
+        groups = self.groups or self.images
+        present = Counter(groups)
+        complete = np.array([present[name] == self.image_sizes[name] for name in groups])
+        images = np.array(groups)[complete]
         metrics: dict[str, float] = {
             "images": len(set(images)),
             "official_images": len(self.image_sizes),

@@ -96,9 +96,11 @@ def test_a_perfect_detector_by_hand() -> None:
     assert metrics == {
         "AP": 0.0,
         "max_F1": 100.0,
-        "LocAcc": 100.0,
         "AP_exact": 100.0,
         "max_F1_exact": 100.0,
+        "LocAcc_bicubic": 100.0,
+        "LocAcc_bicubic:low": 100.0,
+        "LocAcc_bicubic:high": 100.0,
     }
 
 
@@ -115,3 +117,5 @@ def test_score_maps_by_hand() -> None:
     objects = np.array([[[2.5, 0.0, 1.25]]], dtype=np.float32)
     expected = [[[0.6, 0.2, 0.7]]]
     np.testing.assert_allclose(object_guided_score_maps(cosines, objects), expected, atol=1e-6)
+    slavc = [[[0.1, 0.45, 0.95]]]
+    np.testing.assert_allclose(object_guided_score_maps(cosines, objects, 0.9), slavc, atol=1e-6)

@@ -8,6 +8,7 @@ from pipeline.benchmarks.metrics.segmentation import (
     THRESHOLDS,
     above_median,
     best_mean_f,
+    f_of_masks,
     f_scores,
     mask_iou,
 )
@@ -64,6 +65,26 @@ def test_mask_iou_against_the_loop() -> None:
         else:
             expected = (~predicted).sum() / (heat.size + 1e-7)
         assert abs(iou - expected) <= 1e-9
+
+
+def test_f_of_masks_against_precision_and_recall() -> None:
+    maps, masks = _cases(2000, 7)
+    predicted = above_median(maps)
+    got = f_of_masks(predicted, masks)
+    for own, mask, f in zip(predicted, masks, got, strict=True):
+        if not mask.any():
+            assert np.isnan(f)
+            continue
+        right = (own & mask).sum()
+        precision, recall = right / max(own.sum(), 1), right / mask.sum()
+        bottom = 0.3 * precision + recall
+        assert f == pytest.approx(1.3 * precision * recall / bottom if bottom else 0.0, abs=1e-12)
+    # A threshold of THRESHOLDS cuts a map as its own value does: the two forms are one there.
+    heat = min_max(maps[masks.any(axis=(1, 2))])
+    filled = masks[masks.any(axis=(1, 2))]
+    np.testing.assert_allclose(
+        f_of_masks(heat >= THRESHOLDS[100], filled), f_scores(heat, filled)[:, 100], atol=1e-12
+    )
 
 
 def test_by_hand() -> None:
