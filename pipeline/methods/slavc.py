@@ -38,6 +38,7 @@ from pipeline.clips.spectrogram import SoundForm
 from pipeline.methods.common.dropout import draw_kept, drop
 from pipeline.methods.common.momentum import follow, momentum_copy
 from pipeline.methods.common.projected import (
+    Dropout,
     ProjectedNetworks,
     begin_small,
     light_frames,
@@ -58,7 +59,7 @@ class SLAVCSettings(ProjectedNetworks):
     """`momentum` is the share of itself that a copy keeps in a step. With `momentum_at_test` the
     copies answer in place of the networks."""
 
-    dropout: Share = 0.9
+    dropout: Dropout = 0.9
     momentum: Share = 0.999
     momentum_at_test: bool = False
 

@@ -25,6 +25,8 @@ from pipeline.methods.contract import Dice, Features, Input, View
 from pipeline.networks.resnet import shape_in
 from pipeline.networks.weights import check_fit, load_into
 
+Dropout = Annotated[float, Field(ge=0, le=0.99)]  # something has to be left
+
 _DEVIATION = 0.01  # of a linear layer's first weights (E model.py:26-36)
 
 
@@ -41,7 +43,7 @@ class ProjectedNetworks(Networks):
     vision: Literal["scratch", "imagenet"] = "imagenet"
     projection_width: Count = 512
     temperature: Positive = 0.03
-    dropout: Annotated[float, Field(ge=0, le=0.99)] = 0.0
+    dropout: Dropout = 0.0
 
 
 class ProjectedResNets(TwoResNets):
