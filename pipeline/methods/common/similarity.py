@@ -117,6 +117,14 @@ def trimap_background(v: Tensor, a: Tensor) -> Tensor:
     return (torch.softmax(masks, dim=1) * cosines).sum(dim=1)
 
 
+def trimap_foreground(v: Tensor, a: Tensor) -> Tensor:
+    """Similarity of each pair's own foreground: (N, C, h, w), (N, C) to (N,) float32, the diagonal
+    of `s_l`'s ``masked`` without the other pairs."""
+    cosines = localization_map(v, a).flatten(1)
+    masks = functional.logsigmoid((cosines - TRIMAP_POSITIVE) / TRIMAP_SHARPNESS)
+    return (torch.softmax(masks, dim=1) * cosines).sum(dim=1)
+
+
 def s_a(image_embeddings: Tensor, audio_embeddings: Tensor) -> Tensor:
     """Alignment similarity of every frame with every sound (Eq. 4): cosines of the projected
     (N, D) and (M, D), as (N, M) float32."""

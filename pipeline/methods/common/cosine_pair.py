@@ -1,0 +1,55 @@
+"""Two ResNets whose last maps are compared as they are, by their cosine: LVS and its kin."""
+
+from collections.abc import Mapping
+
+from torch import Tensor
+
+from pipeline.clips.spectrogram import SoundForm
+from pipeline.methods.common.similarity import localization_map, s_l
+from pipeline.methods.common.two_resnets import Networks, TwoResNets
+from pipeline.methods.contract import Features, View
+
+
+class CosinePair(TwoResNets):
+    """v is the frame's last map, (b, C, h, w), a the maximum of the sound's, (b, C)."""
+
+    def __init__(
+        self,
+        settings: Networks,
+        form: SoundForm,
+        *,
+        seed: int = 0,
+        start: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        super().__init__(settings, form)
+        self.begin(seed, start)
+
+    def encode(self, view: View) -> Tensor:
+        """v of a frame, a of a sound."""
+        if view.modality == "frame":
+            return self.position_features(view.input)
+        return self.heard_features(view.input)
+
+    def frame_features(self, frames: Tensor) -> Tensor:
+        """v of tested frames."""
+        return self.position_features(self.plain_frames(frames))
+
+    def sound_features(self, sounds: Tensor) -> Tensor:
+        """a of windows."""
+        return self.heard_features(self.stored_sounds(sounds))
+
+    def maps(self, v: Features, a: Features) -> Tensor:
+        """The cosine of each position of v with a."""
+        return localization_map(single(v), single(a))
+
+    def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
+        """`s_L`, the mean of the cosines weighted by LVS's soft mask, as in training; `s_mean`, their
+        plain mean over the positions."""
+        v, a = single(v), single(a)
+        return {"s_L": s_l(v, a, "masked"), "s_mean": s_l(v, a, "mean")}
+
+
+def single(features: Features) -> Tensor:
+    """The features of a method whose features are single tensors."""
+    assert isinstance(features, Tensor)
+    return features

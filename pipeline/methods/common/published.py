@@ -1,0 +1,47 @@
+"""Reading the authors' file of a method of two ResNets."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from pipeline.methods.common.two_resnets import TwoResNets, unused_entries
+from pipeline.networks.resnet import shape_in
+from pipeline.networks.weights import check_fit, load_into
+
+T = TypeVar("T", bound=TwoResNets)
+
+
+def read_two_resnets(
+    make: Callable[[Any], T],
+    state: Mapping[str, Tensor],
+    settings: Any,
+    name: str,
+    renamed: Mapping[str, str],
+) -> tuple[T, list[str]]:
+    """The method that `make` gives for settings, filled from a file, in evaluation mode, and the
+    names of the entries that have no use.
+
+    Blocks and channels are read from the entries; strides and inputs stand in no file, so they come
+    from `settings`. `renamed` gives the method's name of an entry that the file calls otherwise,
+    `name` is the file's. Raises `InputError` where a layer is missing or does not fit."""
+    entries = {**state, **{own: state[theirs] for own, theirs in renamed.items()}}
+    blocks, channels = shape_in(entries, "imgnet.", len(settings.strides), name)
+    given = {field.name: getattr(settings, field.name) for field in fields(settings)}
+    changed = type(settings)(**{**given, "blocks": blocks, "channels": channels})
+    # What a file claims is held against its entries before any of it takes memory.
+    with torch.device("meta"):
+        claimed = make(changed)
+    check_fit(claimed, entries, name)
+    method = make(changed)
+    load_into(method, entries, name)
+    return method.eval(), unused_entries(state, method.state_dict(), renamed)
+
+
+def stem_of_lvs(state: Mapping[str, Tensor]) -> dict[str, str]:
+    """The one renamed entry of LVS's ResNets and of those derived from them: the sound network
+    begins with `conv1_a`, its `conv1` is unused."""
+    theirs = "audnet.conv1_a.weight"
+    return {"audnet.conv1.weight": theirs} if theirs in state else {}
