@@ -60,11 +60,17 @@ def light_view(frames: Tensor, draws: Tensor, side: int) -> Tensor:
     (B, 3, side, side) float32. Bilinear without antialiasing: frames are stored at about 1.1 x the
     side, where resizing changes nothing.
     """
-    resized = round(LIGHT_SCALE * side)
+    return normalise(light_crop(frames, draws, side))
+
+
+def light_crop(frames: Tensor, draws: Tensor, side: int, scale: float = LIGHT_SCALE) -> Tensor:
+    """The pictures of `light_view` before they are normalised, (B, 3, side, side) float32 in 0..1,
+    of frames resized to `scale` x `side`. The first three of the draws are used."""
+    resized = round(scale * side)
     draws = draws.to(frames.device)
     corner = (draws[:, :2] * (resized - side + 1)).floor()
     extent = torch.full_like(corner, side / resized)
-    return normalise(_crop(_unit(frames), corner / resized, extent, draws[:, 2] < 0.5, side))
+    return _crop(_unit(frames), corner / resized, extent, draws[:, 2] < 0.5, side)
 
 
 def simclr_view(
