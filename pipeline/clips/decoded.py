@@ -1,7 +1,8 @@
 """A decoded corpus on disk: what `decode` and `spectrograms` write and every later stage reads.
 
 `<folder>/clips.parquet` has one row a clip, in the order in which the shards hold them;
-`<folder>/shards/frames_*.npy` hold the middle frames. Spectrograms of one form lie in a folder of
+`<folder>/shards/frames_*.npy` hold the middle frames, entry by entry where all have one shape, else
+as bytes one behind the other, each where its row says. Spectrograms of one form lie in a folder of
 their own: `form.json`, `sounds.parquet` with the same rows, and `shards/spectrograms_*.npy` with
 **time first**, all clips of a shard one behind the other. Time first makes a window of any clip one
 contiguous run of bytes, whatever the clips' lengths; the price is one transpose on the device.
@@ -39,6 +40,10 @@ class DecodedCorpus:
         self._rows = {clip_id: row for row, clip_id in enumerate(self.clip_ids)}
         self._frame_rows = self.clips["frame_row"].to_numpy()
         self._frames = ShardedArray(sorted((folder / "shards").glob("frames_*.npy")))
+        self._kept = bool(self._frames.shards) and self._frames.shards[0].ndim == 1
+        if self._kept:
+            self._frame_heights = self.clips["frame_height"].to_numpy()
+            self._frame_widths = self.clips["frame_width"].to_numpy()
         if spectrograms is None:
             silent = pc.is_null(self.clips["sound_seconds"]).to_numpy()
             self._sound_starts = np.where(silent, -1, 0)
@@ -102,9 +107,20 @@ class DecodedCorpus:
         return bool(self._sound_starts[row] >= 0)
 
     def frame(self, row: int) -> np.ndarray:
-        """The middle frame, (side, side, 3) uint8 RGB, a read-only view."""
+        """The middle frame, (height, width, 3) uint8 RGB, a read-only view of contiguous bytes; its
+        sides are equal where the corpus was not decoded with their aspect kept."""
         start = int(self._frame_rows[row])
-        return self._frames.read(start, start + 1)[0]
+        if not self._kept:
+            return self._frames.read(start, start + 1)[0]
+        height, width = self.frame_size(row)
+        return self._frames.read(start, start + 3 * height * width).reshape(height, width, 3)
+
+    def frame_size(self, row: int) -> tuple[int, int]:
+        """Height and width of the middle frame in pixels, without touching it."""
+        if not self._kept:
+            height, width = self._frames.shards[0].shape[1:3]
+            return int(height), int(width)
+        return int(self._frame_heights[row]), int(self._frame_widths[row])
 
     def sound_length(self, row: int) -> int:
         """The number of time steps of the clip's spectrogram, 0 for a clip without sound."""

@@ -19,6 +19,7 @@ from pipeline.decode.naming import printable, relative
 from pipeline.media.errors import MediaError
 from pipeline.media.file import MediaFile
 from pipeline.media.picture import Picture
+from pipeline.media.resizing import Aspect
 from pipeline.media.sound import Sound
 
 WINDOW_SECONDS = 3.0  # the middle part that the protocols use; its loudness is told
@@ -31,6 +32,8 @@ CLIPS = pa.schema(
     [
         ("clip_id", pa.string()),
         ("frame_row", pa.int64()),
+        ("frame_height", pa.int32()),
+        ("frame_width", pa.int32()),
         ("picture_path", pa.string()),
         ("sound_path", pa.string()),
         ("duration", pa.float64()),
@@ -68,11 +71,13 @@ class ClipFiles(Protocol):
 @dataclass(frozen=True)
 class Settings:
     """What makes the numbers: pixels of a frame's side; seconds of a long sound that are looked at
-    (its centre) and that decoding a clip's picture or its sound may take."""
+    (its centre) and that decoding a clip's picture or its sound may take; how a frame comes to its
+    side (`pipeline.media.resizing.resized`)."""
 
     side: int
     max_seconds: float
     seconds_limit: float
+    aspect: Aspect = "squashed"
 
 
 @dataclass(frozen=True)
@@ -145,7 +150,9 @@ def _picture(
 ) -> Picture | None:
     if path is None:
         return None
-    return files[path].picture(side=settings.side, seconds_limit=settings.seconds_limit)
+    return files[path].picture(
+        side=settings.side, seconds_limit=settings.seconds_limit, aspect=settings.aspect
+    )
 
 
 def _health(

@@ -8,7 +8,7 @@ and one more clip redoes one shard; the others are taken over from the finished 
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from pipeline.execution.pool import Worker
 from pipeline.execution.progress import console, track
 from pipeline.execution.run import Engine, run
 from pipeline.media.errors import CAUSES
+from pipeline.media.resizing import Aspect
 
 
 def decode_corpus(
@@ -44,20 +45,35 @@ def decode_corpus(
     seconds_limit: float,
     max_reject_share: float,
     engine: Engine,
+    clip_ids: Collection[str] | None = None,
+    aspect: Aspect = "squashed",
     worker: Worker[ShardTask] = decode_shard,
 ) -> dict[str, int | float]:
     """Decode `sources` (below `root`) into `folder`; gives the content of its summary.json.
 
-    Frames are (`side`, `side`, 3) uint8. Sounds are decoded for the table's columns about them, of
-    those longer than `max_seconds` the centre; `pipeline.decode.spectrograms` makes what a network
-    hears. `work` keeps finished shards until all are; it is empty in the end. No output depends on
+    Frames are (`side`, `side`, 3) uint8, squashed or cropped, or, with their aspect "kept", (h, w,
+    3) with min(h, w) = `side`. Kept frames lie one behind the other in one array of bytes: the
+    table's `frame_row` is then the first byte of a frame, `frame_height` and `frame_width` tell its
+    shape, and the rows of any crop are one contiguous read. With `clip_ids` only these clips are
+    decoded; how many of them are no source is `not_found` in the summary. Sounds are decoded for
+    the table's columns about them, of those longer than `max_seconds` the centre;
+    `pipeline.decode.spectrograms` makes what a network hears.
+
+    `work` keeps finished shards until all are; it is empty in the end. No output depends on
     `engine`. `worker` is for a caller who wants something around `decode_shard`.
     Raises `InputError` where no clip is good, where the rejected share exceeds `max_reject_share`
     (the rejects are written first), and where the disk fails or is full.
     """
     if not sources:
         raise InputError(f"{root}: holds no clip to decode")
-    settings = Settings(side, max_seconds, seconds_limit)
+    not_found: dict[str, int | float] = {}
+    if clip_ids is not None:
+        listed = set(clip_ids)
+        sources = [source for source in sources if source.clip_id in listed]
+        if not sources:
+            raise InputError(f"{root}: holds none of the {len(listed)} listed clips")
+        not_found = {"not_found": len(listed) - len(sources)}
+    settings = Settings(side, max_seconds, seconds_limit, aspect)
     members: list[list[Source]] = [[] for _ in range(shards)]
     for source in sorted(sources, key=lambda source: source.clip_id):
         members[shard_of(source.clip_id, shards)].append(source)
@@ -74,7 +90,7 @@ def decode_corpus(
     try:
         for _ in track(run(unfinished, worker, engine), "decode", clips_left):
             pass
-        return _publish(store, root, max_reject_share)
+        return _publish(store, root, max_reject_share, not_found)
     except OSError as error:
         raise InputError(f"{error.filename or work}: {error.strerror}") from error
 
@@ -100,8 +116,11 @@ def _name(root: Path, number: int, sources: Sequence[Source], settings: Settings
 # --- the corpus ----------------------------------------------------------------------------------
 
 
-def _publish(store: Shards, root: Path, max_reject_share: float) -> dict[str, int | float]:
-    """Put the shards together in their output, after a look at the rejects."""
+def _publish(
+    store: Shards, root: Path, max_reject_share: float, more: Mapping[str, int | float]
+) -> dict[str, int | float]:
+    """Put the shards together in their output, after a look at the rejects. The summary gets `more`
+    entries."""
     store.gather()
     folder = store.output
     (folder / "clips.parquet").unlink(missing_ok=True)  # whole only once this is back
@@ -117,7 +136,7 @@ def _publish(store: Shards, root: Path, max_reject_share: float) -> dict[str, in
         rejects.append(read_parquet(place / "rejects.parquet"))
     clips = pa.concat_tables(tables).combine_chunks()
     rejected = pa.concat_tables(rejects).combine_chunks()
-    summary = _summary(clips, rejected)
+    summary = {**_summary(clips, rejected), **more}
     write_parquet(folder / "rejects.parquet", rejected)
     write_json(folder / "summary.json", summary)
     _check_rejects(clips, rejected, max_reject_share, root, folder / "rejects.parquet")

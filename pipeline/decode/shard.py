@@ -75,7 +75,10 @@ def decode_shard(task: ShardTask, report: Report) -> None:
     clips: list[dict[str, Any]] = []
     rejects: list[dict[str, str]] = []
     with atomic_file(task.folder / "frames.npy") as file:
-        frames = GrowingArray(file, np.dtype(np.uint8), (settings.side, settings.side, 3))
+        # Frames of many shapes lie one behind the other, byte by byte.
+        kept = settings.aspect == "kept"
+        shape = () if kept else (settings.side, settings.side, 3)
+        frames = GrowingArray(file, np.dtype(np.uint8), shape)
         for number, source in enumerate(task.sources):
             report(number)
             try:
@@ -83,8 +86,12 @@ def decode_shard(task: ShardTask, report: Report) -> None:
             except ClipError as rejected:
                 rejects.append(rejected.row)
                 continue
-            place = -1 if clip.picture is None else frames.append(clip.picture.frame[None])
-            clips.append({**clip.row, "frame_row": place})
+            row = {**clip.row, "frame_row": -1}
+            if clip.picture is not None:
+                frame = clip.picture.frame
+                row["frame_row"] = frames.append(frame.reshape(-1) if kept else frame[None])
+                row["frame_height"], row["frame_width"] = frame.shape[:2]
+            clips.append(row)
         report(len(task.sources))
         frames.finish()
     write_parquet(task.folder / "rejects.parquet", pa.Table.from_pylist(rejects, REJECTS))

@@ -5,7 +5,7 @@ import multiprocessing
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from made_media import SHARED_MEDIA, tones, write_media
 
-from pipeline.base.files import read_parquet
+from pipeline.base import pieces
+from pipeline.base.files import move_file, read_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora import find_sources
 from pipeline.corpora.source import Source
@@ -22,6 +23,7 @@ from pipeline.decode.shard import Report, ShardTask, decode_shard
 from pipeline.errors import InputError
 from pipeline.execution.run import Engine
 from pipeline.media.file import read_picture
+from pipeline.media.resizing import Aspect
 
 SHARDS = 3
 
@@ -35,6 +37,8 @@ def decode(
     max_reject_share: float = 0.5,
     seconds_limit: float = 60.0,
     max_seconds: float = 4.0,
+    clip_ids: Collection[str] | None = None,
+    aspect: Aspect = "squashed",
     worker: Callable[[ShardTask, Report], None] = decode_shard,
 ) -> dict[str, int | float]:
     return decode_corpus(
@@ -48,6 +52,8 @@ def decode(
         seconds_limit=seconds_limit,
         max_reject_share=max_reject_share,
         engine=Engine(workers=workers),
+        clip_ids=clip_ids,
+        aspect=aspect,
         worker=worker,
     )
 
@@ -168,6 +174,49 @@ def test_finished_work_is_used_again_and_one_more_clip_redoes_one_shard(
     changed = {path.stem[-5:] for path, inode in inodes.items() if path.stat().st_ino != inode}
     assert changed == {f"{shard_of('one_more', SHARDS):05d}"}
     assert not (tmp_path / "work").exists()  # what is out of date is gone
+
+
+def test_only_listed_clips_are_decoded_and_the_absent_ones_counted(
+    corpus: tuple[Path, list[Source]],
+    decoded: tuple[Path, dict[str, int | float]],
+    tmp_path: Path,
+) -> None:
+    root, sources = corpus
+    summary = decode(sources, root, tmp_path, clip_ids=["clip1", "clip4", "gone", "clip1"])
+    found, whole = DecodedCorpus(tmp_path / "decoded"), DecodedCorpus(decoded[0] / "decoded")
+    assert sorted(found.clip_ids) == ["clip1", "clip4"]
+    assert (summary["clips"], summary["rejects"], summary["not_found"]) == (2, 0, 1)
+    assert "not_found" not in decoded[1]
+    for clip_id in found.clip_ids:
+        np.testing.assert_array_equal(
+            found.frame(found.row(clip_id)), whole.frame(whole.row(clip_id))
+        )
+    with pytest.raises(InputError, match="holds none of the 2 listed clips"):
+        decode(sources, root, tmp_path, clip_ids=["gone", "away"])
+
+
+def test_kept_frames_have_their_own_shapes_and_are_contiguous(
+    corpus: tuple[Path, list[Source]], tmp_path: Path
+) -> None:
+    sources = corpus[1]
+    sizes = {"wide": (64, 20), "high": (20, 48), "square": (32, 32)}
+    media = tmp_path / "media"
+    more = [
+        Source(name, write_media(media / f"{name}.mp4", seconds=0.5, size=size), None)
+        for name, size in sizes.items()
+    ]
+    more.append(Source("heard", None, sources[0].sound))
+    decode([*sources[:3], *more], Path("/"), tmp_path, aspect="kept")
+    found = DecodedCorpus(tmp_path / "decoded")
+    assert len(found) == 7 and not found.has_frame(found.row("heard"))
+    for source in [*sources[:3], *more[:3]]:
+        row = found.row(source.clip_id)
+        frame = read_picture(source.picture, side=16, aspect="kept").frame
+        assert min(frame.shape[:2]) == 16 and found.frame_size(row) == frame.shape[:2]
+        np.testing.assert_array_equal(found.frame(row), frame)
+        assert found.frame(row)[2:9].flags.c_contiguous  # the rows of a crop are one read
+    assert found.frame_size(found.row("wide")) == (16, 51)
+    assert found.frame_size(found.row("high")) == (38, 16)
 
 
 def test_a_changed_mask_is_a_changed_row(corpus: tuple[Path, list[Source]], tmp_path: Path) -> None:
@@ -316,6 +365,39 @@ def test_a_stage_that_is_killed_goes_on_where_it_was(
     assert content(tmp_path) == content(decoded[0])
 
 
+def test_an_output_that_is_linked_to_a_cache_is_replaced_and_never_written(
+    corpus: tuple[Path, list[Source]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root, sources = corpus
+    decode(sources[:6], root, tmp_path)
+    cached = {}
+    for path in [path for path in (tmp_path / "decoded").rglob("*") if path.is_file()]:
+        link = tmp_path / "cache" / path.name
+        link.parent.mkdir(exist_ok=True)
+        os.link(path, link)
+        link.chmod(0o444)
+        cached[link] = path.read_bytes()
+    moved = []
+
+    def killed(source: Path, target: Path) -> None:
+        moved.append(target)
+        if len(moved) == 5:
+            raise KeyboardInterrupt
+        move_file(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pieces, "move_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            decode(sources, root, tmp_path)
+    decode(sources, root, tmp_path)
+    decode(sources, root, tmp_path / "fresh")
+    for name in ("clips.parquet", "rejects.parquet", "summary.json"):
+        again, fresh = (folder / "decoded" / name for folder in (tmp_path, tmp_path / "fresh"))
+        assert again.read_bytes() == fresh.read_bytes()
+    assert content(tmp_path / "decoded/shards") == content(tmp_path / "fresh/decoded/shards")
+    assert {link: link.read_bytes() for link in cached} == cached
+
+
 def test_too_many_rejects_end_the_stage_and_are_written(
     corpus: tuple[Path, list[Source]], tmp_path: Path
 ) -> None:
@@ -332,7 +414,8 @@ def test_too_many_rejects_end_the_stage_and_are_written(
 def test_the_real_files_of_a_folder(tmp_path: Path) -> None:
     if not (SHARED_MEDIA / "two_video_two_audio.mp4").is_file():
         pytest.skip("the real media files are absent from ../shared/media")
-    sources = find_sources("folder", SHARED_MEDIA)
+    found = find_sources("folder", SHARED_MEDIA)
+    sources = [source for source in found if source.picture.parent.name != "odd"]
     summary = decode(sources, SHARED_MEDIA, tmp_path, max_seconds=20)
     rejects = read_parquet(tmp_path / "decoded" / "rejects.parquet").to_pylist()
     assert {(reject["path"], reject["cause"]) for reject in rejects} == {
