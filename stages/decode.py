@@ -6,24 +6,28 @@ from typing import Annotated
 
 import typer
 
-from pipeline.base.params import CorpusItem, Decode, Execution, Parameters
+from pipeline.base.files import remove_partials, write_json
+from pipeline.base.params import Parameters
+from pipeline.base.study import Corpus
+from pipeline.corpora.layouts import find_sources
+from pipeline.corpora.lists import read_clip_list
+from pipeline.decode.corpus import decode_corpus
+from pipeline.decode.settings import Decode
+from pipeline.execution.run import Engine
+from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
 from stages.paths import WORK, decoded_folder
 
 
-def settings(parameters: Parameters, name: str) -> tuple[CorpusItem, Decode]:
+def settings(parameters: Parameters, name: str) -> tuple[Corpus, Decode]:
     """The parameters of the stage."""
-    item = parameters.read(f"active.corpora.{name}", CorpusItem)
-    return item, parameters.read(item.decode, Decode, item.override)
+    world = parameters.read("active.settings", str)
+    item = parameters.read(f"active.corpora.{name}", Corpus)
+    return item, parameters.read(f"{world}.decode", Decode, item.decode)
 
 
 def decode(name: Annotated[str, typer.Argument(help="A corpus of the active study.")]) -> None:
     """Decode a corpus to shards on all cores or on Ray. Example: [bold]avloc decode toy[/bold]"""
-    from pipeline.base.files import remove_partials, write_json
-    from pipeline.corpora.layouts import find_sources
-    from pipeline.decode.corpus import decode_corpus
-    from pipeline.execution.run import Engine
-
     parameters = Parameters()
     item, values = settings(parameters, name)
     # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
@@ -37,17 +41,19 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
         folder,
         work=WORK / "decode" / name,
         side=values.side,
+        aspect=values.aspect,
         max_seconds=values.max_seconds,
         shards=values.shards,
         seconds_limit=values.seconds_limit,
         max_reject_share=values.max_reject_share,
+        clip_ids=None if item.list is None else read_clip_list(Path(item.list)),
         engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),
     )
-    write_json(folder / "settings.json", {"side": values.side})
+    write_json(folder / "settings.json", {"side": values.side, "aspect": values.aspect})
     # What did not happen (most causes of a reject, usually) needs no row, nor does every quantile.
-    told = {
+    shown = {
         key.replace("_", " "): value
         for key, value in health.items()
         if value and not key.endswith(("_min", "_p05", "_max"))
     }
-    show_summary(f"decode {name}", told, folder)
+    show_summary(f"decode {name}", shown, folder)

@@ -16,7 +16,7 @@ No file that exists is ever opened for writing: an output may be a read-only lin
 import re
 import shutil
 from collections.abc import Callable, Iterable, Sequence
-from hashlib import blake2b
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import Any
 
@@ -80,11 +80,7 @@ def _seen(folder: Path, hashed: bool) -> dict[str, int | str]:
     """Size or hash of every file of a piece by its path."""
     paths = (path for path in folder.rglob("*") if path.is_file() and path != folder / _MARK)
     return {
-        path.relative_to(folder).as_posix(): (
-            blake2b(path.read_bytes(), digest_size=16).hexdigest()
-            if hashed
-            else path.stat().st_size
-        )
+        path.relative_to(folder).as_posix(): (str(_hash(path)) if hashed else path.stat().st_size)
         for path in sorted(paths)
     }
 
@@ -95,15 +91,18 @@ def _seen(folder: Path, hashed: bool) -> dict[str, int | str]:
 class Shards:
     """The shards of an output folder, made as pieces in a work folder and moved when all are there.
 
-    File `frames.npy` of piece number 7 becomes `<output>/shards/frames_00007.npy`. `pieces.json`
-    in the output names the pieces that its shards are. Killed at any moment, each file is in one
-    of the two places, and the next run finds it there.
+    File `frames.npy` of piece number 7 becomes `<output>/shards/frames_00007.npy`. A record beside
+    the work folder (`<work>.json`) names the pieces that the shards are and the hashes of their
+    files: names depend on times and places of a machine, so they are no part of an output, and only
+    a file whose content is still the recorded one is taken for a piece. Killed at any moment, each
+    file is in one of the two places, and the next run finds it there.
     """
 
     def __init__(self, output: Path, work: Path, names: Sequence[str]) -> None:
         """`names` are the fingerprints of the pieces that the output is to hold, in order."""
         self.output, self.work, self.names = output, work, list(names)
-        self._record = _record(output)
+        self._record = _record(work)
+        self._held: dict[str, bool] = {}
 
     def place(self, number: int) -> Path:
         """Where piece `number` is made."""
@@ -111,18 +110,18 @@ class Shards:
 
     def is_whole(self, number: int) -> bool:
         """Whether piece `number` is finished, in the work folder or in the output."""
-        return is_whole(self.place(number)) or self._held(self.names[number])
+        return is_whole(self.place(number)) or self._is_held(self.names[number])
 
-    def take_from(self, other: Path) -> int:
-        """Take what is missing from another output of the same kind, as hard links; gives the
-        number of pieces that this was."""
-        record, taken = _record(other), 0
+    def take_from(self, other: Path, work: Path) -> int:
+        """Take what is missing from another output of the same kind, whose work folder is `work`,
+        as hard links; gives the number of pieces that this was."""
+        record, taken = _record(work), 0
         for number, name in enumerate(self.names):
             if name not in record or self.is_whole(number):
                 continue
             their_number, files = record[name]
             found = {file: _shard(other, file, their_number) for file in files}
-            if any(_size(found[file]) != size for file, size in files.items()):
+            if any(_hash(found[file]) != known for file, known in files.items()):
                 continue
             place = self.place(number)
             shutil.rmtree(place, ignore_errors=True)
@@ -137,15 +136,15 @@ class Shards:
         """Bring every piece into the work folder, those too that an older output holds, and remove
         what else that output's shards are. To be called when all pieces are whole."""
         for name in self.names:
-            if name not in self._record or is_whole(self.work / name):
+            if is_whole(self.work / name) or not self._is_held(name):
                 continue
             number, files = self._record[name]
             place = self.work / name
             place.mkdir(parents=True, exist_ok=True)
             # First, since a piece of which a file is still in the output is whole as well.
-            write_json(place / _MARK, {"files": files, "hashed": False})
-            for file, size in files.items():
-                if _size(place / file) != size:
+            write_json(place / _MARK, {"files": files, "hashed": True})
+            for file, known in files.items():
+                if _hash(place / file) != known:
                     move_file(_shard(self.output, file, number), place / file)
         if (self.output / "shards").is_dir():
             shutil.rmtree(self.output / "shards")
@@ -153,32 +152,40 @@ class Shards:
     def publish(self) -> None:
         """Move the files of all pieces, which have been gathered, to their place in the output."""
         pieces = []
-        for name in self.names:
-            files = read_json(self.work / name / _MARK)["files"]
-            pieces.append({"name": name, "files": files})
+        for number, name in enumerate(self.names):
+            files = sorted(read_json(self.place(number) / _MARK)["files"])
+            hashes = {file: _hash(self.place(number) / file) for file in files}
+            pieces.append({"name": name, "files": hashes})
         # First, since it is what says whose the moved files are.
-        write_json(self.output / "pieces.json", pieces)
+        write_json(_record_file(self.work), pieces)
         (self.output / "shards").mkdir(parents=True, exist_ok=True)
         for number, piece in enumerate(pieces):
             for file in piece["files"]:
                 move_file(self.place(number) / file, _shard(self.output, file, number))
         sync_folder(self.output / "shards")
 
-    def _held(self, name: str) -> bool:
+    def _is_held(self, name: str) -> bool:
         """Whether the output holds a piece, or what of it is not in the work folder."""
         if name not in self._record:
             return False
-        number, files = self._record[name]
-        return all(
-            size in (_size(_shard(self.output, file, number)), _size(self.work / name / file))
-            for file, size in files.items()
-        )
+        if name not in self._held:
+            number, files = self._record[name]
+            self._held[name] = all(
+                known in (_hash(_shard(self.output, file, number)), _hash(self.work / name / file))
+                for file, known in files.items()
+            )
+        return self._held[name]
 
 
-def _record(output: Path) -> dict[str, tuple[int, dict[str, int]]]:
-    """The pieces that an output says it holds: their numbers and the sizes of their files."""
+def _record_file(work: Path) -> Path:
+    return work.with_name(f"{work.name}.json")
+
+
+def _record(work: Path) -> dict[str, tuple[int, dict[str, str]]]:
+    """The pieces that the output of a work folder is said to hold: their numbers and the hashes of
+    their files."""
     try:
-        pieces: list[dict[str, Any]] = read_json(output / "pieces.json")
+        pieces: list[dict[str, Any]] = read_json(_record_file(work))
         return {piece["name"]: (n, dict(piece["files"])) for n, piece in enumerate(pieces)}
     except (InputError, KeyError, TypeError, ValueError):  # none, or damaged: it holds nothing
         return {}
@@ -189,8 +196,12 @@ def _shard(output: Path, file: str, number: int) -> Path:
     return output / "shards" / f"{path.stem}_{number:05d}{path.suffix}"
 
 
-def _size(path: Path) -> int | None:
-    return path.stat().st_size if path.is_file() else None
+def _hash(path: Path) -> str | None:
+    """The hash of a file's content, None where there is no file."""
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return file_digest(file, lambda: blake2b(digest_size=16)).hexdigest()
 
 
 # --- blocks of one array -------------------------------------------------------------------------

@@ -1,13 +1,17 @@
 """Settings of decode: `<settings>.decode` of params.yaml."""
 
+from typing import Literal
+
 from pipeline.base.params import Count, Positive, Share, settings
 
 
 @settings
 class Decode:
-    """Frames and sounds of a corpus (4.1): `side` in pixels; a sound shorter than `seconds` is
-    repeated up to it, one longer than `max_seconds` is cut; a clip may take `seconds_limit` to
-    decode; more rejects than `max_reject_share` fail the stage."""
+    """Frames and sounds of a corpus (4.1).
+
+    `side` in pixels, of a `squashed` frame both sides, of one whose aspect is `kept` the shorter; a
+    sound shorter than `seconds` is repeated up to it, one longer than `max_seconds` is cut; a clip
+    may take `seconds_limit` to decode; more rejects than `max_reject_share` fail the stage."""
 
     side: Count
     seconds: Positive
@@ -15,6 +19,7 @@ class Decode:
     shards: Count
     seconds_limit: Positive
     max_reject_share: Share
+    aspect: Literal["squashed", "kept"] = "squashed"
 
     def __post_init__(self) -> None:
         if self.max_seconds < self.seconds:

@@ -3,9 +3,7 @@
 The set lies in a folder of its own, beside those of other forms. `form.json` holds the fields of
 its `SoundForm`, `sounds.parquet` (clip_id, start, steps) where each clip's time steps are, -1 and 0
 for a clip without sound, row by row as in the corpus' own table; `shards/spectrograms_*.npy` hold
-the time steps, float16, time first. `pieces.json` names what the shards were made from; it says
-nothing about their bytes, and nothing else needs to read it.
-"""
+the time steps, float16, time first."""
 
 import json
 from collections.abc import Sequence
@@ -112,8 +110,8 @@ def _take_from_others(store: Shards) -> int:
     linked = 0
     beside = store.output.parent
     for other in sorted(beside.iterdir()) if beside.is_dir() else []:
-        if other != store.output and (other / "pieces.json").is_file():
-            taken = store.take_from(other)
+        if other != store.output:
+            taken = store.take_from(other, store.work.with_name(other.name))
             if taken:
                 console.print(f"spectrograms: {taken} shards are those of {other}, linked")
             linked += taken
