@@ -5,7 +5,14 @@ from typing import Annotated
 
 import typer
 
-from pipeline.base.files import atomic_file, map_npy, read_json, read_parquet, read_tsv
+from pipeline.base.files import (
+    atomic_file,
+    map_npy,
+    read_json,
+    read_parquet,
+    read_tsv,
+    write_json,
+)
 from pipeline.base.params import Parameters
 from pipeline.base.study import Study, active_study, all_studies
 from pipeline.benchmarks import open_benchmark
@@ -20,6 +27,7 @@ from pipeline.report.clips import Clips
 from pipeline.report.collect import runs_of, scores_of
 from pipeline.report.comparison import comparison
 from pipeline.report.gallery import gallery, retrieval_gallery
+from pipeline.report.headline import headline
 from pipeline.report.health import corpora_health, leakage
 from pipeline.report.introduction import reading, run_table
 from pipeline.report.page import Section, benchmark_content, page, together
@@ -39,14 +47,16 @@ def report(
 ) -> None:
     """Write the page of a study: tables beside the paper's, curves, and cases to look at and hear.
 
-    Where the study is scored on the toy's scenes, scenes.png lies beside data/report/index.html.
+    Beside data/report/index.html lie scores.json, the few numbers that DVC shows, and, where the
+    study is scored on the toy's scenes, scenes.png.
 
     Example: [bold]avloc report[/bold], then open data/report/index.html
     """
     parameters = Parameters()
-    scenes = REPORT.with_name("scenes.png") if out == REPORT else None
+    official = out == REPORT
+    scenes, scores = REPORT.with_name("scenes.png"), REPORT.with_name("scores.json")
     read = [parameters.path, *(DATA / kind for kind in ("decoded", "results", "runs"))]
-    check_outputs([out, *([scenes] if scenes else [])], read)
+    check_outputs([out, *([scenes, scores] if official else [])], read)
     studies = all_studies(parameters)
     if study is not None and study not in studies:
         known = ", ".join(studies)
@@ -90,7 +100,8 @@ def report(
     text = page(f"avloc: study {title}", reading(everything), sections)
     with atomic_file(out) as file:
         file.write(text.encode())
-    if scenes is not None:
+    if official:
+        write_json(scores, headline(scored))
         _draw_scenes(scored, own, opened, scenes)
     counted = {"runs": len(runs), "evaluations": len(scored), "of other studies": len(others)}
     show_summary(f"report of {title}", counted, out)

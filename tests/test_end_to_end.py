@@ -22,7 +22,9 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).resolve().parents[1]
-EVALUATIONS = ("toy-scenes", "toy-vggss")
+BENCHMARKS = ("scenes", "vggss")
+RUN = "toy/alignment-full-0"
+RESULTS = f"data/results/{RUN}/toy"
 SMALL: dict[str, dict[str, Any]] = {
     "toy": {
         "train": 36,
@@ -37,20 +39,19 @@ SMALL: dict[str, dict[str, Any]] = {
     "encoders": {"image_epochs": 1, "audio_epochs": 1, "threads": 1},
     "embed": {"side": 40, "threads": 1},
     "neighbours": {"k": 5, "threads": 1},
-    "train": {
-        "network": {
+    "train": {"epochs": 1, "batch": 16, "threads": 1},
+    "evaluate": {"threads": 1, "object_side": 40},
+    "methods": {
+        "alignment": {
             "blocks": [1, 1],
             "channels": [8, 16],
             "strides": [1, 2],
             "projection_layers": 1,
-        },
-        "input_side": 32,
-        "k": 5,
-        "epochs": 1,
-        "batch": 16,
-        "threads": 1,
+            "side": 32,
+            "seconds": 1.0,
+            "k": 5,
+        }
     },
-    "evaluate": {"threads": 1},
 }
 # Runs before any of a process's own modules, and so before a stage asks how many workers it has.
 ANOTHER_MACHINE = """import os, platform, socket, time
@@ -141,19 +142,31 @@ def copy_project(folder: Path) -> None:
             shutil.copyfile(ROOT / name, folder / name)
 
 
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """`values` with `changes` put over them, mappings entry by entry."""
+    result = dict(values)
+    for key, change in changes.items():
+        inner = result.get(key)
+        both = isinstance(change, Mapping) and isinstance(inner, Mapping)
+        result[key] = merged(inner, change) if both else change  # type: ignore[arg-type]
+    return result
+
+
 def shrink(project: Project) -> None:
-    """Small values, two evaluations, and no other study than the active one."""
+    """Small values, two benchmarks, and no other study than the active one."""
     content = project.params()
-    small = {section: {**content[section], **values} for section, values in SMALL.items()}
     active = content["active"]
     active["corpora"] = {"toy": active["corpora"]["toy"]}
-    active["evaluations"] = {name: active["evaluations"][name] for name in EVALUATIONS}
-    others = {
-        "studies": {"toy": active},
-        "paper": {"train": small["train"]},
-        "execution": content["execution"],
-    }
-    project.write_params({**small, **others, "active": active})
+    active["tests"] = {"toy": list(BENCHMARKS)}
+    project.write_params(
+        {
+            "toy": merged(content["toy"], SMALL),
+            "paper": content["paper"],
+            "execution": content["execution"],
+            "studies": {"toy": active},
+            "active": active,
+        }
+    )
 
 
 @pytest.fixture(scope="module")
@@ -198,28 +211,32 @@ def test_every_output_is_there(project: Project) -> None:
 
 
 def test_scores_stand_beside_their_baselines(project: Project) -> None:
-    for name in EVALUATIONS:
-        metrics = json.loads((project.folder / f"data/results/{name}/metrics.json").read_text())
+    results = project.folder / RESULTS
+    scores = json.loads((results / "metrics.json").read_text())
+    for name in BENCHMARKS:
+        metrics = scores[name]
         assert metrics["samples"] == metrics["official_samples"] == 12
         assert metrics["leaked_clips"] == 0
         for baseline in ("random", "centre", "texture", "untrained", "bound"):
             assert f"cIoU_adaptive.{baseline}" in metrics
         assert metrics["cIoU_adaptive.bound"] >= metrics["cIoU_adaptive"]
         assert {"cIoU_ogl", "AUC", "AUC_adaptive"} <= set(metrics)
-    scenes = json.loads((project.folder / "data/results/toy-scenes/metrics.json").read_text())
-    assert {"pointing_distractors", "swap", "both", "class_R@1_a2i", "mAP_a2i"} <= set(scenes)
-    assert (project.folder / "data/results/toy-scenes/details/scenes.png").is_file()
-    assert (project.folder / "data/results/toy-scenes/curves/success.tsv").is_file()
+        assert (results / "curves" / name / "success.tsv").is_file()
+        assert (results / "details" / name / "maps.npy").is_file()
+    expected = {"pointing_distractors", "swap", "both", "class_R@1_a2i", "mAP_a2i"}
+    assert expected <= set(scores["scenes"])
+    assert (project.folder / "data/report/scenes.png").is_file()
 
 
-def test_dvc_shows_metrics_and_plots(project: Project) -> None:
+def test_dvc_shows_a_few_scores(project: Project) -> None:
     shown = json.loads(project.run("dvc", "metrics", "show", "--json"))[""]["data"]
-    for name in EVALUATIONS:
-        path = f"data/results/{name}/metrics.json"
-        assert shown[path]["data"] == json.loads((project.folder / path).read_text())
+    path = "data/report/scores.json"
+    assert shown[path]["data"] == json.loads((project.folder / path).read_text())
+    columns = [key for benchmark in shown[path]["data"].values() for key in benchmark]
+    assert 0 < len(columns) <= 12 and len(shown) == 1
     page = project.folder / "dvc_plots" / "index.html"
     project.run("dvc", "plots", "show")
-    assert "data/runs/toy/history.tsv" in page.read_text()
+    assert f"data/runs/{RUN}/history.tsv" in page.read_text()
     shutil.rmtree(page.parent)
 
 
@@ -237,7 +254,7 @@ def test_what_changes_no_content_runs_nothing(twins: tuple[Project, Project]) ->
     before = (changed.folder / "params.yaml").read_text()
     changed.write_params(changed.params(), sort=True)
     assert (changed.folder / "params.yaml").read_text() != before
-    for name in ("stages/train.py", "pipeline/decode.py", "data/toys/toy/lists/train.txt"):
+    for name in ("stages/train.py", "pipeline/decode/corpus.py", "data/toys/toy/lists/train.txt"):
         (changed.folder / name).touch()
     (changed.folder / "README.md").write_text("another page")
     assert repro_both(twins) == (set(), set())
@@ -245,7 +262,7 @@ def test_what_changes_no_content_runs_nothing(twins: tuple[Project, Project]) ->
 
 @pytest.mark.trust
 def test_a_comment_touches_the_stages_that_import_the_module(project: Project) -> None:
-    module = project.folder / "pipeline/neighbours.py"
+    module = project.folder / "pipeline/neighbours/search.py"
     before = module.read_text()
     module.write_text(f"{before}\n# A comment.\n")
     status = project.run("dvc", "status", "--json", "dvc.yaml")
@@ -259,16 +276,15 @@ def test_a_changed_key_reruns_what_reads_it_and_what_follows(
 ) -> None:
     before = [project.lock() for project in twins]
     params = [project.params() for project in twins]
-    params[0]["evaluate"]["seed"] += 1
-    params[1]["train"]["epochs"] += 1
+    params[0]["toy"]["evaluate"]["seed"] += 1
+    params[1]["toy"]["train"]["epochs"] += 1
     for project, content in zip(twins, params, strict=True):
         project.write_params(content)
-    # One evaluation with all that it stands on; the other would only do the same once more.
-    last = "evaluate@toy-vggss"
-    assert repro_both(twins, last) == ({last}, {"train@toy", last})
+    last = "evaluate@alignment-full-0-toy"
+    assert repro_both(twins, last) == ({last}, {"train@alignment-full-0", last})
 
-    params[0]["evaluate"]["seed"] -= 1
-    params[1]["train"]["epochs"] -= 1
+    params[0]["toy"]["evaluate"]["seed"] -= 1
+    params[1]["toy"]["train"]["epochs"] -= 1
     for project, content in zip(twins, params, strict=True):
         project.write_params(content)
     assert repro_both(twins) == (set(), set())  # DVC remembers what it made before
