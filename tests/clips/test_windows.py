@@ -17,7 +17,7 @@ from pipeline.clips.windows import (
 )
 
 STEPS = 40
-FORMS = [SoundForm(hop=320, bands=32), SoundForm(22050, hop=238), SSL_TIE_FORM, VGGISH_FORM]
+FORMS = [SoundForm(hop=301, bands=32), SoundForm(22050, hop=238), SSL_TIE_FORM, VGGISH_FORM]
 
 
 def noise(seconds: float, rate: int) -> np.ndarray:

@@ -23,7 +23,6 @@ from pipeline.decode.shard import Report, ShardTask, decode_shard
 from pipeline.errors import InputError
 from pipeline.execution.run import Engine
 from pipeline.media.file import read_picture
-from pipeline.media.resizing import Aspect
 
 SHARDS = 3
 
@@ -38,7 +37,6 @@ def decode(
     seconds_limit: float = 60.0,
     max_seconds: float = 4.0,
     clip_ids: Collection[str] | None = None,
-    aspect: Aspect = "squashed",
     worker: Callable[[ShardTask, Report], None] = decode_shard,
 ) -> dict[str, int | float]:
     return decode_corpus(
@@ -53,7 +51,6 @@ def decode(
         max_reject_share=max_reject_share,
         engine=Engine(workers=workers),
         clip_ids=clip_ids,
-        aspect=aspect,
         worker=worker,
     )
 
@@ -193,30 +190,6 @@ def test_only_listed_clips_are_decoded_and_the_absent_ones_counted(
         )
     with pytest.raises(InputError, match="holds none of the 2 listed clips"):
         decode(sources, root, tmp_path, clip_ids=["gone", "away"])
-
-
-def test_kept_frames_have_their_own_shapes_and_are_contiguous(
-    corpus: tuple[Path, list[Source]], tmp_path: Path
-) -> None:
-    sources = corpus[1]
-    sizes = {"wide": (64, 20), "high": (20, 48), "square": (32, 32)}
-    media = tmp_path / "media"
-    more = [
-        Source(name, write_media(media / f"{name}.mp4", seconds=0.5, size=size), None)
-        for name, size in sizes.items()
-    ]
-    more.append(Source("heard", None, sources[0].sound))
-    decode([*sources[:3], *more], Path("/"), tmp_path, aspect="kept")
-    found = DecodedCorpus(tmp_path / "decoded")
-    assert len(found) == 7 and not found.has_frame(found.row("heard"))
-    for source in [*sources[:3], *more[:3]]:
-        row = found.row(source.clip_id)
-        frame = read_picture(source.picture, side=16, aspect="kept").frame
-        assert min(frame.shape[:2]) == 16 and found.frame_size(row) == frame.shape[:2]
-        np.testing.assert_array_equal(found.frame(row), frame)
-        assert found.frame(row)[2:9].flags.c_contiguous  # the rows of a crop are one read
-    assert found.frame_size(found.row("wide")) == (16, 51)
-    assert found.frame_size(found.row("high")) == (38, 16)
 
 
 def test_a_changed_mask_is_a_changed_row(corpus: tuple[Path, list[Source]], tmp_path: Path) -> None:
