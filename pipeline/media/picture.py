@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.container import Deadline, opened, packets_of
 from pipeline.media.errors import MediaError
-from pipeline.media.orientation import Matrix, matrix_of, upright
+from pipeline.media.orientation import Matrix, latest_matrix, matrix_of, upright
 from pipeline.media.packets import Middle, Track
 from pipeline.media.resizing import Aspect, resized
 from pipeline.media.stillness import Stillness
@@ -89,7 +89,7 @@ def picture_of_track(
         shown = _by_rank(path, track, moment, deadline)
     if shown is None:
         shown = decode_all(path, track, moment.tick, deadline)
-    image = upright(shown.frame.to_image(), shown.matrix)
+    image = upright(shown.frame.to_image(), matrix_of(shown.frame) or shown.matrix)
     seconds = float(shown.length * track.time_base)
     begin = min(track.clip[0], shown.first * track.time_base)
     time = None if shown.time is None else float(shown.time * track.time_base - begin)
@@ -175,14 +175,15 @@ def _decode_to(
             if aim.key > 0 and packet.pts is not None and packet.pts < first:
                 continue
             near = packet.pts is None or aim.earliest <= packet.pts <= aim.wanted
-            stream.codec_context.skip_frame = "DEFAULT" if near or not seen else "NONREF"
+            near = near or packet.pts == aim.begin  # the first frame is checked below
+            stream.codec_context.skip_frame = "DEFAULT" if near else "NONREF"
         for frame in stream.decode(packet):
             # A container may call any frame a key; only the decoder knows.
             if not seen and (frame.pts != first if aim.key else frame.pts != aim.begin):
                 return None
             if not seen and aim.key and not frame.key_frame:
                 return None
-            matrix = matrix_of(frame) or matrix  # may be written in key frames only
+            matrix = latest_matrix(frame, matrix)
             if frame.pts is not None and aim.earliest <= frame.pts <= aim.wanted:
                 found = frame
             if seen % step == 0 or found is frame:
@@ -285,7 +286,7 @@ def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Sh
                 rank = bisect_right(times, moment.tick(track, first, length)) - 1
             fed += packet.size > 0
             for frame in frames:
-                matrix = matrix if found is not None else matrix_of(frame) or matrix
+                matrix = matrix if found is not None else latest_matrix(frame, matrix)
                 if seen % step == 0 or seen == rank:
                     stillness.look(frame)
                 if seen == rank and not frame.is_corrupt:
