@@ -35,7 +35,6 @@ Keep = Literal["middle", "first"]
 MAX_HOLES = 0.1  # the share of a sound that may be holes in its time stamps
 _HOLE = 0.05  # s; what is shorter is a container's rounding or a codec's delay, no hole
 _PRE_ROLL = 1.0  # s, decoded and thrown away before a stretch of a long sound
-_GUESSED_SEEKS = ("mp3",)  # formats in which FFmpeg guesses a packet's time from its place
 _HEARD_DELAY = 0.04  # s; sounds start up to this late only because of their codecs
 
 
@@ -205,14 +204,13 @@ def _frames_from(
     if begin is None:
         return _frames(container, stream, deadline)
     since = begin - _PRE_ROLL
-    if track.format not in _GUESSED_SEEKS:
-        container.seek(int(since / track.time_base), stream=stream)
-        frames = _frames(container, stream, deadline)
-        first = next(frames, None)
-        if first is not None and first.time is not None and first.time <= begin:
-            return chain([first], frames)
-        # It has landed behind: read on from the start, without decoding.
-        container.seek(int(((track.start or 0.0) - _PRE_ROLL) / track.time_base), stream=stream)
+    container.seek(int(since / track.time_base), stream=stream)
+    frames = _frames(container, stream, deadline)
+    first = next(frames, None)
+    if first is not None and first.time is not None and first.time <= begin:
+        return chain([first], frames)
+    # It has landed behind: read on from the start, without decoding.
+    container.seek(int(((track.start or 0.0) - _PRE_ROLL) / track.time_base), stream=stream)
     return _frames(container, stream, deadline, since)
 
 
