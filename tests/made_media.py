@@ -7,6 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 from av.bitstream import BitStreamFilterContext
+from av.stream import Disposition
 
 SHARED_MEDIA = Path(__file__).parents[2] / "shared" / "media"
 
@@ -166,4 +167,23 @@ def with_text_tag(flv: Path, path: Path) -> Path:
     tag = b"\x12" + len(data).to_bytes(3, "big") + time + b"\x00\x00\x00" + data
     tag += len(tag).to_bytes(4, "big")
     path.write_bytes(content[:place] + tag + content[place:])
+    return path
+
+
+def write_films(path: Path, films: Sequence[tuple[int, tuple[int, int], bool]]) -> Path:
+    """A file of several video streams: of each the number of frames (25/s), their width and height,
+    and whether it is the default one."""
+    with av.open(str(path), "w") as container:
+        streams = []
+        for _, (width, height), default in films:
+            stream = container.add_stream("libx264", rate=25, options={"mbtree": "0"})
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+            stream.disposition = Disposition.default if default else Disposition(0)
+            streams.append(stream)
+        for stream, (count, size, _) in zip(streams, films, strict=True):
+            for index in range(count):
+                frame = av.VideoFrame.from_ndarray(moving_square(index, *size), format="rgb24")
+                frame.pts, frame.time_base = index, Fraction(1, 25)
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
     return path

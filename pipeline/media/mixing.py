@@ -54,14 +54,14 @@ class Mixer:
 
     def _mixed(self, frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
         for frame in frames:
-            samples = frame.to_ndarray().reshape(frame.samples, -1)
-            count = samples.shape[1]
-            if self.channels == "first":
-                yield np.ascontiguousarray(samples[:, 0])
+            count = frame.layout.nb_channels
+            # The plane itself: to_ndarray makes a list of its one plane and stacks it.
+            flat = np.frombuffer(memoryview(frame.planes[0]), np.float32, frame.samples * count)
+            samples = flat.reshape(frame.samples, count)
+            if self.channels == "first" or count == 1:
+                yield samples[:, 0].copy()
                 continue
             mean = np.add.reduce(samples, axis=1) / count  # np.mean costs twice that
-            if count > 1:
-                flat = samples.reshape(-1)
-                self._power += float(np.dot(flat, flat)) / count
-                self._power_of_mean += float(np.dot(mean, mean))
+            self._power += float(np.dot(flat, flat)) / count
+            self._power_of_mean += float(np.dot(mean, mean))
             yield mean

@@ -30,6 +30,13 @@ _MOVES: dict[tuple[bool, bool, bool], Image.Transpose | None] = {
 _NONE = 1e-3  # of the matrix' largest entry: what counts as zero
 
 
+def latest_matrix(frame: av.VideoFrame, before: Matrix | None) -> Matrix | None:
+    """The display matrix that holds from `frame` on: some files write it in key frames only. Others
+    are not asked, since PyAV ties a frame that is to its side data, in a circle that keeps its
+    memory from the decoder for a while (a sixth of the time of a 720p clip)."""
+    return (matrix_of(frame) or before) if frame.key_frame else before
+
+
 def matrix_of(frame: av.VideoFrame) -> Matrix | None:
     """The display matrix that a decoded frame carries: a, b, c, d; None where it has none."""
     data: Mapping[Any, Any] = frame.side_data  # its stub knows fewer keys than there are

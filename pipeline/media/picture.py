@@ -7,7 +7,7 @@ their own times decide: `pipeline.media.thorough`.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import islice
@@ -22,7 +22,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.container import Deadline, opened, packets_of
 from pipeline.media.errors import MediaError
-from pipeline.media.orientation import Matrix, matrix_of, upright
+from pipeline.media.orientation import Matrix, latest_matrix, matrix_of, upright
 from pipeline.media.packets import Middle, Track
 from pipeline.media.resizing import Aspect, resized
 from pipeline.media.stillness import Stillness
@@ -89,7 +89,7 @@ def picture_of_track(
         shown = _by_rank(path, track, moment, deadline)
     if shown is None:
         shown = decode_all(path, track, moment.tick, deadline)
-    image = upright(shown.frame.to_image(), shown.matrix)
+    image = upright(shown.frame.to_image(), matrix_of(shown.frame) or shown.matrix)
     seconds = float(shown.length * track.time_base)
     begin = min(track.clip[0], shown.first * track.time_base)
     time = None if shown.time is None else float(shown.time * track.time_base - begin)
@@ -168,21 +168,14 @@ def _decode_to(
     seen = 0
     matrix: Matrix | None = None
     found: av.VideoFrame | None = None
-    for packet in packets:
-        deadline.check()
-        if packet.size:
-            # Stored behind the key frame but shown before it: leans on what was before.
-            if aim.key > 0 and packet.pts is not None and packet.pts < first:
-                continue
-            near = packet.pts is None or aim.earliest <= packet.pts <= aim.wanted
-            stream.codec_context.skip_frame = "DEFAULT" if near or not seen else "NONREF"
-        for frame in stream.decode(packet):
+    for frames in _decoded(_needed(packets, stream, aim), stream, deadline):
+        for frame in frames:
             # A container may call any frame a key; only the decoder knows.
             if not seen and (frame.pts != first if aim.key else frame.pts != aim.begin):
                 return None
             if not seen and aim.key and not frame.key_frame:
                 return None
-            matrix = matrix_of(frame) or matrix  # may be written in key frames only
+            matrix = latest_matrix(frame, matrix)
             if frame.pts is not None and aim.earliest <= frame.pts <= aim.wanted:
                 found = frame
             if seen % step == 0 or found is frame:
@@ -193,6 +186,21 @@ def _decode_to(
     if found is None or found.pts != aim.wanted or found.is_corrupt:
         return None
     return found, matrix
+
+
+def _needed(packets: Iterable[Packet], stream: VideoStream, aim: _Aim) -> Iterator[Packet]:
+    """The packets that the wanted frame may lean on; the decoder is told which of the others
+    nothing leans on."""
+    first = aim.stamps[aim.key]
+    for packet in packets:
+        if packet.size:
+            # Stored behind the key frame but shown before it: leans on what was before.
+            if aim.key > 0 and packet.pts is not None and packet.pts < first:
+                continue
+            near = packet.pts is None or aim.earliest <= packet.pts <= aim.wanted
+            near = near or packet.pts == aim.begin  # the first frame is compared with it
+            stream.codec_context.skip_frame = "DEFAULT" if near else "NONREF"
+        yield packet
 
 
 def _from_key(
@@ -217,13 +225,28 @@ def _from_key(
             return
 
 
+def _decoded(
+    packets: Iterable[Packet], stream: VideoStream, deadline: Deadline
+) -> Iterator[list[av.VideoFrame]]:
+    """The frames that each packet lets out. A recording may begin between two key frames: what
+    cannot be decoded before the first one is passed over, behind it FFmpeg's errors are raised."""
+    begun = False
+    for packet in packets:
+        deadline.check()
+        begun = begun or packet.is_keyframe
+        try:
+            yield stream.decode(packet)
+        except av.error.FFmpegError:
+            if begun:
+                raise
+
+
 def _look_at_next(
     container: InputContainer, stream: VideoStream, stillness: Stillness, deadline: Deadline
 ) -> av.VideoFrame | None:
     """Decode one frame from where `container` stands, and look at it."""
-    for packet in packets_of(container, stream):
-        deadline.check()
-        for frame in stream.decode(packet):
+    for frames in _decoded(packets_of(container, stream), stream, deadline):
+        for frame in frames:
             stillness.look(frame)
             return frame
     return None
@@ -285,7 +308,7 @@ def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Sh
                 rank = bisect_right(times, moment.tick(track, first, length)) - 1
             fed += packet.size > 0
             for frame in frames:
-                matrix = matrix if found is not None else matrix_of(frame) or matrix
+                matrix = matrix if found is not None else latest_matrix(frame, matrix)
                 if seen % step == 0 or seen == rank:
                     stillness.look(frame)
                 if seen == rank and not frame.is_corrupt:

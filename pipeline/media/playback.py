@@ -14,7 +14,7 @@ import av.error
 
 from pipeline.media.container import best_picture, best_sound, opened, packets_of
 from pipeline.media.errors import MediaError
-from pipeline.media.orientation import Matrix, matrix_of, upright
+from pipeline.media.orientation import Matrix, latest_matrix, matrix_of, upright
 
 _USUAL_RATE = Fraction(25)
 
@@ -30,6 +30,7 @@ def play_picture(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
         interval = float(1 / (stream.average_rate or stream.guessed_rate or _USUAL_RATE))
         begin = _start(container)
         time, frame = -interval, None
+        first = True
         matrix: Matrix | None = None
         for packet in packets_of(container, stream):
             try:
@@ -40,7 +41,8 @@ def play_picture(path: Path) -> Iterator[tuple[float, av.VideoFrame]]:
                 # Without display times, or with false ones as in AVI, frames are counted.
                 stamp = None if frame.time is None else float(frame.time) - begin
                 time = stamp if stamp is not None and stamp > time else time + interval
-                matrix = matrix_of(frame) or matrix  # may be written in key frames only
+                matrix = matrix_of(frame) if first else latest_matrix(frame, matrix)
+                first = False
                 frame = _upright(frame, matrix)
                 yield time, frame
         if frame is None:

@@ -168,20 +168,28 @@ class _Heard(NamedTuple):
     broken: int
 
 
-def _frames(container: InputContainer, stream: AudioStream, deadline: Deadline) -> Iterator[_Heard]:
-    """The decoded blocks of a stream from where `container` stands. Of several in one packet only
-    the first has a time."""
+def _frames(
+    container: InputContainer,
+    stream: AudioStream,
+    deadline: Deadline,
+    since: float | None = None,
+) -> Iterator[_Heard]:
+    """The decoded blocks of a stream from where `container` stands; what is heard before `since`
+    (s) is not decoded. Of several blocks in one packet only the first has a time."""
     broken = 0
+    tick = float(stream.time_base or 1)
     for packet in packets_of(container, stream):
         deadline.check()
-        time = None if packet.pts is None else float(packet.pts * (packet.time_base or 1))
+        time = None if packet.pts is None else packet.pts * tick
+        if since is not None and time is not None and time < since:
+            continue
         try:
             frames = stream.decode(packet)
         except av.error.FFmpegError:
             broken += 1  # `_Line` compares what comes out with what the packets promised
             continue
         for frame in frames:
-            yield _Heard(frame, time if frame.time is None else float(frame.time), broken)
+            yield _Heard(frame, time if frame.time is None else frame.time, broken)
             time, broken = None, 0
 
 
@@ -192,16 +200,18 @@ def _frames_from(
     begin: float | None,
     deadline: Deadline,
 ) -> Iterator[_Heard]:
-    """The blocks from some time before `begin` (s) on; all where it is None or a seek lands behind
-    it."""
-    if begin is not None:
-        container.seek(int((begin - _PRE_ROLL) / track.time_base), stream=stream)
-        frames = _frames(container, stream, deadline)
-        first = next(frames, None)
-        if first is not None and first.time is not None and first.time <= begin:
-            return chain([first], frames)
-        container.seek(int(((track.start or 0.0) - _PRE_ROLL) / track.time_base), stream=stream)
-    return _frames(container, stream, deadline)
+    """The blocks from some time before `begin` (s) on; all where it is None."""
+    if begin is None:
+        return _frames(container, stream, deadline)
+    since = begin - _PRE_ROLL
+    container.seek(int(since / track.time_base), stream=stream)
+    frames = _frames(container, stream, deadline)
+    first = next(frames, None)
+    if first is not None and first.time is not None and first.time <= begin:
+        return chain([first], frames)
+    # It has landed behind: read on from the start, without decoding.
+    container.seek(int(((track.start or 0.0) - _PRE_ROLL) / track.time_base), stream=stream)
+    return _frames(container, stream, deadline, since)
 
 
 class _Line:

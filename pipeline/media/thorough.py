@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from pipeline.media.container import Deadline, opened, packets_of, use_one_thread
 from pipeline.media.errors import MediaError
-from pipeline.media.orientation import Matrix, matrix_of
+from pipeline.media.orientation import Matrix, latest_matrix
 from pipeline.media.packets import RESTART, Track
 from pipeline.media.stillness import Stillness
 
@@ -28,9 +28,9 @@ _USUAL_RATE = Fraction(25)
 
 @dataclass(frozen=True)
 class Shown:
-    """A decoded frame and what decoding has told about its stream: the `matrix` that holds for it,
-    the `time` at which it is shown, the `first` time and the `length` of all (in the stream's time
-    base), the `count` of frames, whether all looked at is `still`."""
+    """A decoded frame and what decoding has told about its stream: the `matrix` that holds for it
+    unless it has its own, the `time` at which it is shown, the `first` time and the `length` of all
+    (in the stream's time base), the `count` of frames, whether all looked at is `still`."""
 
     frame: av.VideoFrame
     matrix: Matrix | None
@@ -129,7 +129,7 @@ def _second_pass(
     """The frame number `rank` and the display matrix that holds for it."""
     matrix: Matrix | None = None
     for count, (_, frame) in enumerate(_decoded(path, track, deadline, [])):
-        matrix = matrix_of(frame) or matrix  # may be written in key frames only
+        matrix = latest_matrix(frame, matrix)
         if count == rank:
             if frame.is_corrupt:
                 break
