@@ -3,7 +3,18 @@
 from collections.abc import Iterable, Sequence
 
 from pipeline.report.markup import Markup, element, number, table
-from pipeline.report.paper_numbers import ABLATIONS, FLOW, NEIGHBOURS, OGL, TABLES, Column, Table
+from pipeline.report.paper_numbers import (
+    ABLATIONS,
+    FLOW,
+    FULL_LIST,
+    NEIGHBOURS,
+    OGL,
+    PAPER_CLIPS,
+    TABLES,
+    Column,
+    Line,
+    Table,
+)
 from pipeline.report.runs import BASELINES, Group, Run, Scored, groups
 
 _PAPER = element("span", "paper", class_="tag")
@@ -36,9 +47,9 @@ def _methods(paper: Table, scored: Sequence[Scored]) -> Markup:
             for row in paper.rows
             if row.section == section
         ]
-        for where, suffix, word in paper.ours:
-            if where == section:
-                rows += _our_rows(paper.columns, ours, suffix, word)
+        for line in paper.ours:
+            if line.section == section:
+                rows += _our_rows(paper.columns, ours, line)
         if rows:
             body.append(_body(section, rows, 2 + len(paper.columns)))
     if ours:
@@ -50,18 +61,33 @@ def _methods(paper: Table, scored: Sequence[Scored]) -> Markup:
     return _section(paper.number, paper.caption, note, _header(paper.columns), body, broad)
 
 
-def _our_rows(
-    columns: Sequence[Column], ours: Sequence[Group], suffix: str, word: str
-) -> list[Markup]:
+def _our_rows(columns: Sequence[Column], ours: Sequence[Group], line: Line) -> list[Markup]:
     rows = []
     for group in ours:
-        cells = [group.cell(column.benchmark, f"{column.metric}{suffix}") for column in columns]
+        metrics = [line.metric(column) for column in columns]
+        cells = [
+            group.cell(column.benchmark, metric) if metric else ""
+            for column, metric in zip(columns, metrics, strict=True)
+        ]
         if any(cells):
-            conditions = group.settings() if suffix else group.conditions()
+            conditions = group.settings() if line.suffix else group.conditions()
+            if not line.full:
+                conditions = [*conditions, *_paper_clips(group, columns)]
             from_scratch = "no" if group.runs[0].switches else ""  # of a published file who knows
             values = [*_scores(cells), *_words([from_scratch])]
-            rows.append(_row(_name(group, word, conditions), values, mine=True))
+            rows.append(_row(_name(group, line.word, conditions), values, mine=True))
     return rows
+
+
+def _paper_clips(group: Group, columns: Sequence[Column]) -> list[str]:
+    """How many of the clips that the paper scored ours are over, a line a benchmark."""
+    parts = {column.benchmark: column.part for column in columns if column.part}
+    found = {name: group.values(name, f"samples{part}") for name, part in parts.items()}
+    return [
+        f"{name}: over the {min(counts):.0f} samples that the paper scored"
+        for name, counts in found.items()
+        if counts
+    ]
 
 
 def _name(group: Group, word: str, conditions: Sequence[str]) -> list[object]:
@@ -73,7 +99,12 @@ def _name(group: Group, word: str, conditions: Sequence[str]) -> list[object]:
 def _baselines(columns: Sequence[Column], group: Group) -> list[Markup]:
     rows = []
     for name, label in BASELINES.items():
-        cells = [group.cell(column.benchmark, f"{column.metric}.{name}") for column in columns]
+        # On the samples of the first line; where no list says which the paper's are, on all.
+        cells = [
+            group.cell(column.benchmark, f"{column.metric}{column.part}.{name}")
+            or group.cell(column.benchmark, f"{column.metric}.{name}")
+            for column in columns
+        ]
         if any(cells):
             rows.append(_row([_OURS, " ", label], [*_scores(cells), *_words([""])]))
     title = f"baselines and bound on the samples of {group.label}"
@@ -104,8 +135,9 @@ def _ablations(scored: Sequence[Scored]) -> Markup:
         rows.append(_row([_PAPER, f" ({letter})"], [*words, *_scores(map(number, values))]))
         for group in ours:
             if group.runs[0].switches == switches:
-                cells = [*words, *_on_its_benchmark(group)]
-                rows.append(_row(_name(group, "", group.conditions()), cells, mine=True))
+                for word, cells in _on_its_benchmark(group):
+                    name = _name(group, word, group.conditions())
+                    rows.append(_row(name, [*words, *cells], mine=True))
     caption = "Ablations, on VGG-SS"
     return _section(8, caption, None, [_plain_header(header)], [element("tbody", rows)])
 
@@ -118,8 +150,9 @@ def _neighbours(scored: Sequence[Scored]) -> Markup:
             rows.append(_row(_PAPER, [*_words([k]), *_scores(map(number, NEIGHBOURS[k]))]))
         for group in full:
             if group.runs[0].k == k:
-                name = _name(group, "", group.conditions())
-                rows.append(_row(name, [*_words([k]), *_on_its_benchmark(group)], mine=True))
+                for word, cells in _on_its_benchmark(group):
+                    name = _name(group, word, group.conditions())
+                    rows.append(_row(name, [*_words([k]), *cells], mine=True))
     caption = "k of the neighbour search, on VGG-SS"
     header = _plain_header(["", "k", "cIoU", "AUC"])
     return _section(9, caption, None, [header], [element("tbody", rows)])
@@ -132,8 +165,17 @@ def _studied(scored: Sequence[Scored]) -> list[Group]:
     return [*first, *(group for group in second if not known.intersection(group.runs))]
 
 
-def _on_its_benchmark(group: Group) -> list[Markup]:
-    return _scores(group.cell(group.scored[0].benchmark, metric) for metric in ("cIoU", "AUC"))
+def _on_its_benchmark(group: Group) -> list[tuple[str, list[Markup]]]:
+    """A word and the scores of each line: on the paper's clips and, below, on all; where no list
+    says which the paper's are, on all alone."""
+    lines: list[tuple[str, list[Markup]]] = []
+    for word, part in (("", PAPER_CLIPS), (FULL_LIST, "")):
+        cells = [
+            group.cell(group.scored[0].benchmark, f"{metric}{part}") for metric in ("cIoU", "AUC")
+        ]
+        if any(cells):
+            lines.append((word if lines else "", _scores(cells)))
+    return lines
 
 
 def _plain_header(names: Sequence[str]) -> Markup:
