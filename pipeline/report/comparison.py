@@ -1,6 +1,7 @@
 """The paper's tables with our scores among its own, each row marked as the paper's or ours."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from pipeline.report.markup import Markup, element, number, table
 from pipeline.report.paper_numbers import (
@@ -53,7 +54,7 @@ def _methods(paper: Table, scored: Sequence[Scored]) -> Markup:
         if rows:
             body.append(_body(section, rows, 2 + len(paper.columns)))
     if ours:
-        body += _baselines(paper.columns, ours[0])
+        body += _baselines(paper.columns, paper.ours[0], ours[0])
     note = None
     if not ours:
         note = element("p", f"No run of ours yet: study {paper.study} of params.yaml makes them.")
@@ -96,13 +97,13 @@ def _name(group: Group, word: str, conditions: Sequence[str]) -> list[object]:
     return [_OURS, " avloc, ", group.label, f", {word}" if word else None, made, lines]
 
 
-def _baselines(columns: Sequence[Column], group: Group) -> list[Markup]:
+def _baselines(columns: Sequence[Column], line: Line, group: Group) -> list[Markup]:
     rows = []
     for name, label in BASELINES.items():
         # On the samples of the first line; where no list says which the paper's are, on all.
         cells = [
-            group.cell(column.benchmark, f"{column.metric}{column.part}.{name}")
-            or group.cell(column.benchmark, f"{column.metric}.{name}")
+            group.cell(column.benchmark, f"{line.metric(column)}.{name}")
+            or group.cell(column.benchmark, f"{line.metric(replace(column, part=''))}.{name}")
             for column in columns
         ]
         if any(cells):

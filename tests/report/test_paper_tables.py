@@ -1,7 +1,7 @@
 """Which of our numbers stands in which cell of the paper's tables."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -94,6 +94,10 @@ def test_table_6_is_class_recall_with_instances_and_unseen_queries_below() -> No
         "11.00",
     ]
     assert "any of the class" in lines[0].head and "own partner" in lines[1].head
+    chance = {"class_R@1_a2i@available.random": 0.55, "R@1_a2i@available.random": 0.03}
+    scored = replace(scored, metrics={**scored.metrics, **chance})
+    table = comparison([scored])[5].rpartition("random")[2]
+    assert "0.55" in table and "0.03" not in table
     assert all("not trained on" in lines[n].head for n in (2, 3, 6))
     assert all("full official list" in lines[n].head for n in (4, 5, 6))
 
