@@ -50,7 +50,13 @@ class Predictions:
 
 @dataclass
 class Scores:
-    """Metrics (flat; in per cent but for counts and thresholds), one row a sample, curves."""
+    """Metrics (flat; in per cent but for counts and thresholds), one row a sample, curves.
+
+    A metric is called `<metric>[@<part>][:low|:high]`: a part of the samples (`tasks/parts.py`)
+    begins with a letter, unlike the 5 of R@5, and low and high are the ends of the 95 % interval of
+    a share of samples (`metrics/bootstrap.py`). No name holds a dot, behind which evaluation puts a
+    baseline's. Counts begin with 'samples', 'sounding_samples', 'images' or 'official_'.
+    """
 
     metrics: dict[str, float]
     rows: pa.Table

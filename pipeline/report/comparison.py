@@ -1,6 +1,7 @@
 """The paper's tables with our scores among its own, each row marked as the paper's or ours."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from markupsafe import Markup
 
@@ -12,7 +13,18 @@ from pipeline.report.html_tables import (
     number,
     table_markup,
 )
-from pipeline.report.paper_numbers import ABLATIONS, FLOW, NEIGHBOURS, OGL, TABLES, Column, Table
+from pipeline.report.paper_numbers import (
+    ABLATIONS,
+    FLOW,
+    FULL_LIST,
+    NEIGHBOURS,
+    OGL,
+    PAPER_CLIPS,
+    TABLES,
+    Column,
+    Line,
+    Table,
+)
 from pipeline.report.runs import BASELINES, SWITCHES, Group, Run, Scored, groups
 from pipeline.report.templating import render
 
@@ -44,13 +56,13 @@ def _methods(paper: Table, scored: Sequence[Scored]) -> Markup:
             for row in paper.rows
             if row.section == section
         ]
-        for where, suffix, word in paper.ours:
-            if where == section:
-                rows += _our_rows(paper.columns, ours, suffix, word)
+        for line in paper.ours:
+            if line.section == section:
+                rows += _our_rows(paper.columns, ours, line)
         if rows:
             body.append(RowGroup(section, rows))
     if ours:
-        body += _baselines(paper.columns, ours[0])
+        body += _baselines(paper.columns, paper.ours[0], ours[0])
     note = None
     if not ours:
         note = f"No run of ours yet: study {paper.study} of params.yaml makes them."
@@ -61,17 +73,32 @@ def _methods(paper: Table, scored: Sequence[Scored]) -> Markup:
     return _section(paper.number, paper.caption, "method", heads, body, [*spans, ("", 1)], note)
 
 
-def _our_rows(
-    columns: Sequence[Column], ours: Sequence[Group], suffix: str, word: str
-) -> list[TableRow]:
+def _our_rows(columns: Sequence[Column], ours: Sequence[Group], line: Line) -> list[TableRow]:
     rows = []
     for group in ours:
-        cells = [group.cell(column.benchmark, f"{column.metric}{suffix}") for column in columns]
+        metrics = [line.metric(column) for column in columns]
+        cells = [
+            group.cell(column.benchmark, metric) if metric else ""
+            for column, metric in zip(columns, metrics, strict=True)
+        ]
         if any(cells):
-            conditions = group.settings() if suffix else group.conditions()
+            conditions = group.settings() if line.suffix else group.conditions()
+            if not line.full:
+                conditions = [*conditions, *_paper_clips(group, columns)]
             known = _PRETRAINED[group.runs[0].pretrained]
-            rows.append(_our_row(group, [*cells, known], word, conditions))
+            rows.append(_our_row(group, [*cells, known], line.word, conditions))
     return rows
+
+
+def _paper_clips(group: Group, columns: Sequence[Column]) -> list[str]:
+    """How many of the clips that the paper scored ours are over, a line a benchmark."""
+    parts = {column.benchmark: column.part for column in columns if column.part}
+    found = {name: group.values(name, f"samples{part}") for name, part in parts.items()}
+    return [
+        f"{name}: over the {min(counts):.0f} samples that the paper scored"
+        for name, counts in found.items()
+        if counts
+    ]
 
 
 def _our_row(
@@ -81,10 +108,15 @@ def _our_row(
     return TableRow(name, cells, conditions, _OURS, True, group.made)
 
 
-def _baselines(columns: Sequence[Column], group: Group) -> list[RowGroup]:
+def _baselines(columns: Sequence[Column], line: Line, group: Group) -> list[RowGroup]:
     rows = []
     for name, label in BASELINES.items():
-        cells = [group.cell(column.benchmark, f"{column.metric}.{name}") for column in columns]
+        # On the samples of the first line; where no list says which the paper's are, on all.
+        cells = [
+            group.cell(column.benchmark, f"{line.metric(column)}.{name}")
+            or group.cell(column.benchmark, f"{line.metric(replace(column, part=''))}.{name}")
+            for column in columns
+        ]
         if any(cells):
             rows.append(TableRow(label, [*cells, ""], tag=_OURS))
     title = f"baselines and bound on the samples of {group.label}"
@@ -92,7 +124,7 @@ def _baselines(columns: Sequence[Column], group: Group) -> list[RowGroup]:
 
 
 def _ablations(scored: Sequence[Scored]) -> Markup:
-    heads = [Head(name, number=False) for name in SWITCHES] + [Head("cIoU"), Head("AUC")]
+    heads = [Head(name, number=False) for name in SWITCHES.values()] + [Head("cIoU"), Head("AUC")]
     ours = [group for group in _studied(scored) if group.runs[0].switches]
     rows = []
     for letter, (switches, values) in ABLATIONS.items():
@@ -100,8 +132,8 @@ def _ablations(scored: Sequence[Scored]) -> Markup:
         rows.append(TableRow(f"({letter})", [*words, *map(number, values)], tag=_PAPER))
         for group in ours:
             if group.runs[0].switches == switches:
-                cells = [*words, *_on_its_benchmark(group)]
-                rows.append(_our_row(group, cells, "", group.conditions()))
+                for word, cells in _on_its_benchmark(group):
+                    rows.append(_our_row(group, [*words, *cells], word, group.conditions()))
     return _section(8, "Ablations, on VGG-SS", "", heads, [RowGroup("", rows)])
 
 
@@ -113,8 +145,8 @@ def _neighbours(scored: Sequence[Scored]) -> Markup:
             rows.append(TableRow("", [k, *map(number, NEIGHBOURS[k])], tag=_PAPER))
         for group in full:
             if group.runs[0].k == k:
-                cells = [k, *_on_its_benchmark(group)]
-                rows.append(_our_row(group, cells, "", group.conditions()))
+                for word, cells in _on_its_benchmark(group):
+                    rows.append(_our_row(group, [k, *cells], word, group.conditions()))
     heads = [Head(name) for name in ("k", "cIoU", "AUC")]
     return _section(9, "k of the neighbour search, on VGG-SS", "", heads, [RowGroup("", rows)])
 
@@ -126,8 +158,17 @@ def _studied(scored: Sequence[Scored]) -> list[Group]:
     return [*first, *(group for group in second if not known.intersection(group.runs))]
 
 
-def _on_its_benchmark(group: Group) -> list[str]:
-    return [group.cell(group.scored[0].benchmark, metric) for metric in ("cIoU", "AUC")]
+def _on_its_benchmark(group: Group) -> list[tuple[str, list[str]]]:
+    """A word and the scores of each line: on the paper's clips and, below, on all; where no list
+    says which the paper's are, on all alone."""
+    lines: list[tuple[str, list[str]]] = []
+    for word, part in (("", PAPER_CLIPS), (FULL_LIST, "")):
+        cells = [
+            group.cell(group.scored[0].benchmark, f"{metric}{part}") for metric in ("cIoU", "AUC")
+        ]
+        if any(cells):
+            lines.append((word if lines else "", cells))
+    return lines
 
 
 def _section(

@@ -18,11 +18,12 @@ from pipeline.benchmarks.contract import (
     counted,
     sample_columns,
 )
+from pipeline.benchmarks.metrics.bootstrap import with_intervals
 from pipeline.benchmarks.metrics.heatmaps import CHUNK, SIDE, resize_maps
 from pipeline.benchmarks.metrics.localization import (
+    IOU_THRESHOLD,
     area_under_success,
     intersection_over_union,
-    success_rate,
 )
 from pipeline.benchmarks.metrics.negatives import (
     area_under_dark,
@@ -84,7 +85,7 @@ class NegativesBenchmark(Defaults):
             metrics[f"AUC_N_{kind}"] = 100 * area_under_dark(shares)
         for name in ("pIA", "AUC_N"):
             metrics[name] = float(np.mean([metrics[f"{name}_{kind}"] for kind in kinds]))
-        metrics["cIoU_universal"] = 100 * success_rate(iou[own])
+        metrics.update(with_intervals({}, {"cIoU_universal": iou[own] >= IOU_THRESHOLD}))
         metrics["AUC_universal"] = 100 * area_under_success(iou[own])
         metrics["F_AUC"] = harmonic_mean(metrics["AUC_universal"], metrics["AUC_N"])
         rows = {"kind": self.kinds.tolist(), "maximum": maxima, "lit_share": lit}
