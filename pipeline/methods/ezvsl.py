@@ -23,7 +23,8 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from pipeline.base.params import settings
-from pipeline.methods.common.projected import ProjectedNetworks, ProjectedResNets, single
+from pipeline.methods.common.cosine_pair import single
+from pipeline.methods.common.projected import ProjectedNetworks, ProjectedResNets
 from pipeline.methods.common.similarity import contrastive_loss
 from pipeline.methods.contract import Dice, Features, Moment
 

@@ -18,12 +18,12 @@ from pipeline.base.params import Count, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
+from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.dropout import draw_kept, drop
+from pipeline.methods.common.published import read_two_resnets
 from pipeline.methods.common.similarity import localization_map, s_l
-from pipeline.methods.common.two_resnets import Networks, TwoResNets, unused_entries
+from pipeline.methods.common.two_resnets import Networks, TwoResNets
 from pipeline.methods.contract import Dice, Features, Input, View
-from pipeline.networks.resnet import shape_in
-from pipeline.networks.weights import check_fit, load_into
 
 Dropout = Annotated[float, Field(ge=0, le=0.99)]  # something has to be left
 
@@ -153,23 +153,12 @@ def read_resnets(
     """The method `kind` with the weights of a published file that names every entry as it does, in
     evaluation mode, and the entries without use.
 
-    Blocks, channels and the width of the projection `layer` are read from the entries; strides and
-    inputs are in no file, so they come from `settings`. Raises `InputError` as
-    `Method.read_published`."""
-    blocks, channels = shape_in(state, "imgnet.", len(settings.strides), name)
-    if f"{layer}.weight" not in state or state[f"{layer}.weight"].ndim != 4:
+    The width of the projection `layer` is read from the entries too. Raises `InputError` as
+    `read_two_resnets` does."""
+    weight = state.get(f"{layer}.weight")
+    if weight is None or weight.ndim != 4:
         raise InputError(f"{name}: holds no convolution {layer}.weight, expected a projection")
-    width = len(state[f"{layer}.weight"])
-    changed = replace(settings, blocks=blocks, channels=channels, projection_width=width)
-    with torch.device("meta"):
-        claimed = kind(changed, form)
-    check_fit(claimed, state, name)
-    method = kind(changed, form)
-    load_into(method, state, name)
-    return method.eval(), unused_entries(state, method.state_dict(), {})
-
-
-def single(features: Features) -> Tensor:
-    """The features of a method with one space."""
-    assert isinstance(features, Tensor)
-    return features
+    width = len(weight)
+    return read_two_resnets(
+        lambda found: kind(replace(found, projection_width=width), form), state, settings, name, {}
+    )
