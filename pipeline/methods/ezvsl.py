@@ -23,15 +23,17 @@ from collections.abc import Mapping
 from torch import Tensor
 
 from pipeline.base.params import settings
+from pipeline.methods.common.contrast import choose_frame, choose_sound
 from pipeline.methods.common.cosine_pair import single
-from pipeline.methods.common.projected import ProjectedNetworks, ProjectedResNets
-from pipeline.methods.common.similarity import contrastive_loss
+from pipeline.methods.common.projected import ProjectedPair, ProjectedResNets
+from pipeline.methods.common.similarity import s_l
+from pipeline.methods.common.synthetic import all_sounds
 from pipeline.methods.contract import Dice, Features, Moment
 
 
 @settings
-class EZVSLSettings(ProjectedNetworks):
-    """EZ-VSL's defaults are those of `ProjectedNetworks`: nothing is dropped."""
+class EZVSLSettings(ProjectedPair):
+    """EZ-VSL's defaults are those of `ProjectedPair`: nothing is dropped."""
 
 
 class EZVSL(ProjectedResNets):
@@ -44,14 +46,11 @@ class EZVSL(ProjectedResNets):
         self, features: Mapping[str, Features], dice: Dice, moment: Moment
     ) -> dict[str, Tensor]:
         """CE(S / tau) + CE(S^T / tau)."""
-        halves, _ = contrastive_loss(
-            [single(features["v"])],
-            [single(features["a"])],
-            tau=self.settings.temperature,
-            symmetric=True,
-            pooling="max",
-        )
-        return {"contrastive": 2 * halves}
+        v = single(features["v"])
+        _, everyone = all_sounds(single(features["a"]), len(v))
+        similarities, tau = s_l(v, everyone, "max"), self.settings.temperature
+        chosen = choose_sound(similarities, tau) + choose_frame(similarities, tau)
+        return {"contrastive": chosen}
 
 
 METHOD = EZVSL

@@ -36,7 +36,7 @@ from pipeline.train.step import Stepper
 Make = Callable[[], Method]
 
 FORM = SoundForm(bands=16)
-STORED_SIDE, BATCH, CLIPS = 36, 8, 16
+STORED_SIDE, BATCH, CLIPS = 36, 16, 32
 # A map of 4 x 4, and a window of 12 steps of `FORM`.
 SMALL: Mapping[str, Any] = {
     "blocks": [1, 1],

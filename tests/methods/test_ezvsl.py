@@ -129,7 +129,20 @@ def test_a_published_file_without_a_layer_is_refused_by_name(tmp_path: Path, ent
 
 def test_the_variants_are_told_apart() -> None:
     assert EZVSL.label(EZVSLSettings()) == "ImageNet vision"
-    assert EZVSL.label(EZVSLSettings(vision="scratch")) == "vision from scratch"
+    changed = EZVSLSettings(vision="scratch", synthetic_negatives=True)
+    assert EZVSL.label(changed) == "vision from scratch, silence and noise"
+
+
+def test_silence_and_noise_are_further_columns_for_frames_alone() -> None:
+    golden = read_golden("ezvsl")
+    method, silent = _of_golden(golden), torch.randn(2, 24)
+    x, y = method.img_proj(golden["v"]), method.aud_proj(golden["a"])
+    found = method.loss({"v": x, "a": torch.cat([y, silent])}, Dice(0, 0), FIRST)["contrastive"]
+    rows = method.similarities(x, torch.cat([y, silent]))["s_L"] / method.settings.temperature
+    own = torch.arange(6)
+    expected = torch.nn.functional.cross_entropy(rows, own) + golden["loss_sound_rows"]
+    assert_golden(found, expected.detach())
+    assert float(found.detach()) > float(golden["loss"])
 
 
 def test_a_step() -> None:
@@ -148,8 +161,9 @@ def test_kill_and_resume(tmp_path: Path) -> None:
     check_kill_and_resume(make, tmp_path)
 
 
-def test_ranks(tmp_path: Path) -> None:
-    check_ranks("ezvsl", SMALL, tmp_path)
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_ranks(tmp_path: Path, synthetic: bool) -> None:
+    check_ranks("ezvsl", {**SMALL, "synthetic_negatives": synthetic}, tmp_path)
 
 
 def test_answers(tmp_path: Path) -> None:

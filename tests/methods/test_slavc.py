@@ -148,7 +148,7 @@ def test_dropout_is_drawn_with_the_view() -> None:
     batch = made_batch(method)
     views = method.views(batch, Dice(7, 3))
     kept, copies = views["v"].noise, views["momentum_v"].noise
-    assert kept.shape == copies.shape == (8, 64, 4, 4) and kept.dtype == torch.bool
+    assert kept.shape == copies.shape == (16, 64, 4, 4) and kept.dtype == torch.bool
     assert float(kept.float().mean()) == pytest.approx(0.1, abs=0.015)
     assert not torch.equal(kept, copies)
     assert torch.equal(method.views(batch, Dice(7, 3))["v"].noise, kept)
@@ -157,7 +157,7 @@ def test_dropout_is_drawn_with_the_view() -> None:
         part = {name: Dice(7, 3, rank, 2).part(tensor) for name, tensor in batch.items()}
         found = method.views(part, Dice(7, 3, rank, 2))
         for name, view in found.items():
-            own = slice(4 * rank, 4 * rank + 4)
+            own = slice(8 * rank, 8 * rank + 8)
             assert torch.equal(view.input, views[name].input[own]), name
             assert (view.noise is None) == (views[name].noise is None), name
             if view.noise is not None:

@@ -22,6 +22,7 @@ from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.dropout import draw_kept, drop
 from pipeline.methods.common.published import read_two_resnets
 from pipeline.methods.common.similarity import localization_map, s_l
+from pipeline.methods.common.synthetic import append_synthetic
 from pipeline.methods.common.two_resnets import Networks, TwoResNets
 from pipeline.methods.contract import Dice, Features, Input, View
 
@@ -46,15 +47,23 @@ class ProjectedNetworks(Networks):
     dropout: Dropout = 0.0
 
 
+@settings
+class ProjectedPair(ProjectedNetworks):
+    """Settings of methods with one such pair. `synthetic_negatives` adds silence and noise to the
+    softmax over sounds, which are ours: see `pipeline.methods.common.synthetic`."""
+
+    synthetic_negatives: bool = False
+
+
 class ProjectedResNets(TwoResNets):
     """Two networks and a pair of projections, by the names of the published files. A subclass gives
     the loss; the features are the projected ones, before unit length."""
 
-    settings: ProjectedNetworks
+    settings: ProjectedPair
 
     def __init__(
         self,
-        settings: ProjectedNetworks,
+        settings: ProjectedPair,
         form: SoundForm,
         *,
         seed: int = 0,
@@ -74,13 +83,16 @@ class ProjectedResNets(TwoResNets):
         return {"frames": Input("frame"), "sounds": Input("sound")}
 
     def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
-        """v, a random crop and flip of the frame, and a, the sound's middle."""
-        frames = inputs["frames"]
+        """v, a random crop and flip of the frame, and a, the sound's middle, with the synthetic
+        negatives behind it where they are on."""
+        frames, sounds = inputs["frames"], inputs["sounds"]
+        if self.settings.synthetic_negatives:
+            sounds = append_synthetic(sounds, self.form, dice)
         shape, share = (self.width, *self.map_size()), self.settings.dropout
         kept = draw_kept(dice, "dropout", frames, shape, share)
         return {
             "v": View("frame", light_frames(frames, dice, self.side), kept),
-            "a": View("sound", self.stored_sounds(inputs["sounds"])),
+            "a": View("sound", self.stored_sounds(sounds)),
         }
 
     def encode(self, view: View) -> Tensor:
@@ -109,10 +121,11 @@ class ProjectedResNets(TwoResNets):
         return {"s_L": s_l(v, a, "max"), "s_mean": s_l(v, a, "mean")}
 
     @classmethod
-    def label(cls, settings: ProjectedNetworks) -> str:
-        """How the image network begins, and what is dropped of its map."""
+    def label(cls, settings: ProjectedPair) -> str:
+        """How the image network begins, what is dropped of its map, and what is ours."""
         words = ["ImageNet vision" if settings.vision == "imagenet" else "vision from scratch"]
         words += [f"dropout {settings.dropout:g}"] if settings.dropout else []
+        words += ["silence and noise"] if settings.synthetic_negatives else []
         return ", ".join(words)
 
     @classmethod
