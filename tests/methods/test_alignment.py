@@ -291,6 +291,32 @@ def test_a_published_file_without_a_layer_is_refused_by_name(
         open_weights(tmp_path / "ours.pth.tar", "alignment", Alignment.Settings(**CODE), FORM)
 
 
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_silence_and_noise_are_further_sounds_of_every_pair(symmetric: bool) -> None:
+    settings = {**TEXT, "synthetic_negatives": True, "multi_view": False, "symmetric": symmetric}
+    method = maker("alignment", settings)().eval()
+    assert isinstance(method, Alignment)
+    with torch.no_grad():
+        views = method.views(made_batch(method), Dice(0, 0))
+        features = {name: method.encode(view) for name, view in views.items()}
+    assert (len(features["a"]), len(features["a_conc"])) == (20, 16)
+    own, silent = features["a"][:16], features["a"][16:]
+    expected = [0.0, 0.0]
+    for v in (features["v"], features["v_conc"]):
+        for a in (own, features["a_conc"]):
+            with torch.no_grad():
+                found = method.similarities(v, torch.cat([a, silent]))
+            for part, name in enumerate(("s_L", "s_A")):
+                rows, targets = found[name] / 0.07, torch.arange(16)
+                loss = torch.nn.functional.cross_entropy(rows, targets)
+                if symmetric:  # a sound chooses among frames, which are all some clip's
+                    loss = loss + torch.nn.functional.cross_entropy(rows[:, :16].T, targets)
+                expected[part] += float(loss) / (2 if symmetric else 1)
+    with torch.no_grad():
+        losses = method.loss(features, Dice(0, 0), FIRST)
+    assert [float(x) for x in losses.values()] == pytest.approx(expected, rel=1e-5)
+
+
 @pytest.mark.parametrize("settings", [TEXT, CODE], ids=["text", "code"])
 def test_a_step(settings: dict[str, Any]) -> None:
     check_step(maker("alignment", settings))
@@ -311,7 +337,11 @@ def test_kill_and_resume(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "settings",
-    [CODE, {**TEXT, "symmetric": True}, {**TEXT, "pooling": "trimap"}],
+    [
+        CODE,
+        {**TEXT, "symmetric": True, "synthetic_negatives": True},
+        {**TEXT, "pooling": "trimap"},
+    ],
     ids=["code", "symmetric", "trimap"],
 )
 def test_ranks(tmp_path: Path, settings: dict[str, Any]) -> None:
