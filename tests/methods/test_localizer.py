@@ -4,10 +4,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch.nn.functional import cosine_similarity
-from torchvision.models import resnet18
-
-from pipeline.errors import InputError
 from pipeline.methods.localizer import (
     Architecture,
     Localizer,
@@ -15,6 +11,10 @@ from pipeline.methods.localizer import (
     localization_map,
     save_localizer,
 )
+from torch.nn.functional import cosine_similarity
+from torchvision.models import resnet18
+
+from pipeline.errors import InputError
 
 SMALL = Architecture((1, 1, 1, 1), (4, 6, 8, 10), (1, 2, 1, 1), 1)
 
