@@ -104,8 +104,9 @@ class Method(nn.Module, ABC):
     def __init__(self, settings: Any, form: SoundForm) -> None:
         """`form` is that of the spectrograms that the method hears. A subclass takes further
         `seed`, from which every weight is drawn whatever torch's global generator did before, and
-        `start`, the entries of an ImageNet ResNet by torchvision's names, None where the settings
-        ask for none."""
+        `start`, the entries of an ImageNet network by torchvision's names, None where the settings
+        ask for none, and, where its settings have a `sound_model`, `sound_start`, the entries of
+        that file."""
         super().__init__()
         self.settings, self.form = settings, form
 

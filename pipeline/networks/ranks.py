@@ -104,8 +104,10 @@ class SynchronizedBatchNorm(nn.BatchNorm2d):
             self.num_batches_tracked += 1
             self.running_mean.lerp_(mean, self.momentum)
             self.running_var.lerp_(variance * (size / (size - 1)), self.momentum)
-        scale = self.weight * torch.rsqrt(variance + self.eps)
-        normalised = centred * scale[:, None, None] + self.bias[:, None, None]
+        scale = torch.rsqrt(variance + self.eps)
+        if not self.affine:
+            return (centred * scale[:, None, None]).to(input.dtype)
+        normalised = centred * (self.weight * scale)[:, None, None] + self.bias[:, None, None]
         return normalised.to(input.dtype)
 
 

@@ -170,9 +170,12 @@ def check_kill_and_resume(make: Make, tmp_path: Path) -> None:
     assert any(not torch.equal(learnt[name], p) for name, p in make().named_parameters())
 
 
-def check_ranks(module: str, settings: Mapping[str, Any], tmp_path: Path) -> None:
+def check_ranks(
+    module: str, settings: Mapping[str, Any], tmp_path: Path, share: float = 1e-5
+) -> None:
     """Two ranks with `sync_batch_norm` give the whole batch's losses, gradients and buffers on one
-    process, plain and with cached gradients. `module` is the method's name."""
+    process, plain and with cached gradients. `module` is the method's name, `share` the gradients'
+    tolerance, as a share of the largest."""
     (tmp_path / "settings.json").write_text(json.dumps(dict(settings)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     root = Path(__file__).resolve().parents[2]
@@ -188,8 +191,12 @@ def check_ranks(module: str, settings: Mapping[str, Any], tmp_path: Path) -> Non
         for rank in range(2):
             found = torch.load(tmp_path / f"{name}_{rank}.pt", weights_only=True)
             torch.testing.assert_close(found["losses"], whole[0], atol=1e-5, rtol=1e-5)
+<<<<<<< HEAD
             # A small temperature leaves 1e-5 of rounding alone.
             _assert_near(found["gradients"], whole[1], 5e-5)
+=======
+            _assert_near(found["gradients"], whole[1], share)
+>>>>>>> m3
             _assert_near(found["buffers"], whole[2], 1e-5)
 
 
