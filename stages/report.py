@@ -71,9 +71,9 @@ def report(
         if entry != own
         for item in scores_of(parameters, entry, results_folder, name)
     ]
-    known = {(item.run.folder, item.benchmark) for item in scored}
+    shown = {(item.run.folder, item.benchmark) for item in scored}
     apart = {(item.run.folder, item.benchmark): item for item in reversed(others)}
-    others = [item for key, item in apart.items() if key not in known]
+    others = [item for key, item in apart.items() if key not in shown]
     everything = [*scored, *reversed(others)]
     runs = list(runs_of(parameters, own).values())
     clips = {

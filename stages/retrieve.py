@@ -17,7 +17,7 @@ from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_outputs
 from pipeline.execution.progress import console, track
-from pipeline.media.picture import PICTURE_FILES
+from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.methods.common.anyone import open_anyones
 from pipeline.methods.contract import method_name
 from pipeline.predict.media import middle_window, picture_of

@@ -171,7 +171,8 @@ def bound(kind: type[T], value: Any, path: str) -> T:
 
     Raises `InputError` for the first missing, unknown or wrong entry, in one line."""
     try:
-        return _adapter(kind).validate_python(value)
+        adapter: TypeAdapter[T] = _adapter(kind)
+        return adapter.validate_python(value)
     except ValidationError as error:
         # Validators' own exceptions stand in `ctx`; the input itself is never printed whole.
         raise InputError(_first(error.errors(include_url=False)[0], kind, path)) from None

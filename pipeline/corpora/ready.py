@@ -202,8 +202,8 @@ def absent_data(parameters: Parameters, data: StudyData) -> list[str]:
         if not data.is_made(published.list):
             data.training_list(published.list)
     if not data.is_made(study.annotations):
-        for corpus, name in study.benchmarks():
-            data.benchmark(corpus, name)
+        for place, benchmark in study.benchmarks():
+            data.benchmark(place, benchmark)
     data.imports()
     return data.absent
 

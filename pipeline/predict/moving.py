@@ -20,7 +20,7 @@ from pipeline.clips.windows import moment_starts, moving_windows, sound_window, 
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_sound
-from pipeline.media.picture import PICTURE_FILES
+from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.media.playback import play_picture
 from pipeline.methods.contract import Features, Method, expand
 from pipeline.predict.media import picture_of
