@@ -50,10 +50,11 @@ class SSPLSettings:
 
     `channels` and `convolutions` of the image network's stages; `vision` is where its weights
     begin, and `vision_model` timm's name of it. `sound_model` is the name of a file of VGGish's
-    weights in the weights folder, none where null; `sound_channels`, `sound_convolutions`, `sound_hidden`
-    and `sound_width` are its shape, `example_steps` the time steps that it hears at once. `pcm`
-    turns the predictive coding module of so many `cycles` on. `projection` and `prediction` are the
-    widths of SimSiam's head, which learns `head_rate` times as fast as all else.
+    weights in the weights folder, none where null; `sound_channels`, `sound_convolutions`,
+    `sound_hidden` and `sound_width` are its shape, `example_steps` the time steps that it hears at
+    once. `pcm` turns the predictive coding module of so many `cycles` on. `projection` and
+    `prediction` are the widths of SimSiam's head, which learns `head_rate` times as fast as all
+    else.
     """
 
     channels: list[Count] = field(default_factory=lambda: [64, 128, 256, 512, 512])
