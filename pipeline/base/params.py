@@ -11,11 +11,11 @@ import re
 import reprlib
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, dataclass_transform
+from typing import Annotated, Any, TypeVar, cast, dataclass_transform
 
 import yaml
 from annotated_types import Ge, Le
@@ -171,15 +171,15 @@ def bound(kind: type[T], value: Any, path: str) -> T:
 
     Raises `InputError` for the first missing, unknown or wrong entry, in one line."""
     try:
-        adapter: TypeAdapter[T] = _adapter(kind)
-        return adapter.validate_python(value)
+        found: T = _adapter(cast(Hashable, kind)).validate_python(value)
+        return found
     except ValidationError as error:
         # Validators' own exceptions stand in `ctx`; the input itself is never printed whole.
         raise InputError(_first(error.errors(include_url=False)[0], kind, path)) from None
 
 
 @lru_cache(maxsize=256)
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def _adapter(kind: Hashable) -> TypeAdapter[Any]:
     return TypeAdapter(_strict(kind))
 
 
