@@ -116,13 +116,8 @@ def test_kill_and_resume(tmp_path: Path) -> None:
 
 
 def test_two_ranks(tmp_path: Path) -> None:
-<<<<<<< HEAD
-    # A frame near the border of two clusterings magnifies rounding: with other widths one of the
-    # noise pictures does so 2,000-fold, in float64 too. With these none is near one.
-=======
     # A frame near the border of two clusterings magnifies rounding: with the other widths one of
     # the noise pictures does so 2,000-fold, in float64 too. With these none is near one.
->>>>>>> m3
     check_ranks("dmc", {**SMALL, "channels": [5, 8]}, tmp_path, share=1e-4)
 
 
