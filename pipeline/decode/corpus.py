@@ -41,13 +41,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import torch
 
+from pipeline.base.code import code_of
 from pipeline.base.files import atomic_file, map_npy, read_parquet, write_json, write_parquet
 from pipeline.clips import spectrogram
 from pipeline.clips.spectrogram import log_spectrogram, repeat_to
 from pipeline.corpora.source import Source
 from pipeline.errors import InputError
 from pipeline.execution.progress import console, track
-from pipeline.media import container, errors, file, picture, sound
 from pipeline.media.errors import CAUSES, Cause, MediaError
 from pipeline.media.file import MediaFile
 from pipeline.media.picture import Picture
@@ -395,8 +395,7 @@ def _state(path: Path | None, root: Path) -> list[str | int] | None:
 def _task(
     work: Path, root: Path, number: int, sources: tuple[Source, ...], settings: Settings
 ) -> ShardTask:
-    media = (container.__file__, errors.__file__, file.__file__, picture.__file__, sound.__file__)
-    modules = (*media, spectrogram.__file__, __file__)
+    modules = [*map(str, sorted(code_of("pipeline.media.file"))), spectrogram.__file__, __file__]
     everything = {
         "settings": asdict(settings),
         "code": [blake2b(Path(module).read_bytes()).hexdigest() for module in modules],
