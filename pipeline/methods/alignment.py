@@ -28,6 +28,7 @@ from pipeline.methods.common.similarity import (
     s_a,
     s_l,
 )
+from pipeline.methods.common.synthetic import append_synthetic
 from pipeline.methods.common.two_resnets import Networks, TwoResNets, unused_entries
 from pipeline.methods.contract import Dice, Features, Input, Moment, View
 from pipeline.networks.resnet import shape_in
@@ -38,7 +39,7 @@ SOUNDS = ("a", "a_aug", "a_conc")
 
 
 @settings
-class Settings(Networks):
+class AlignmentSettings(Networks):
     """What the method learns and how; the defaults are the text's.
 
     `projection_layers` of p_v and p_a (Eq. 4), which read v pooled by `projection_pooling`.
@@ -47,7 +48,8 @@ class Settings(Networks):
     nearest, `multi_view` v_aug and a_aug, `feature_alignment` s_A. `symmetric` adds the loss over
     frames and halves the sum (Eq. 2's remark). `temperature` is tau. `augmentation` makes v_aug:
     SimCLR's, of `simclr_strength` and with crops of `simclr_smallest_crop` of the frame and more,
-    or what the authors' code does.
+    or what the authors' code does. `synthetic_negatives` adds silence and noise, which are ours:
+    see `pipeline.methods.common.synthetic`.
     """
 
     projection_layers: Natural = 1
@@ -64,6 +66,7 @@ class Settings(Networks):
     augmentation: Literal["simclr", "released"] = "simclr"
     simclr_strength: Annotated[float, Field(ge=0, le=1.25)] = 1.0
     simclr_smallest_crop: Annotated[float, Field(ge=0.01, le=1)] = 0.08
+    synthetic_negatives: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -74,14 +77,14 @@ class Settings(Networks):
 class Alignment(TwoResNets):
     """The image network, the sound network and the projections p_v, p_a of Eq. 4."""
 
-    Settings = Settings
+    Settings = AlignmentSettings
     parts = ("localization", "alignment")
     title = "Cross-Modal Alignment (ICCV 2023)"
-    settings: Settings
+    settings: AlignmentSettings
 
     def __init__(
         self,
-        settings: Settings,
+        settings: AlignmentSettings,
         form: SoundForm,
         *,
         seed: int = 0,
@@ -107,7 +110,8 @@ class Alignment(TwoResNets):
         return found
 
     def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
-        """v, v_aug, v_conc and a, a_aug, a_conc of 3.3, those that are on."""
+        """v, v_aug, v_conc and a, a_aug, a_conc of 3.3, those that are on; behind a the synthetic
+        negatives, where they are on."""
         settings, side = self.settings, self.side
         frames = inputs["frames"]
         generator = dice.generator()
@@ -137,6 +141,9 @@ class Alignment(TwoResNets):
             for name, key in zip(SOUNDS, keys, strict=True)
             if key in inputs
         }
+        if settings.synthetic_negatives:
+            sounds = append_synthetic(inputs["sounds"], self.form, dice)
+            heard["a"] = View("sound", self.stored_sounds(sounds))
         return {**seen, **heard}
 
     def encode(self, view: View) -> Tensor:
@@ -153,6 +160,10 @@ class Alignment(TwoResNets):
         v = [_tensor(features[name]) for name in FRAMES if name in features]
         a = [_tensor(features[name]) for name in SOUNDS if name in features]
         aligned = settings.feature_alignment
+        a[0], silent = a[0][: len(v[0])], a[0][len(v[0]) :]
+        negatives = None
+        if len(silent):
+            negatives = (silent, self.audio_embedding(silent) if aligned else None)
         localization, alignment = contrastive_loss(
             v,
             a,
@@ -163,6 +174,7 @@ class Alignment(TwoResNets):
             pooling=settings.pooling,
             share=settings.pooling_share,
             temperature=settings.pooling_temperature,
+            negatives=negatives,
         )
         return {"localization": localization, "alignment": alignment}
 
@@ -212,11 +224,12 @@ class Alignment(TwoResNets):
         return found
 
     @classmethod
-    def label(cls, settings: Settings) -> str:
+    def label(cls, settings: AlignmentSettings) -> str:
         """k, pooling, and what is off, as the paper's Tables 8 and 9 tell variants apart."""
         words = [f"k {settings.k}"] if settings.semantic else []
         words.append(f"pooling {settings.pooling}")
         words += ["ImageNet vision"] if settings.vision == "imagenet" else []
+        words += ["silence and noise"] if settings.synthetic_negatives else []
         off = [
             name
             for name, on in (
@@ -261,9 +274,9 @@ class Alignment(TwoResNets):
             "projection_layers": 1 if projected else 0,
         }
         with torch.device("meta"):
-            claimed = cls(Settings(**changed), form)
+            claimed = cls(AlignmentSettings(**changed), form)
         check_fit(claimed, entries, name)
-        method = cls(Settings(**changed), form)
+        method = cls(AlignmentSettings(**changed), form)
         load_into(method, entries, name)
         return method.eval(), unused_entries(state, method.state_dict(), renamed)
 
@@ -274,7 +287,7 @@ METHOD = Alignment
 _PUBLISHED_PROJECTIONS = {"img_proj": "image_projection", "aud_proj": "audio_projection"}
 
 
-def _fields(settings: Settings) -> dict[str, Any]:
+def _fields(settings: AlignmentSettings) -> dict[str, Any]:
     return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
 
 

@@ -1,113 +1,100 @@
-"""LVS: the published loss, gradients and map, its options, and the contract of a method."""
+"""LVS, against what the authors' own functions give, and under all that the loop does."""
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from contract_checks import (
+    FIRST,
+    FORM,
+    SMALL,
+    check_answers,
     check_cached_gradients,
-    check_compiled,
+    check_compile,
     check_kill_and_resume,
     check_ranks,
+    check_step,
+    made_batch,
+    maker,
 )
+from golden_numbers import assert_golden, read_golden
+from torch import Tensor
 
-from pipeline.clips.spectrogram import SoundForm
-from pipeline.methods.contract import Dice, Moment
-from pipeline.methods.lvs import METHOD, LVSSettings
-from pipeline.networks.weights import read_state
+from pipeline.methods.common.files import open_weights
+from pipeline.methods.contract import Dice
+from pipeline.methods.lvs import LVS, LVSSettings
+from pipeline.networks.weights import save_torch
 
-GOLDEN = np.load(Path(__file__).parent / "goldens/lvs.npz")
-SMALL = {"blocks": [1, 1], "channels": [6, 8], "strides": [1, 2], "side": 32, "seconds": 0.5}
-FORM = SoundForm(bands=16)
-NOW = Moment(0, 10, 0, 10)
-
-
-def _features(case: str) -> dict[str, torch.Tensor]:
-    return {n: torch.from_numpy(GOLDEN[f"{case}_{n}"]).requires_grad_() for n in ("v", "a")}
+ALL_ON = {**SMALL, "own_negative": True, "synthetic_negatives": True}
+make = maker("lvs", ALL_ON)
 
 
-def _method(**changes) -> METHOD:
-    return METHOD(LVSSettings(**{**SMALL, **changes}), FORM, seed=1)
+def _method(**changes: bool) -> LVS:
+    return LVS(LVSSettings(**{**SMALL, **changes}), FORM, seed=1)
 
 
-def _loss(features: dict[str, torch.Tensor], **changes) -> torch.Tensor:
-    return _method(**changes).loss(features, Dice(0, 0), NOW)["contrastive"]
+def _loss(features: dict[str, Tensor], **changes: bool) -> Tensor:
+    return _method(**changes).loss(features, Dice(0, 0), FIRST)["contrastive"]
+
+
+def _features(case: str) -> dict[str, Tensor]:
+    golden = read_golden("lvs")
+    return {name: golden[f"{case}_{name}"] for name in ("v", "a")}
 
 
 @pytest.mark.parametrize(
     ("case", "own_negative"), [("relu", True), ("relu", False), ("quirk", True)]
 )
 def test_loss_and_gradients_are_the_published_code_s(case: str, own_negative: bool) -> None:
-    features = _features(case)
+    # With features behind a ReLU the code's -99 is no part of any number.
+    golden, features = read_golden("lvs"), _features(case)
+    for feature in features.values():
+        feature.requires_grad_()
     loss = _loss(features, own_negative=own_negative)
-    assert float(loss) == pytest.approx(float(GOLDEN[f"{case}_loss"]), rel=1e-5)
+    assert_golden(loss, golden[f"{case}_loss"])
     loss.backward()
     for name, feature in features.items():
-        expected = GOLDEN[f"{case}_grad_{name}"]
-        apart = np.abs(feature.grad.numpy() - expected).max()
-        assert apart <= 1e-5 * max(1, np.abs(expected).max()), name
+        assert_golden(feature.grad, golden[f"{case}_grad_{name}"])
 
 
-def test_the_own_negative_is_off_where_it_would_drive_a_pair_apart() -> None:
-    # A frame whose cosines with its own sound are negative: without -99 the loss stays ordinary.
-    features = _features("quirk")
-    logits = GOLDEN["quirk_logits"].astype(np.float64)
-    assert logits[0].max() > 1000  # what -99 makes of it
-    kept = np.ones_like(logits, dtype=bool)
-    kept[np.arange(6), 1 + np.arange(6)] = False
-    rows = [row[keep] for row, keep in zip(logits, kept, strict=True)]
-    expected = np.mean([np.log(np.exp(row - row[0]).sum()) for row in rows])
-    assert float(_loss(features)) == pytest.approx(expected, rel=1e-5)
+def test_the_own_negative_is_off_since_it_drives_a_pair_apart() -> None:
+    # The first frame's cosines with its own sound are negative.
+    logits = read_golden("lvs")["quirk_logits"].double()
+    assert float(logits[0].max()) > 1000  # what -99 makes of it
+    clips = torch.arange(6)
+    logits[clips, 1 + clips] = -torch.inf
+    expected = (logits.logsumexp(dim=1) - logits[:, 0]).mean()
+    assert_golden(_loss(_features("quirk")), expected)
 
 
 def test_without_background_the_rows_hold_sounds_alone() -> None:
-    logits = GOLDEN["relu_logits"].astype(np.float64)[:, 1:-1]
-    np.fill_diagonal(logits, GOLDEN["relu_logits"][:, 0])
-    expected = np.mean(np.log(np.exp(logits).sum(axis=1)) - np.diagonal(logits))
-    found = float(_loss(_features("relu"), background=False))
-    assert found == pytest.approx(expected, rel=1e-5)
+    logits = read_golden("lvs")["relu_logits"].double()
+    rows = logits[:, 1:-1].clone()
+    rows.diagonal().copy_(logits[:, 0])
+    expected = (rows.logsumexp(dim=1) - logits[:, 0]).mean()
+    assert_golden(_loss(_features("relu"), background=False), expected)
 
 
 def test_map_and_similarities_are_the_published_code_s() -> None:
-    features = {name: part.detach() for name, part in _features("relu").items()}
-    method = _method()
-    maps = method.maps(features["v"], features["a"])
-    torch.testing.assert_close(maps, torch.from_numpy(GOLDEN["relu_map"]), atol=1e-6, rtol=0)
+    golden, features, method = read_golden("lvs"), _features("relu"), _method()
+    assert_golden(method.maps(features["v"], features["a"]), golden["relu_map"])
     found = method.similarities(features["v"], features["a"])
     assert list(found) == ["s_L", "s_mean"]
-    own = 0.07 * GOLDEN["relu_logits"][:, 0]
-    np.testing.assert_allclose(found["s_L"].diagonal(), own, atol=1e-6)
-    np.testing.assert_allclose(
-        found["s_mean"].diagonal(), GOLDEN["relu_map"].mean(axis=(1, 2)), atol=1e-6
-    )
+    assert_golden(found["s_L"].diagonal(), 0.07 * golden["relu_logits"][:, 0])
+    assert_golden(found["s_mean"].diagonal(), golden["relu_map"].mean(dim=(1, 2)))
 
 
-def test_synthetic_negatives_are_columns_behind_the_clips() -> None:
-    method = _method(synthetic_negatives=True)
-    generator = torch.Generator().manual_seed(0)
-    steps, clips = method.steps, 16
-    inputs = {
-        "frames": torch.randint(0, 256, (clips, 36, 36, 3), generator=generator).to(torch.uint8),
-        "sounds": torch.randn(clips, steps, 16, generator=generator).half(),
-    }
-    views = method.views(inputs, Dice(0, 3))
-    assert views["a"].input.shape == (clips + 4, 1, 16, steps)
-    torch.testing.assert_close(views["a"].input[:clips], method.stored_sounds(inputs["sounds"]))
-    # Two silences, all at the logarithm of the floor, and two noises, drawn anew at every step.
-    silence, noise = views["a"].input[clips : clips + 2], views["a"].input[clips + 2 :]
-    torch.testing.assert_close(
-        silence, torch.full_like(silence, np.log(1e-7) / 12), atol=1e-3, rtol=0
-    )
-    assert noise.std() > 0.01 and not torch.equal(noise[0], noise[1])
-    again = method.views(inputs, Dice(0, 3))["a"].input
-    other = method.views(inputs, Dice(0, 4))["a"].input
-    assert torch.equal(views["a"].input, again) and not torch.equal(noise, other[clips + 2 :])
+def test_the_published_networks() -> None:
+    method = LVS(LVSSettings(), FORM)
+    assert method.map_size() == (14, 14) and method.settings.vision == "scratch"
 
-    features = {name: method.encode(view).detach() for name, view in views.items()}
-    with_them = method.loss(features, Dice(0, 3), NOW)["contrastive"]
-    plain = {**features, "a": features["a"][:clips]}
-    without = method.loss(plain, Dice(0, 3), NOW)["contrastive"]
+
+def test_the_loss_with_silence_and_noise_is_the_written_out_one() -> None:
+    method, clips = _method(synthetic_negatives=True).eval(), 16
+    views = method.views(made_batch(method, clips), Dice(0, 3))
+    with torch.no_grad():
+        features = {name: method.encode(view) for name, view in views.items()}
+    assert len(features["a"]) == clips + 4
     v = torch.nn.functional.normalize(features["v"].double(), dim=1)
     a = torch.nn.functional.normalize(features["a"].double(), dim=1)
     cosines = torch.einsum("ncxy,mc->nmxy", v, a)
@@ -115,64 +102,66 @@ def test_synthetic_negatives_are_columns_behind_the_clips() -> None:
     scores = (weights * cosines).sum((2, 3)) / weights.sum((2, 3))
     own = cosines[torch.arange(clips), torch.arange(clips)]
     weights = 1 - torch.sigmoid((own - 0.4) / 0.03)
-    ground = (weights * own).sum((1, 2)) / weights.sum((1, 2))
-    rows = torch.cat([scores, ground[:, None]], dim=1) / 0.07
-    expected = (rows.logsumexp(1) - rows.diagonal()).mean()
-    assert float(with_them) == pytest.approx(float(expected), rel=1e-5)
-    assert float(with_them) > float(without)
+    background = (weights * own).sum((1, 2)) / weights.sum((1, 2))
+    rows = torch.cat([scores, background[:, None]], dim=1) / 0.07
+    expected = (rows.logsumexp(dim=1) - rows.diagonal()).mean()
+    found = method.loss(features, Dice(0, 3), FIRST)["contrastive"]
+    assert_golden(found, expected)
+    alone = {**features, "a": features["a"][:clips]}
+    assert float(method.loss(alone, Dice(0, 3), FIRST)["contrastive"]) < float(found)
 
 
-def test_a_published_file_is_read(tmp_path: Path) -> None:
-    method = METHOD(LVSSettings(**{**SMALL, "blocks": [1, 2]}), FORM, seed=5)
-    for buffer in method.buffers():  # statistics of a trained network
-        if buffer.is_floating_point():
-            buffer.add_(0.1)
-    state = {f"module.{name}": tensor for name, tensor in method.state_dict().items()}
+def test_a_published_file_gives_the_published_maps(tmp_path: Path) -> None:
+    made = LVS(LVSSettings(**{**SMALL, "blocks": [1, 2], "channels": [5, 7]}), FORM, seed=5).eval()
     # The form of the file: DataParallel's names, a stem of its own for sounds, layers without use.
-    state["module.audnet.conv1_a.weight"] = state["module.audnet.conv1.weight"]
-    state["module.audnet.conv1.weight"] = torch.zeros(6, 3, 7, 7)
-    state["module.imgnet.conv1_a.weight"] = torch.zeros(6, 1, 7, 7)
-    for network in ("imgnet", "audnet"):
-        state[f"module.{network}.fc.weight"] = torch.zeros(1000, 8)
-        state[f"module.{network}.fc.bias"] = torch.zeros(1000)
-    torch.save({"epoch": 10, "model_state_dict": state}, tmp_path / "lvs.pth.tar")
-    found, unused = METHOD.read_published(
-        read_state(tmp_path / "lvs.pth.tar"), LVSSettings(**SMALL), FORM, "lvs.pth.tar"
+    entries = {f"module.{name}": tensor for name, tensor in made.state_dict().items()}
+    entries["module.audnet.conv1_a.weight"] = entries["module.audnet.conv1.weight"]
+    entries["module.audnet.conv1.weight"] = torch.zeros(5, 3, 7, 7)
+    entries["module.imgnet.conv1_a.weight"] = torch.zeros(5, 1, 7, 7)
+    entries["module.imgnet.fc.weight"] = torch.zeros(1000, 7)
+    save_torch(tmp_path / "lvs.pth.tar", {"epoch": 10, "model_state_dict": entries})
+    found = open_weights(tmp_path / "lvs.pth.tar", "lvs", LVSSettings(**SMALL), FORM)
+    assert isinstance(found, LVS) and not found.training
+    assert (found.settings.blocks, found.settings.channels) == ([1, 2], [5, 7])
+    frames = torch.randint(0, 256, (2, 40, 40, 3), dtype=torch.uint8)
+    sounds = torch.randn(2, 12, 16)
+    with torch.no_grad():
+        maps = [m.maps(m.frame_features(frames), m.sound_features(sounds)) for m in (found, made)]
+    assert torch.equal(*maps)
+    _, unused = LVS.read_published(
+        {name.removeprefix("module."): tensor for name, tensor in entries.items()},
+        LVSSettings(**SMALL),
+        FORM,
+        "lvs.pth.tar",
     )
-    assert found.settings.blocks == [1, 2] and not found.training
-    assert unused == [
-        "audnet.conv1.weight",
-        *(f"audnet.fc.{part}" for part in ("bias", "weight")),
-        "imgnet.conv1_a.weight",
-        *(f"imgnet.fc.{part}" for part in ("bias", "weight")),
-    ]
-    frames = torch.randint(0, 256, (2, 40, 30, 3), generator=torch.Generator().manual_seed(1))
-    sounds = torch.randn(2, method.steps, 16, generator=torch.Generator().manual_seed(2))
-    maps = []
-    for one in (method.eval(), found):
-        v, a = one.frame_features(frames.to(torch.uint8)), one.sound_features(sounds)
-        maps.append(one.maps(v, a))
-    assert maps[0].shape == (2, *method.map_size()) and torch.equal(maps[0], maps[1])
+    assert unused == ["audnet.conv1.weight", "imgnet.conv1_a.weight", "imgnet.fc.weight"]
 
 
-SETTINGS = {**SMALL, "own_negative": True, "synthetic_negatives": True}
+def test_the_variants_are_told_apart() -> None:
+    assert LVS.label(LVSSettings()) == ""
+    changed = LVSSettings(background=False, own_negative=True, synthetic_negatives=True)
+    assert LVS.label(changed) == "no background, own negative, silence and noise"
 
 
-def _make() -> METHOD:
-    return METHOD(LVSSettings(**SETTINGS), FORM, seed=1)
+def test_a_step() -> None:
+    check_step(make)
 
 
-def test_a_killed_run_ends_in_the_same_bytes(tmp_path: Path) -> None:
-    check_kill_and_resume(_make, tmp_path)
+def test_cached_gradients() -> None:
+    check_cached_gradients(make)
 
 
-def test_cached_gradients_are_the_plain_step_s() -> None:
-    check_cached_gradients(_make)
+def test_compile() -> None:
+    check_compile(make)
 
 
-def test_compiling_changes_nothing() -> None:
-    check_compiled(_make)
+def test_kill_and_resume(tmp_path: Path) -> None:
+    check_kill_and_resume(make, tmp_path)
 
 
-def test_two_ranks_are_the_single_process(tmp_path: Path) -> None:
-    check_ranks("pipeline.methods.lvs", SETTINGS, tmp_path)
+def test_ranks(tmp_path: Path) -> None:
+    check_ranks("lvs", ALL_ON, tmp_path)
+
+
+def test_answers(tmp_path: Path) -> None:
+    check_answers(make, tmp_path)

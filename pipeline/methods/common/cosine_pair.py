@@ -43,8 +43,8 @@ class CosinePair(TwoResNets):
         return localization_map(single(v), single(a))
 
     def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
-        """`s_L`, the mean of the cosines weighted by LVS's soft mask, as in training; `s_mean`, their
-        plain mean over the positions."""
+        """`s_L`, the mean of the cosines weighted by LVS's soft mask, as in training; `s_mean`,
+        their plain mean over the positions."""
         v, a = single(v), single(a)
         return {"s_L": s_l(v, a, "masked"), "s_mean": s_l(v, a, "mean")}
 

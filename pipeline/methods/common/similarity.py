@@ -133,14 +133,19 @@ def s_a(image_embeddings: Tensor, audio_embeddings: Tensor) -> Tensor:
 
 
 def pair_losses(
-    similarities: Tensor, tau: float, symmetric: bool = False, background: Tensor | None = None
+    similarities: Tensor,
+    tau: float,
+    symmetric: bool = False,
+    background: Tensor | None = None,
+    others: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of each pair against the batch's other clips, per pair type (Eq. 2, 5).
 
     similarities: (V, A, b, B): for each pair of a frame's view and a sound's view, this rank's b
     frames against all B sounds of the batch (b = B on one rank; rank r holds frames r b to
     (r + 1) b). Eq. 5 normalises over the sounds; `symmetric` adds the same over the frames and
-    halves the sum (Eq. 2's remark). `background` (V, A, b) is one more negative of each pair.
+    halves the sum (Eq. 2's remark). `background` (V, A, b) is one more negative of each pair,
+    `others` (V, A, b, m) are those of each frame with sounds that are no clip's.
     Returns (V, A): the mean over this rank's clips.
     """
     views, sounds, own = similarities.shape[:3]
@@ -153,7 +158,7 @@ def pair_losses(
         losses = functional.cross_entropy(scores.flatten(0, 2) / tau, targets, reduction="none")
         return losses.view(views, sounds, own).mean(dim=2)
 
-    loss = crossed(similarities)
+    loss = crossed(similarities if others is None else torch.cat([similarities, others], dim=-1))
     if symmetric:
         # Rows of all ranks (V A B^2 numbers), from which this rank's own sounds are the columns.
         whole = ranks.gather(similarities.permute(2, 0, 1, 3))
@@ -173,6 +178,7 @@ def contrastive_loss(
     pooling: str = "mean",
     share: float = 0.25,
     temperature: float = 0.1,
+    negatives: tuple[Tensor, Tensor | None] | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Eq. 5: the sum over all pairs of a frame's view and a sound's view of their losses.
 
@@ -182,7 +188,8 @@ def contrastive_loss(
     one gives its part of the batch, and the negatives are all ranks'.
 
     `pooling` is one of `s_l`'s, or ``trimap``: LVS's, the masked mean with each pair's own
-    background as one more negative.
+    background as one more negative. `negatives` are this rank's sounds that are no clip's, (m, C),
+    and their embeddings (m, D): every frame's view has all ranks' of them as further negatives.
 
     Returns the terms of s_L and those of s_A (0 where off), each the mean over this rank's clips.
     A guess at random costs log(B) a pair.
@@ -204,13 +211,26 @@ def contrastive_loss(
     if pooling == "trimap":
         background = torch.stack([torch.stack([trimap_background(x, y) for y in a]) for x in v])
         pooling = "masked"
-    scores = s_l(v.flatten(0, 1), everyone(a), pooling, share=share, temperature=temperature)
-    localization = pair_losses(arranged(scores), tau, symmetric, background).sum()
+
+    def localized(sounds: Tensor) -> Tensor:
+        return s_l(v.flatten(0, 1), sounds, pooling, share=share, temperature=temperature)
+
+    def further(similarities: Tensor) -> Tensor:
+        """(V b, m), the same for every view of a sound, to (V, A, b, m)."""
+        return similarities.unflatten(0, (images, -1))[:, None].expand(-1, audios, -1, -1)
+
+    no_clips, their_embeddings = negatives or (None, None)
+    others = None if no_clips is None else further(localized(ranks.gather(no_clips)))
+    scores = arranged(localized(everyone(a)))
+    localization = pair_losses(scores, tau, symmetric, background, others).sum()
     if image_embeddings is None or audio_embeddings is None:
         return localization, torch.zeros_like(localization)
-    p, q = torch.stack(list(image_embeddings)), torch.stack(list(audio_embeddings))
-    alignment = pair_losses(arranged(s_a(p.flatten(0, 1), everyone(q))), tau, symmetric).sum()
-    return localization, alignment
+    p, q = torch.stack(list(image_embeddings)).flatten(0, 1), torch.stack(list(audio_embeddings))
+    others = None
+    if their_embeddings is not None:
+        others = further(s_a(p, ranks.gather(their_embeddings)))
+    scores = arranged(s_a(p, everyone(q)))
+    return localization, pair_losses(scores, tau, symmetric, others=others).sum()
 
 
 def localization_map(v: Tensor, a: Tensor) -> Tensor:
