@@ -211,7 +211,8 @@ def checked_similarities(
     similarities: Mapping[str, np.ndarray], count: int
 ) -> dict[str, np.ndarray]:
     """The leading (count, count) block of each matrix, in the order that they are given in, the
-    method's default first. Raises `InputError` for none at all, a smaller matrix, NaN and a count of 0."""
+    method's default first. Raises `InputError` for none at all, a smaller matrix, NaN and a count
+    of 0."""
     if not count:
         raise InputError("similarities: no sample is left to score, expected at least one")
     if not similarities:

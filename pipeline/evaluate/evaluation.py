@@ -72,7 +72,8 @@ def evaluate(
 
     `untrained` is the same network before training, `objects` gives OGL's object maps, `seed` is
     the random baseline's. `leaked_clips` counts the benchmark's clips that are in
-    `training_clips`, where these are known. Raises `InputError` where no sample of the benchmark is at hand.
+    `training_clips`, where these are known. Raises `InputError` where no sample of the benchmark is
+    at hand.
     """
     samples = benchmark.samples
     if not samples:
