@@ -128,11 +128,11 @@ def _evaluate_run(parameters: Parameters, run: str, on: str) -> None:
         for curve, table in result.scores.curves.items():
             write_tsv(folder / "curves" / name / f"{curve}.tsv", table)
         metrics[name] = result.metrics
-        _show_scores(f"{place} on {name}", result.metrics, folder)
+        show_scores(f"{place} on {name}", result.metrics, folder)
     write_json(folder / "metrics.json", metrics)
 
 
-def _show_scores(title: str, metrics: Mapping[str, float], folder: Path) -> None:
+def show_scores(title: str, metrics: Mapping[str, float], folder: Path) -> None:
     """On a terminal, the scores that a paper prints beside the baselines'."""
     baselines = list(dict.fromkeys(key.split(".", 1)[1] for key in metrics if "." in key))
     shown = [key for key in metrics if "." not in key and not _DETAIL.search(key)]
