@@ -110,13 +110,13 @@ def test_a_stage_declares_little_that_it_does_not_import(resolved: Stages) -> No
             for room in declared
             for path in ([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))
         }
-        surplus = files - imported
+        surplus = {file for file in files - imported if not file.endswith("__init__.py")}
         limit = 80 if stage.name.split("@")[0] in LOOK_UP else SURPLUS
         assert len(surplus) <= limit, f"{stage.name}: {sorted(surplus)}"
 
 
 # Stages that import by names which they find out, so that their rooms hold what they may import.
-LOOK_UP = {"corpus", "tests", "neighbours", "report", "evaluate-published"}
+LOOK_UP = {"corpus", "tests", "training-list", "report", "evaluate-published"}
 
 
 def test_what_makes_no_byte_is_declared_nowhere(resolved: Stages) -> None:
