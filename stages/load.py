@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from pipeline.methods.common.files import open_weights, save_weights
 
 from pipeline.base.files import atomic_file
 from pipeline.base.params import Parameters
@@ -12,6 +11,7 @@ from pipeline.base.study import Published, TrainOn
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.lists import read_clip_list
 from pipeline.execution.summary import show_summary
+from pipeline.methods.common.files import open_weights, save_weights
 from pipeline.methods.common.sections import method_settings
 from stages.paths import run_folder
 

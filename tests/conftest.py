@@ -3,15 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
+from running import Avloc
 
 from stages import cli
-
-Avloc = Callable[..., int]
 
 # Tests are many and small: a second thread costs more than it gives, and the bytes of a sum depend
 # on how many threads take part in it.

@@ -8,6 +8,7 @@ from the `Dice` of a step, and what a run carries along (momentum copies, frozen
 of the module.
 """
 
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -196,7 +197,7 @@ def load_method(name: str) -> type[Method]:
     folder = Path(__file__).parent
     known = sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "contract"))
     if name not in known:
-        raise InputError(f"method {name!r}: expected one of {', '.join(known)}")
+        raise InputError(f"method {reprlib.repr(name)}: expected one of {', '.join(known)}")
     found: type[Method] = import_module(f"pipeline.methods.{name}").METHOD
     return found
 

@@ -46,12 +46,12 @@ def test_an_evaluation_shows_the_scores_of_a_paper_beside_the_baselines(
     shown: io.StringIO,
 ) -> None:
     metrics = {"cIoU": 42.857, "cIoU.random": 0.397, "cIoU_ogl": 41.0, "samples": 252}
-    show_scores("toy-scenes", metrics)
+    show_scores("toy/full-0 on scenes", metrics, Path("data/results/toy/full-0/toy"))
     rows = [line.split() for line in shown.getvalue().split("\n") if line.strip()]
     assert ["run", "random"] in rows
     assert ["cIoU", "42.86", "0.40"] in rows and ["samples", "252"] in rows
     assert "cIoU_ogl" not in shown.getvalue()
-    assert "data/results/toy-scenes/metrics.json has all 4" in shown.getvalue()
+    assert "data/results/toy/full-0/toy/metrics.json has all 4" in shown.getvalue()
 
 
 def test_a_log_gets_no_table(

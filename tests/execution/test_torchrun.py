@@ -1,5 +1,6 @@
 """Stage train on several devices: when it starts ranks, and that the command really does."""
 
+import json
 import os
 import signal
 import subprocess
@@ -12,9 +13,10 @@ import pytest
 import yaml
 from made_corpus import make_corpus
 
-from pipeline.base.files import write_json, write_npy, write_parquet
+from pipeline.base.files import write_npy, write_parquet
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
-from pipeline.methods.localizer import load_localizer
+from pipeline.methods.common.files import load_weights
 from stages.train import ranks_to_start
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,29 +36,32 @@ _COMMAND = """
 import sys, torch
 torch.cuda.device_count = lambda: 2
 from stages.cli import main
-sys.argv = ["avloc", "train", "toy"]
+sys.argv = ["avloc", "train", "alignment", "full", "0"]
 main()
 """
 
 
-def _project(folder: Path, **train: object) -> None:
+RUN = "toy/alignment-full-0"
+FORM = SoundForm(window=1024, hop=512, bands=64)
+
+
+def _project(folder: Path, k: int = 3, **train: object) -> None:
     """A project before its stage train: eight small clips and their neighbours."""
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    content["train"] |= {
-        "network": {"blocks": [1], "channels": [4], "strides": [1], "projection_layers": 1},
-        "input_side": 16, "window_seconds": 0.5, "k": 3, "epochs": 2, "batch": 4, "threads": 1,
-        **train,
+    content = json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    content["toy"]["train"] |= {"epochs": 2, "batch": 4, "threads": 1, **train}
+    content["toy"]["methods"]["alignment"] |= {
+        "blocks": [1], "channels": [4], "strides": [1], "projection_layers": 1,
+        "side": 16, "seconds": 0.5, "k": k,
     }  # fmt: skip
-    content["active"]["runs"] = {"toy": {"corpus": "toy", "search": "toy", "train": "train"}}
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
     generator = np.random.default_rng(0)
     corpus = make_corpus(
         folder / "data/decoded/toy",
         generator.integers(0, 255, (8, 18, 18, 3)).astype(np.uint8),
         generator.normal(-9, 3, (8, 40, 64)),
+        spectrograms=folder / "data/spectrograms/toy/alignment",
+        form=FORM,
     )
-    form = {"side": 18, "sample_rate": 16000, "window": 1024, "hop": 512, "bands": 64}
-    write_json(corpus.folder / "settings.json", form)
     found = folder / "data/neighbours/toy"
     write_parquet(found / "clips.parquet", pa.table({"clip_id": corpus.clip_ids, "row": range(8)}))
     ids = (np.arange(8)[:, None] + np.arange(1, 4)) % 8
@@ -81,8 +86,9 @@ def test_the_command_trains_on_a_rank_for_each_gpu(tmp_path: Path) -> None:
     assert run.returncode == 0, told[-3000:]
     # The second rank is silent, so a line that each would write is there once.
     assert told.count("train: epoch 2/2") == 1
-    load_localizer(tmp_path / "data/runs/toy/weights.safetensors")
-    assert len((tmp_path / "data/runs/toy/history.tsv").read_text().splitlines()) == 3
+    learnt = load_weights(tmp_path / f"data/runs/{RUN}/weights.safetensors")
+    assert learnt.form == FORM and learnt.settings.side == 16
+    assert len((tmp_path / f"data/runs/{RUN}/history.tsv").read_text().splitlines()) == 3
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
@@ -100,7 +106,7 @@ def test_a_signal_ends_all_ranks_in_one_line(tmp_path: Path, signum: signal.Sign
     assert run.wait() == 128 + signum
     told = [line for line in rest if "train: epoch" not in line and not line.startswith("train: ")]
     assert told == [f"stopped by {signum.name}; the same command goes on from what is done"]
-    assert (tmp_path / "data/work/train/toy/checkpoint.pt").exists()
+    assert (tmp_path / f"data/work/train/{RUN}/checkpoint.pt").exists()
 
 
 def test_what_ends_every_rank_is_told_once(tmp_path: Path) -> None:

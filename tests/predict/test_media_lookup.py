@@ -6,41 +6,43 @@ import numpy as np
 import pytest
 import torch
 from made_media import tones, write_media
-from pipeline.methods.localizer import Architecture, Localizer, Usage, localization_map
+from made_method import small_method
 
-from pipeline.clips.spectrogram import log_spectrogram
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.clips.views import plain_view, spectrograms
 from pipeline.errors import InputError
 from pipeline.media.file import read_picture, read_sound
+from pipeline.methods.alignment import Alignment
+from pipeline.methods.common.similarity import localization_map
 from pipeline.predict.media import Found, describe, localize_media, place_in_words
 
-USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
+FORM = SoundForm(window=512, hop=256, bands=16)
 
 
 @pytest.fixture(scope="module")
-def localizer() -> Localizer:
-    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=1, usage=USAGE).eval()
+def localizer() -> Alignment:
+    return small_method(FORM, 20)
 
 
-def test_the_map_is_that_of_the_middle(localizer: Localizer, tmp_path: Path) -> None:
+def test_the_map_is_that_of_the_middle(localizer: Alignment, tmp_path: Path) -> None:
     clip = write_media(tmp_path / "clip.mp4", seconds=2.0, sound=tones(2.0, 16000))
     found = localize_media(localizer, clip, clip)
     samples = read_sound(clip).samples
     wanted = 512 + 19 * 256
     start = (len(samples) - wanted) // 2
     window = torch.from_numpy(samples[start : start + wanted])
-    spectrogram = log_spectrogram(window, window=512, hop=256, bands=16)
+    spectrogram = FORM.spectrogram(window)
     frame = read_picture(clip, side=32).frame
     with torch.no_grad():
-        v = localizer.encode_frames(plain_view(torch.from_numpy(frame[None]), 32))
-        a = localizer.encode_sounds(spectrograms(spectrogram.T[None]))
+        v = localizer.position_features(plain_view(torch.from_numpy(frame[None]), 32))
+        a = localizer.heard_features(spectrograms(spectrogram.T[None]))
         expected = localization_map(v, a)[0].numpy()
     np.testing.assert_array_equal(found.frame, frame)
     np.testing.assert_allclose(found.map, expected, atol=1e-5)
     assert -1 <= found.silence <= 1 and -1 <= found.noise <= 1 and found.silence != found.noise
 
 
-def test_picture_and_sound_of_two_files(localizer: Localizer, tmp_path: Path) -> None:
+def test_picture_and_sound_of_two_files(localizer: Alignment, tmp_path: Path) -> None:
     picture = write_media(tmp_path / "silent.mp4", seconds=1.0)
     sound = write_media(
         tmp_path / "short.wav", size=None, sound=tones(0.2, 16000), audio_codec="pcm_s16le"

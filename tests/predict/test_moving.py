@@ -7,23 +7,26 @@ import numpy as np
 import pytest
 import torch
 from made_media import all_frames, tones, write_media
+from made_method import small_method
 from PIL import Image
-from pipeline.methods.localizer import Architecture, Localizer, Usage
 from torch.nn import functional
 
-from pipeline.clips.spectrogram import log_spectrogram
+from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.windows import moving_windows
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.playback import play_picture, play_sound
-from pipeline.predict.moving import INTERVAL, localize_moving, moving_windows
+from pipeline.methods.alignment import Alignment
+from pipeline.predict.moving import INTERVAL, localize_moving
 from pipeline.report.film import Enlargement, draw_film
 
-USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
+FORM = SoundForm(window=512, hop=256, bands=16)
+STEPS = 20
 
 
 @pytest.fixture(scope="module")
-def localizer() -> Localizer:
-    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=1, usage=USAGE).eval()
+def localizer() -> Alignment:
+    return small_method(FORM, STEPS)
 
 
 def test_every_frame_is_played_at_its_time(tmp_path: Path) -> None:
@@ -51,19 +54,20 @@ def frame_rotation(path: Path) -> int:
 
 def test_windows_are_those_around_each_moment() -> None:
     samples = np.random.default_rng(0).uniform(-1, 1, 32000).astype(np.float32)
-    windows = moving_windows(samples, 2.0, 20, USAGE)
-    whole = log_spectrogram(torch.from_numpy(samples), window=512, hop=256, bands=16).T
+    windows = moving_windows(samples, 2.0, 20, FORM, STEPS)
+    whole = FORM.spectrogram(torch.from_numpy(samples)).T
     assert windows.shape == (20, 20, 16)
     start = round(0.95 * 16000 / 256 - 10)
     torch.testing.assert_close(windows[9], whole[start : start + 20])
     torch.testing.assert_close(windows[0], whole[:20])
     torch.testing.assert_close(windows[-1], whole[-20:])
-    torch.testing.assert_close(moving_windows(samples, 2.0, 3, USAGE, 8), windows[8:11])
-    silent = moving_windows(samples[:16000], 2.0, 20, USAGE)[-1]
+    later = moving_windows(samples, 2.0, 3, FORM, STEPS, first=8)
+    torch.testing.assert_close(later, windows[8:11])
+    silent = moving_windows(samples[:16000], 2.0, 20, FORM, STEPS)[-1]
     assert float(silent.max()) == pytest.approx(np.log(1e-7), abs=1e-3)
 
 
-def test_a_map_each_tenth_of_a_second(localizer: Localizer, tmp_path: Path) -> None:
+def test_a_map_each_tenth_of_a_second(localizer: Alignment, tmp_path: Path) -> None:
     clip = write_media(tmp_path / "clip.mp4", seconds=1.0, sound=tones(1.0, 16000))
     moving = localize_moving(localizer, clip, clip)
     assert moving.maps.shape == (10, 4, 4) and np.abs(moving.maps).max() <= 1.001
@@ -109,7 +113,7 @@ def test_the_film_has_the_picture_the_map_and_the_sound(tmp_path: Path) -> None:
 @pytest.mark.parametrize("sound_seconds", [0.1, 1.0, 3.95, 4.0, 6.0])
 def test_maps_come_batch_by_batch_and_are_those_of_the_whole_clip(
     sound_seconds: float,
-    localizer: Localizer,
+    localizer: Alignment,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -121,7 +125,7 @@ def test_maps_come_batch_by_batch_and_are_those_of_the_whole_clip(
     whole = localize_moving(localizer, clip, sound)  # 40 moments are in two batches
 
     waiting: list[int] = [0]
-    frames, sounds = localizer.encode_frames, localizer.encode_sounds
+    frames, sounds = localizer.frame_features, localizer.sound_features
 
     def count_frames(batch: torch.Tensor) -> torch.Tensor:
         waiting.append(waiting[-1] + len(batch))
@@ -131,8 +135,8 @@ def test_maps_come_batch_by_batch_and_are_those_of_the_whole_clip(
         waiting.append(waiting[-1] - len(batch))
         return sounds(batch)
 
-    monkeypatch.setattr(localizer, "encode_frames", count_frames)
-    monkeypatch.setattr(localizer, "encode_sounds", count_sounds)
+    monkeypatch.setattr(localizer, "frame_features", count_frames)
+    monkeypatch.setattr(localizer, "sound_features", count_sounds)
     monkeypatch.setattr("pipeline.predict.moving._BATCH", 4)
     parts = localize_moving(localizer, clip, sound)
     assert max(waiting) <= 12 and waiting[-1] == 0
@@ -176,7 +180,7 @@ def test_a_film_that_no_decoder_takes(tmp_path: Path) -> None:
 
 
 def test_a_clip_without_sound_or_picture_leaves_nothing(
-    localizer: Localizer, tmp_path: Path
+    localizer: Alignment, tmp_path: Path
 ) -> None:
     mute = write_media(tmp_path / "mute.mp4", seconds=0.5)
     sound = write_media(

@@ -6,17 +6,19 @@ import numpy as np
 import pytest
 import torch
 from made_corpus import make_corpus
+from made_method import small_method
 from scipy import signal
 
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.clips.views import plain_view, spectrograms
 from pipeline.errors import InputError
+from pipeline.methods.alignment import Alignment
 from pipeline.methods.common.similarity import s_l
-from pipeline.methods.localizer import Architecture, Localizer, Usage
-from pipeline.predict.predictor import Predictor, made_sounds
+from pipeline.predict.predictor import Predictor, synthetic_sounds
 
 STEPS = 20
-USAGE = Usage(side=32, steps=STEPS, window=64, hop=32, pooling="top", share=0.5)
+FORM = SoundForm(window=64, hop=32)
 
 
 @pytest.fixture(scope="module")
@@ -24,39 +26,39 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> DecodedCorpus:
     generator = np.random.default_rng(0)
     frames = generator.integers(0, 256, (7, 40, 40, 3)).astype(np.uint8)
     sounds = [generator.normal(-9, 3, (STEPS + 3 * n, 33)) for n in range(7)]
-    return make_corpus(tmp_path_factory.mktemp("corpus"), frames, sounds)
+    return make_corpus(tmp_path_factory.mktemp("corpus"), frames, sounds, form=FORM)
 
 
 @pytest.fixture(scope="module")
-def localizer() -> Localizer:
-    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=2, usage=USAGE).eval()
+def localizer() -> Alignment:
+    return small_method(FORM, STEPS, seed=2, pooling="top", pooling_share=0.5)
 
 
-def _predictor(localizer: Localizer, corpus: DecodedCorpus, batch: int = 2) -> Predictor:
+def _predictor(localizer: Alignment, corpus: DecodedCorpus, batch: int = 2) -> Predictor:
     return Predictor(
         localizer,
         corpus,
-        reserved=dict(zip(("silence", "noise"), made_sounds(localizer.usage), strict=True)),
+        reserved=dict(zip(("silence", "noise"), synthetic_sounds(localizer), strict=True)),
         batch=batch,
-        device="cpu",
+        device=torch.device("cpu"),
     )
 
 
 def _by_hand(
-    localizer: Localizer, corpus: DecodedCorpus, frame: str, sound: str
+    localizer: Alignment, corpus: DecodedCorpus, frame: str, sound: str
 ) -> tuple[torch.Tensor, torch.Tensor]:
     row, heard = corpus.row(frame), corpus.row(sound)
     start = (corpus.sound_length(heard) - STEPS) // 2
     window = np.array(corpus.spectrogram(heard))[start : start + STEPS]
     with torch.no_grad():
         picture = plain_view(torch.from_numpy(corpus.frame(row)[None].copy()), 32)
-        v = localizer.encode_frames(picture)
-        return v, localizer.encode_sounds(spectrograms(torch.from_numpy(window[None])))
+        v = localizer.position_features(picture)
+        return v, localizer.heard_features(spectrograms(torch.from_numpy(window[None])))
 
 
 @pytest.mark.parametrize("batch", [1, 2, 64])
 def test_maps_are_those_of_each_pair_alone(
-    localizer: Localizer, corpus: DecodedCorpus, batch: int
+    localizer: Alignment, corpus: DecodedCorpus, batch: int
 ) -> None:
     names = corpus.clip_ids
     pairs = [(names[f], names[s]) for f, s in ((3, 3), (0, 5), (3, 1), (6, 6), (3, 3), (1, 0))]
@@ -70,13 +72,12 @@ def test_maps_are_those_of_each_pair_alone(
 
 
 def test_similarities_are_those_of_each_pair_alone(
-    localizer: Localizer, corpus: DecodedCorpus
+    localizer: Alignment, corpus: DecodedCorpus
 ) -> None:
     frames, sounds = corpus.clip_ids[:5], corpus.clip_ids[2:]
     predictor = _predictor(localizer, corpus)
     found = predictor.similarities(frames, sounds)
-    image, audio = predictor.embeddings(frames, sounds)
-    np.testing.assert_allclose(found["s_A"], image @ audio.T, atol=1e-6)
+    assert list(found) == ["s_A", "s_L"] and found["s_A"].shape == (5, 5)
     for i, frame in enumerate(frames):
         for j, sound in enumerate(sounds):
             v, a = _by_hand(localizer, corpus, frame, sound)
@@ -87,26 +88,28 @@ def test_similarities_are_those_of_each_pair_alone(
 
 
 def test_a_localizer_without_projections_has_no_s_a(corpus: DecodedCorpus) -> None:
-    bare = Localizer(Architecture((1,), (4,), (1,), 0), usage=USAGE)
+    bare = small_method(FORM, STEPS, feature_alignment=False)
     assert set(_predictor(bare, corpus).similarities(["clip00"], ["clip01"])) == {"s_L"}
 
 
-def test_made_sounds_are_silence_and_noise(localizer: Localizer, corpus: DecodedCorpus) -> None:
-    silence, noise = made_sounds(USAGE)
+def test_synthetic_sounds_are_silence_and_noise(
+    localizer: Alignment, corpus: DecodedCorpus
+) -> None:
+    silence, noise = synthetic_sounds(localizer)
     assert silence.shape == noise.shape == (STEPS, 33)
     np.testing.assert_allclose(silence, np.log(1e-7), rtol=1e-3)
     samples = torch.randn(64 + 19 * 32, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
     power = signal.spectrogram(samples.numpy(), 16000, nperseg=64, noverlap=32)[2]
     np.testing.assert_allclose(noise, np.log(power + 1e-7).T, atol=0.02)
-    assert all(map(np.array_equal, made_sounds(USAGE), (silence, noise)))
+    assert all(map(np.array_equal, synthetic_sounds(localizer), (silence, noise)))
     maps = _predictor(localizer, corpus).maps([("clip00", "silence"), ("clip00", "noise")])
     assert np.isfinite(maps).all() and not np.array_equal(maps[0], maps[1])
 
 
-def test_what_a_clip_lacks_is_named(localizer: Localizer, tmp_path: Path) -> None:
+def test_what_a_clip_lacks_is_named(localizer: Alignment, tmp_path: Path) -> None:
     generator = np.random.default_rng(1)
     frames = generator.integers(0, 256, (2, 40, 40, 3)).astype(np.uint8)
-    corpus = make_corpus(tmp_path, frames, [generator.normal(-9, 3, (STEPS, 33))] * 2)
+    corpus = make_corpus(tmp_path, frames, [generator.normal(-9, 3, (STEPS, 33))] * 2, form=FORM)
     corpus._frame_rows = np.array([-1, 1])
     corpus._sound_starts = np.array([0, -1])
     predictor = _predictor(localizer, corpus)
@@ -116,3 +119,12 @@ def test_what_a_clip_lacks_is_named(localizer: Localizer, tmp_path: Path) -> Non
         predictor.maps([("clip01", "clip01")])
     with pytest.raises(InputError, match="no clip 'other'"):
         predictor.maps([("other", "clip00")])
+
+
+def test_spectrograms_of_another_form_are_refused(localizer: Alignment, tmp_path: Path) -> None:
+    frames = np.zeros((1, 40, 40, 3), np.uint8)
+    corpus = make_corpus(
+        tmp_path, frames, [np.zeros((STEPS, 33))], 1, form=SoundForm(window=64, hop=48)
+    )
+    with pytest.raises(InputError, match=r"hop=48.* expects .*hop=32"):
+        _predictor(localizer, corpus)

@@ -1,5 +1,6 @@
 """The views that a batch holds: from the training list alone, never the clip itself, seeded."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,21 @@ from made_corpus import make_corpus
 from torch.utils.data import DataLoader
 
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
-from pipeline.train.batches import Neighbours, TrainingSet, sound_window
+from pipeline.methods.contract import Input
+from pipeline.train.batches import Neighbours, TrainingSet
 
-CLIPS, LISTED, LENGTH, STEPS = 24, 16, 11, 4
+CLIPS, LISTED, LENGTH, STEPS, K = 24, 16, 11, 4, 4
+SECONDS = SoundForm(bands=2).seconds(STEPS)
+OWN = {"frames": Input("frame"), "sounds": Input("sound")}
+SHIFTED = {"shifted_sounds": Input("sound", window="random")}
+CONCEPTUAL = {
+    "conceptual_frames": Input("frame", "image_neighbour", k=K),
+    "conceptual_sounds": Input("sound", "sound_neighbour", k=K),
+}
+OTHERS = {"other_sounds": Input("sound", "other"), "other_frames": Input("frame", "other")}
 
 
 @pytest.fixture
@@ -39,9 +51,21 @@ def _neighbours(k: int = 5) -> Neighbours:
     return Neighbours(*(array.astype(np.int32) for array in ids))
 
 
-def _set(corpus: DecodedCorpus, **changes) -> TrainingSet:
-    settings = {"window_steps": STEPS, "batch": 6, "epochs": 30, "seed": 1, "k": 4}
-    return TrainingSet(corpus, ROWS, _neighbours(), **{**settings, **changes})
+def _set(
+    corpus: DecodedCorpus,
+    inputs: Mapping[str, Input] = {**OWN, **SHIFTED, **CONCEPTUAL},
+    neighbours: Neighbours | None = None,
+    *,
+    batch: int = 6,
+    epochs: int = 30,
+    seed: int = 1,
+    part: int = 0,
+    parts: int = 1,
+) -> TrainingSet:
+    return TrainingSet(
+        corpus, ROWS, neighbours or _neighbours(), inputs, seconds=SECONDS,
+        batch=batch, epochs=epochs, seed=seed, part=part, parts=parts,
+    )  # fmt: skip
 
 
 def test_views_stay_inside_the_list_and_leave_out_the_clip_itself(corpus: DecodedCorpus) -> None:
@@ -103,15 +127,53 @@ def test_the_parts_of_a_batch_are_the_batch(corpus: DecodedCorpus) -> None:
         assert torch.equal(torch.cat([part[key] for part in parts]), tensor)
 
 
-def test_only_the_views_that_are_on_are_loaded(corpus: DecodedCorpus) -> None:
-    keys = {
-        (True, False): {"frames", "sounds", "conceptual_frames", "conceptual_sounds"},
-        (False, True): {"frames", "sounds", "shifted_sounds"},
-        (False, False): {"frames", "sounds"},
+@pytest.mark.parametrize(
+    "inputs", [OWN, {**OWN, **SHIFTED}, {**OWN, **CONCEPTUAL}, OTHERS], ids=", ".join
+)
+def test_only_what_the_method_asks_for_is_loaded(
+    corpus: DecodedCorpus, inputs: dict[str, Input]
+) -> None:
+    assert _set(corpus, inputs)[0].keys() == inputs.keys()
+
+
+def test_another_clip_is_any_of_the_list_but_the_clip_itself(corpus: DecodedCorpus) -> None:
+    made = _set(corpus, {**OWN, **OTHERS}, epochs=200)
+    seen: dict[int, set[int]] = {}
+    for step in range(len(made)):
+        batch = made[step]
+        rows = batch["frames"][:, 0, 0, 0].tolist()
+        others = batch["other_frames"][:, 0, 0, 0].tolist()
+        assert batch["other_sounds"][:, 0, 0].long().tolist() == others  # of the same other clip
+        for row, other in zip(rows, others, strict=True):
+            seen.setdefault(row, set()).add(other)
+    listed = set(ROWS.tolist())
+    assert seen == {row: listed - {row} for row in listed}
+
+
+def test_each_input_has_its_own_length_and_number_of_neighbours(corpus: DecodedCorpus) -> None:
+    long = SoundForm(bands=2).seconds(9)
+    inputs = {
+        **OWN,
+        "long": Input("sound", seconds=long),
+        "nearest": Input("frame", "image_neighbour", k=1),
+        "near": Input("frame", "image_neighbour", k=3),
     }
-    for (semantic, multi_view), expected in keys.items():
-        made = _set(corpus, semantic=semantic, multi_view=multi_view)
-        assert made[0].keys() == expected
+    made, image = _set(corpus, inputs), _neighbours().image
+    seen: dict[int, set[int]] = {}
+    for step in range(len(made)):
+        batch = made[step]
+        assert batch["sounds"].shape == (6, STEPS, 2) and batch["long"].shape == (6, 9, 2)
+        assert (batch["long"][:, 0, 1] == (LENGTH - 9) // 2).all()
+        for name in ("frames", "nearest", "near"):
+            assert batch[name].dtype == torch.uint8
+        for row, nearest, near in zip(
+            *(batch[name][:, 0, 0, 0].tolist() for name in ("frames", "nearest", "near")),
+            strict=True,
+        ):
+            place = ROWS.tolist().index(row)
+            assert nearest == ROWS[image[place, 0]]
+            seen.setdefault(place, set()).add(near)
+    assert seen == {place: {int(ROWS[i]) for i in image[place, :3]} for place in range(LISTED)}
 
 
 def test_a_short_sound_is_repeated(corpus: DecodedCorpus) -> None:
@@ -126,12 +188,11 @@ def test_wrong_neighbours_are_refused(corpus: DecodedCorpus) -> None:
         wrong = good.audio.copy()
         wrong[7, 2] = value
         with pytest.raises(InputError, match=f"audio neighbours of training clip 7: {expected}"):
-            TrainingSet(
-                corpus, ROWS, Neighbours(good.image, wrong),
-                window_steps=STEPS, batch=6, epochs=1, seed=0, k=4,
-            )  # fmt: skip
+            _set(corpus, neighbours=Neighbours(good.image, wrong))
     with pytest.raises(InputError, match="k = 6"):
-        _set(corpus, k=6)
+        _set(corpus, {"far": Input("frame", "image_neighbour", k=6)})
+    with pytest.raises(InputError, match="asks for neighbours, but none were given"):
+        TrainingSet(corpus, ROWS, None, CONCEPTUAL, seconds=SECONDS, batch=6, epochs=1, seed=0)
     with pytest.raises(InputError, match="batch of 17"):
         _set(corpus, batch=17)
     with pytest.raises(InputError, match="4 devices"):

@@ -10,22 +10,20 @@ from typing import Any
 
 import pytest
 import torch
+from made_method import small_method
 from outcomes import Outcomes
 from torch import Tensor
 
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.encoders.load import AudioEncoder, audio_encoder, image_encoder
-from pipeline.methods.localizer import (
-    Architecture,
-    Localizer,
-    Usage,
-    load_localizer,
-    save_localizer,
-)
+from pipeline.methods.common.files import load_weights, open_weights, save_weights
 from pipeline.networks.weights import read_metadata, read_state, save_safetensors, save_torch
 
 pytestmark = pytest.mark.trust
 
 Load = Callable[[Path], Any]
+FORM = SoundForm(bands=16)
+METHOD = small_method(FORM, 12)
 
 
 class Code:
@@ -36,10 +34,6 @@ class Code:
 
     def __reduce__(self) -> tuple[Any, ...]:
         return self.call, (self.argument,)
-
-
-def _localizer() -> Localizer:
-    return Localizer(Architecture((1, 1), (4, 6), (1, 2), 1), usage=Usage(side=32))
 
 
 def _image_state() -> dict[str, Tensor]:
@@ -72,14 +66,14 @@ def test_hostile_weights(tmp_path: Path) -> None:
     traces.mkdir()
     torch.manual_seed(0)
     states: dict[str, dict[str, Tensor]] = {
-        "localizer": _localizer().state_dict(),
+        "localizer": METHOD.state_dict(),
         "sound": AudioEncoder((1, 1), (4, 6), stem=4, classes=3).state_dict(),
         "image": _image_state(),
     }
     published = {k: v for k, v in states["localizer"].items() if "projection" not in k}
     states["localizer"] = published
     loads: dict[str, Load] = {
-        "localizer": lambda path: load_localizer(path, (1, 2)),
+        "localizer": lambda path: open_weights(path, "alignment", METHOD.settings, FORM),
         "sound": audio_encoder,
         "image": lambda path: image_encoder("resnet18", path),
     }
@@ -147,49 +141,61 @@ def test_hostile_weights(tmp_path: Path) -> None:
                 refused(f"{name}: the file of {other}", load, path)
 
     ours = tmp_path / "weights.safetensors"
-    save_localizer(ours, _localizer())
-    cases.read("ours: whole", lambda: load_localizer(ours), right=lambda made: True)
+    save_weights(ours, METHOD)
+    cases.read("ours: whole", lambda: load_weights(ours), right=lambda made: True)
     content = ours.read_bytes()
     for tenth in range(10):
         path = tmp_path / "cut.safetensors"
         path.write_bytes(content[: len(content) * tenth // 10])
-        refused(f"ours: {tenth} tenths", load_localizer, path)
-    entry = json.loads(read_metadata(ours)["localizer"])
+        refused(f"ours: {tenth} tenths", load_weights, path)
+    metadata = read_metadata(ours)
     state = read_state(ours)
+    path = tmp_path / "claims.safetensors"
+
+    def claims(label: str, changed: dict[str, str], says: str = "") -> None:
+        save_safetensors(path, state, changed)
+        refused(f"ours: {label}", load_weights, path, says)
+
     for label, part, key, value in (
-        ("a billion blocks", "architecture", "blocks", [10**9, 1]),
-        ("a million channels", "architecture", "channels", [4, 10**6]),
-        ("a billion layers in p_v", "architecture", "projection_layers", 10**9),
-        ("a stage more", "architecture", "blocks", [1, 1, 1]),
-        ("no stride", "architecture", "strides", [0, 0]),
-        ("channels in words", "architecture", "channels", "many"),
-        ("no architecture", "architecture", None, None),
-        ("an unknown pooling", "usage", "pooling", "median"),
-        ("a side of -1", "usage", "side", -1),
-        ("a side of NaN", "usage", "side", float("nan")),
-        ("no usage", "usage", None, None),
+        ("a number of 400 digits", "settings", "k", 10**400),
+        ("a billion blocks", "settings", "blocks", [10**9, 1]),
+        ("a million channels", "settings", "channels", [4, 10**6]),
+        ("a billion layers in p_v", "settings", "projection_layers", 10**9),
+        ("4096 layers in p_v", "settings", "projection_layers", 4096),
+        ("a stage more", "settings", "blocks", [1, 1, 1]),
+        ("no stride", "settings", "strides", [0, 0]),
+        ("channels in words", "settings", "channels", "many"),
+        ("an unknown setting", "settings", "colour", "red"),
+        ("an unknown pooling", "settings", "pooling", "median"),
+        ("a side of -1", "settings", "side", -1),
+        ("a side of NaN", "settings", "side", float("nan")),
+        ("a window of -1 s", "settings", "seconds", -1.0),
+        ("a window of 10^9 s", "settings", "seconds", 1e9),
+        ("a million bands", "form", "bands", 10**6),
+        ("a hop of 0", "form", "hop", 0),
+        ("a window of 10^12 samples", "form", "window", 10**12),
+        ("a sample rate in words", "form", "sample_rate", "high"),
     ):
-        changed = json.loads(json.dumps(entry))
-        if key is None:
-            del changed[part]
-        else:
-            changed[part][key] = value
-        path = tmp_path / "claims.safetensors"
-        save_safetensors(path, state, {"localizer": json.dumps(changed)})
-        refused(f"ours: {label}", load_localizer, path)
+        changed = json.loads(metadata[part])
+        changed[key] = value
+        claims(label, {**metadata, part: json.dumps(changed)})
+    for part in ("settings", "form"):
+        claims(f"no {part}", {key: text for key, text in metadata.items() if key != part}, part)
+        claims(f"{part} that are no JSON", {**metadata, part: "not JSON"}, "cannot be read")
+        claims(f"{part} in a list", {**metadata, part: "[]"}, "expected a mapping")
+        claims(f"{part} nested 100000 deep", {**metadata, part: "[" * 100_000}, "cannot be read")
+    for name in ("", "..", "contract", "common.files", "os", "a\n" * 5000):
+        claims(f"the method {name[:20]!r}", {**metadata, "method": name}, "expected one of alignm")
+    claims("no method", {}, "no method in the file's metadata")
     path = tmp_path / "text.safetensors"
-    save_safetensors(path, state, {"localizer": "not JSON"})
-    refused("ours: metadata that is no JSON", load_localizer, path)
-    save_safetensors(path, state, {"localizer": "[" * 100_000})
-    refused("ours: metadata nested 100000 deep", load_localizer, path)
     path.write_bytes((2**60).to_bytes(8, "little") + b"{}")
-    refused("ours: a head of 2^60 bytes", load_localizer, path)
+    refused("ours: a head of 2^60 bytes", load_weights, path)
     head = b'{"a":{"dtype":"F32","shape":[1000000000000],"data_offsets":[0,4000000000000]}}'
     path.write_bytes(len(head).to_bytes(8, "little") + head)
-    refused("ours: a tensor beyond the file", load_localizer, path)
+    refused("ours: a tensor beyond the file", load_weights, path)
     buffer = io.BytesIO()
     torch.save(state, buffer)
     path.write_bytes(buffer.getvalue())
-    refused("ours: a torch file called safetensors", load_localizer, path)
+    refused("ours: a torch file called safetensors", load_weights, path)
     assert not list(traces.iterdir()), "something ran"
     cases.judge(at_least=120)

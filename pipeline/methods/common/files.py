@@ -5,6 +5,7 @@ another option.
 """
 
 import json
+import reprlib
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from pipeline.networks.weights import (
     save_safetensors,
 )
 
-_LARGEST = 4096  # of a number in a stranger's metadata: blocks, channels, a side in pixels
+# The largest numbers in a stranger's metadata: of settings blocks, channels, pixels and seconds, of
+# a form samples and their rate.
+_LARGEST, _LARGEST_OF_FORM = 4096, 1_000_000
 
 
 def save_weights(path: Path, method: Method) -> None:
@@ -56,13 +59,17 @@ def load_weights(path: Path) -> Method:
             f"{path}: found no method in the file's metadata, expected weights of avloc's own; a "
             f"published file is read with the name of its method"
         )
-    kind = load_method(metadata["method"])
     try:
-        said = json.loads(metadata["settings"])
-        form = bound(SoundForm, json.loads(metadata["form"]), f"{path}: form")
+        kind = load_method(metadata["method"])
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+    try:
+        said, form_said = (json.loads(metadata[part]) for part in ("settings", "form"))
     except (KeyError, ValueError, RecursionError) as error:
         raise InputError(f"{path}: its metadata cannot be read: {error!r}") from error
-    _check_size(said, path)
+    _check_size(said, path, "settings", _LARGEST)
+    _check_size(form_said, path, "form", _LARGEST_OF_FORM)
+    form = bound(SoundForm, form_said, f"{path}: form")
     settings = bound(kind.Settings, said, f"{path}: settings")
     try:
         with torch.device("meta"):
@@ -93,12 +100,14 @@ def open_weights(path: Path, name: str, settings: Any, form: SoundForm) -> Metho
     return found
 
 
-def _check_size(said: object, path: Path) -> None:
-    """Raise `InputError` for a number that would build a network beyond all memory."""
+def _check_size(said: object, path: Path, part: str, largest: int) -> None:
+    """Raise `InputError` for a number that would build networks, or windows of sounds, beyond all
+    memory."""
     waiting = [said]
     while waiting:
         entry = waiting.pop()
         if isinstance(entry, dict | list):
             waiting += entry.values() if isinstance(entry, dict) else entry
-        elif isinstance(entry, int) and not 0 <= entry <= _LARGEST:
-            raise InputError(f"{path}: found {entry} in its settings, expected 0 to {_LARGEST}")
+        elif isinstance(entry, int | float) and not 0 <= entry <= largest:
+            found = reprlib.repr(entry)
+            raise InputError(f"{path}: found {found} in its {part}, expected 0 to {largest}")
