@@ -5,14 +5,23 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from enum import StrEnum
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
+import faiss
+import torch
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
+from pipeline.base.files import write_json
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_outputs
+from pipeline.execution.progress import console
+from pipeline.methods.contract import load_method
+from pipeline.speed import decode, evaluate, growth, load, loss, neighbours, train
+from pipeline.speed.harness import Row, Setup
 
 
 class Part(StrEnum):
@@ -28,13 +37,44 @@ class Part(StrEnum):
     all = "all"
 
 
+MEASURES: dict[Part, Callable[[Path, Setup], Iterator[Row]]] = {
+    Part.decode: decode.measure,
+    Part.load: load.measure,
+    Part.neighbours: neighbours.measure,
+    Part.loss: loss.measure,
+    Part.train: train.measure,
+    Part.evaluate: evaluate.measure,
+    Part.growth: growth.measure,
+}
+LEAST, SMALL = 0.0005, 0.25
+
+
+def size_of(text: str | float) -> float:
+    """The share of the paper's sizes that `--size` says: a number, or `small`."""
+    if text == "small":
+        return SMALL
+    try:
+        size = float(text)
+    except ValueError:
+        size = 0.0
+    if not LEAST <= size <= 1:
+        raise typer.BadParameter(f"found {text!r}, expected small, or a share of {LEAST:g} to 1")
+    return size
+
+
 def bench(
     part: Annotated[Part, typer.Argument(help="A stage, its growth, or all of it.")],
     media: Annotated[
         Path | None, typer.Option(help="A real clip for decode, load and growth.")
     ] = None,
+    method: Annotated[str, typer.Option(help="The method of loss and train.")] = "alignment",
     size: Annotated[
-        float, typer.Option(min=0.0005, max=1.0, help="Share of the paper's sizes.")
+        float,
+        typer.Option(
+            parser=size_of,
+            metavar="SHARE",
+            help=f"Share of the paper's sizes, or small: {SMALL:g}.",
+        ),
     ] = 1.0,
     repeats: Annotated[int, typer.Option(min=1, help="Turns; the median counts.")] = 5,
     threads: Annotated[
@@ -47,45 +87,31 @@ def bench(
     Inputs are made, of the paper's sizes times --size; each row names its own. A ratio says how
     many times as fast ours is, the bar how many times it has to be.
 
-    Example: [bold]avloc bench evaluate --size 0.1[/bold]
+    Example: [bold]avloc bench train --method slavc --size small[/bold]
     """
-    import faiss
-    import torch
-    from rich.console import Console
-
-    from pipeline.base.files import write_json
-    from pipeline.execution.progress import console
-    from pipeline.speed.harness import Row
-
     if media is not None and not media.is_file():
         raise InputError(f"{media}: not found, expected a clip with picture and sound")
+    load_method(method)  # says so where there is none of this name
     if json is not None:
         check_outputs([json], [media] if media else [])
     threads = threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     console.quiet = True  # the stages' own progress
-    parts = [p for p in Part if p != Part.all] if part == Part.all else [part]
+    setup = Setup(size, repeats, threads, media, method)
     rows: dict[str, list[Row]] = {}
     screen = Console(width=None if Console().is_terminal else 200)
-    for chosen in parts:
+    for chosen in MEASURES if part == Part.all else [part]:
         with tempfile.TemporaryDirectory() as folder, console.status(f"measuring {chosen.value}"):
-            measure: Callable[..., Iterator[Row]]
-            measure = import_module(f"pipeline.speed.{chosen.value}").measure
-            rows[chosen.value] = list(
-                measure(Path(folder), size=size, repeats=repeats, threads=threads, media=media)
-            )
+            rows[chosen.value] = list(MEASURES[chosen](Path(folder), setup))
         screen.print(_table(chosen.value, rows[chosen.value]))
         if json is not None:  # after every part, so that a later one that fails costs itself alone
             measured = {name: [row.as_json() for row in found] for name, found in rows.items()}
-            setup = {"size": size, "repeats": repeats, "threads": threads}
-            write_json(json, {"machine": _machine(), **setup, "rows": measured})
+            said = {"size": size, "repeats": repeats, "threads": threads, "method": method}
+            write_json(json, {"machine": _machine(), **said, "rows": measured})
 
 
-def _table(part: str, rows: list[Any]) -> Any:
-    from rich.table import Table
-    from rich.text import Text
-
+def _table(part: str, rows: list[Row]) -> Table:
     table = Table(title=part, title_justify="left", show_lines=True)
     for column in ("measured", "ours", "alternative", "takes", "ratio", "floor", "bar", "told"):
         right = column in ("ours", "takes", "ratio", "floor", "bar")
@@ -122,8 +148,6 @@ def _seconds(value: float) -> str:
 
 def _machine() -> dict[str, Any]:
     """What the rows were measured on; no name that tells whose machine it is."""
-    import torch
-
     models = [
         line.split(":", 1)[1].strip()
         for line in Path("/proc/cpuinfo").read_text().splitlines()

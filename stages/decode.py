@@ -8,9 +8,9 @@ import typer
 
 from pipeline.base.files import remove_partials, write_json
 from pipeline.base.params import Parameters
-from pipeline.base.study import Corpus
+from pipeline.base.study import EVERY_CLIP, Corpus
 from pipeline.corpora.layouts import find_sources
-from pipeline.corpora.lists import read_clip_list
+from pipeline.corpora.lists import read_listed
 from pipeline.decode.corpus import decode_corpus
 from pipeline.decode.settings import Decode
 from pipeline.execution.run import Engine
@@ -45,8 +45,9 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
         max_seconds=values.max_seconds,
         shards=values.shards,
         seconds_limit=values.seconds_limit,
+        taken=values.taken,
         max_reject_share=values.max_reject_share,
-        clip_ids=None if item.list is None else read_clip_list(Path(item.list)),
+        clip_ids=None if item.list == EVERY_CLIP else read_listed(Path(item.list)),
         engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),
     )
     write_json(folder / "settings.json", {"side": values.side, "aspect": values.aspect})

@@ -43,7 +43,7 @@ from stages.paths import (
 )
 
 # Variants of a score, of which there are several times as many.
-_DETAIL = re.compile("_ogl|_single|_i2a|R@5|R@10|AUC_adaptive")
+_DETAIL = re.compile("@[a-z]|:|_ogl|_single|_i2a|R@5|R@10|AUC_adaptive")
 
 
 @dataclass(frozen=True)
@@ -161,11 +161,8 @@ def _evaluate_file(
     own, _ = method_settings(parameters, world, name, {})
     form = parameters.read(f"{world}.forms.{name}", SoundForm)
     method = open_weights(weights, name, own, form)
-    training_clips = read_clip_list(trained_on) if trained_on else []
-    metrics = _Scorer(method, on, values).score(benchmark, training_clips).metrics
-    if not trained_on:
-        del metrics["leaked_clips"]  # nobody said what the file was trained on
-    return metrics
+    training_clips = read_clip_list(trained_on) if trained_on else None
+    return _Scorer(method, on, values).score(benchmark, training_clips).metrics
 
 
 class _Scorer:
@@ -183,7 +180,7 @@ class _Scorer:
     def score(
         self,
         name: str,
-        training_clips: Collection[str],
+        training_clips: Collection[str] | None,
         promised: Mapping[str, object] | None = None,
     ) -> Evaluation:
         """The method on a benchmark, which has to be what `promised` (see `describe`) says."""

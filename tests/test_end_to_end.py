@@ -24,7 +24,7 @@ from moto.server import ThreadedMotoServer
 ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = ("scenes", "vggss")
 RUN = "toy/alignment-full-0"
-RESULTS = f"data/results/{RUN}/toy"
+RESULTS = f"data/results/{RUN}/toy-test"
 SMALL: dict[str, dict[str, Any]] = {
     "toy": {
         "train": 36,
@@ -40,7 +40,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "embed": {"side": 40, "threads": 1},
     "neighbours": {"k": 5, "threads": 1},
     "train": {"epochs": 1, "batch": 16, "threads": 1},
-    "evaluate": {"threads": 1, "object_side": 40},
+    "evaluate": {"threads": 1, "object_side": 32},
     "methods": {
         "alignment": {
             "blocks": [1, 1],
@@ -156,8 +156,9 @@ def shrink(project: Project) -> None:
     """Small values, two benchmarks, and no other study than the active one."""
     content = project.params()
     active = content["active"]
-    active["corpora"] = {"toy": active["corpora"]["toy"]}
-    active["tests"] = {"toy": list(BENCHMARKS)}
+    active["corpora"] = {name: active["corpora"][name] for name in ("toy", "toy-test")}
+    active["corpora"]["toy-test"]["decode"] = {"side": 32}
+    active["tests"] = {"toy-test": list(BENCHMARKS)}
     project.write_params(
         {
             "toy": merged(content["toy"], SMALL),
@@ -280,7 +281,7 @@ def test_a_changed_key_reruns_what_reads_it_and_what_follows(
     params[1]["toy"]["train"]["epochs"] += 1
     for project, content in zip(twins, params, strict=True):
         project.write_params(content)
-    last = "evaluate@alignment-full-0-toy"
+    last = "evaluate@alignment-full-0-toy-test"
     assert repro_both(twins, last) == ({last}, {"train@alignment-full-0", last})
 
     params[0]["toy"]["evaluate"]["seed"] -= 1

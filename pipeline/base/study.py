@@ -11,14 +11,18 @@ from pipeline.base.params import Natural, Parameters, settings
 from pipeline.errors import InputError
 
 
+# A list that stands for every clip of a folder: a file, since DVC wants to look at each list.
+EVERY_CLIP = "data/every-clip.txt"
+
+
 @settings
 class Corpus:
-    """A corpus on disk: its layout, its folder, of a part of it the list of its clips, and what of
-    the settings `decode` differs."""
+    """A corpus on disk: its layout, its folder, the list of its clips (`EVERY_CLIP` for all that
+    are in the folder), and what of the settings `decode` differs."""
 
     reader: str
     root: str
-    list: str | None = None
+    list: str
     decode: dict[str, Any] = field(default_factory=dict)
 
 
@@ -110,8 +114,8 @@ def check_listed(parameters: Parameters, key: str, name: str) -> None:
 
     It is asked by commands whose stage reads nothing under that name, so that a slip makes no
     folder of its own; no byte depends on it, and it is no parameter of a stage."""
-    listed = parameters.read(f"active.{key}", Any)
-    known = [listed] if isinstance(listed, str) else list(listed or ())
+    listed: Any = parameters.read(f"active.{key}", Any)
+    known: list[Any] = [listed] if isinstance(listed, str) else [*(listed or ())]
     if name not in known:
         raise InputError(
             f"{parameters.path}: active.{key}.{name}: not found; active.{key} holds: "

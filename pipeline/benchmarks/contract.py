@@ -210,15 +210,15 @@ def checked_maps(maps: np.ndarray | None, count: int, name: str = "maps") -> np.
 def checked_similarities(
     similarities: Mapping[str, np.ndarray], count: int
 ) -> dict[str, np.ndarray]:
-    """The leading (count, count) block of each matrix, the default one first: s_A where there is
-    one. Raises `InputError` for none at all, a smaller matrix, NaN and a count of 0."""
+    """The leading (count, count) block of each matrix, in the order that they are given in, the
+    method's default first. Raises `InputError` for none at all, a smaller matrix, NaN and a count
+    of 0."""
     if not count:
         raise InputError("similarities: no sample is left to score, expected at least one")
     if not similarities:
         raise InputError(f"similarities: found none, expected a ({count}, {count}) matrix")
     blocks = {}
-    for name in sorted(similarities, key=lambda name: (name != "s_A", name)):
-        matrix = similarities[name]
+    for name, matrix in similarities.items():
         if matrix.ndim != 2 or min(matrix.shape) < count or matrix.dtype.kind != "f":
             raise InputError(
                 f"similarities {name}: found {matrix.dtype} {matrix.shape}, expected real numbers "

@@ -70,8 +70,8 @@ VGGSS_TEST_LISTS = {
 
 def available_clips(annotations: Path) -> frozenset[str] | None:
     """The clips that the paper's authors could get (`vggss_available_4655.txt`), None where the
-    folder neither has the list nor is to have it; raises as `read_clip_list` does."""
-    if not listed_files(annotations, AVAILABLE):
+    list is not there: the set itself can be scored without it. Raises as `read_clip_list` does."""
+    if not any(path.exists() for path in listed_files(annotations, AVAILABLE)):
         return None
     return frozenset(read_clip_list(find_list(annotations, AVAILABLE)))
 
@@ -81,8 +81,9 @@ def vggss_parts(
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The parts of VGG-SS entries by the lists of `annotations` and what is only counted, (N,).
 
-    'available' are the clips of `available_clips`. By VGGSounder, where its file is there, see
-    `seen_and_heard_parts`. Raises as the readers do.
+    'available' are the clips of `available_clips`, the others those of `seen_and_heard_parts` where
+    VGGSounder's file is there. A stage that is to give the same metrics everywhere declares both
+    files. Raises as the readers do.
     """
     clips = [entry.clip_id for entry in entries]
     parts: dict[str, np.ndarray] = {}
@@ -90,7 +91,7 @@ def vggss_parts(
     listed = available_clips(annotations)
     if listed is not None:
         parts["available"] = members(clips, listed)
-    if listed_files(annotations, VGGSOUNDER):
+    if (annotations / VGGSOUNDER).exists():
         sounder = read_vggsounder(annotations / VGGSOUNDER)
         more, counts = seen_and_heard_parts(entries, sounder)
         parts.update(more)

@@ -75,6 +75,14 @@ def read_clip_list(path: Path) -> list[str]:
     return list(seen)
 
 
+def read_listed(path: Path) -> list[str]:
+    """The different clips of any official list, those of pairs too, in its order; raises as
+    `read_clip_list` and `read_pairs` do."""
+    if not path.name.endswith("_plus_silent.csv"):
+        return read_clip_list(path)
+    return list(dict.fromkeys(clip for row in read_pairs(path) for clip in row[:2]))
+
+
 def read_labelled(path: Path) -> dict[str, str]:
     """The class of each clip of a list `clip,class`, in its order; raises as `read_clip_list`."""
     seen: dict[str, int] = {}

@@ -41,7 +41,7 @@ def evaluate_method(
     method: Method,
     corpus: DecodedCorpus,
     objects: "ObjectMaps",
-    training_clips: Collection[str],
+    training_clips: Collection[str] | None,
     *,
     seed: int,
     batch: int = 64,
@@ -64,7 +64,7 @@ def evaluate(
     predictor: Predictor,
     untrained: Predictor,
     objects: "ObjectMaps",
-    training_clips: Collection[str],
+    training_clips: Collection[str] | None,
     *,
     seed: int,
 ) -> Evaluation:
@@ -72,7 +72,8 @@ def evaluate(
 
     `untrained` is the same network before training, `objects` gives OGL's object maps, `seed` is
     the random baseline's. `leaked_clips` counts the benchmark's clips that are in
-    `training_clips`. Raises `InputError` where no sample of the benchmark is at hand.
+    `training_clips`, where these are known. Raises `InputError` where no sample of the benchmark is
+    at hand.
     """
     samples = benchmark.samples
     if not samples:
@@ -86,15 +87,18 @@ def evaluate(
     if benchmark.wants_maps:
         object_maps = objects.of([frame for frame, _ in pairs])
     ours = _predict(predictor, benchmark, pairs, queries)
-    ours.object_maps = object_maps
+    ours.object_maps, ours.trained = object_maps, training_clips
     scores = benchmark.score(ours)
     metrics = dict(scores.metrics)
     for name, baseline in _baselines(benchmark, predictor, untrained, pairs, queries, ours, seed):
+        baseline.trained = training_clips
         for metric, value in benchmark.score(baseline).metrics.items():
-            if metric in scores.metrics and not metric.startswith(("samples", "official_samples")):
+            counts = metric.startswith(("samples", "official_samples"))
+            if metric in scores.metrics and not counts and ":" not in metric:  # no intervals
                 metrics[f"{metric}.{name}"] = value
-    clips = {clip for pair in pairs for clip in pair}
-    metrics["leaked_clips"] = len(clips.intersection(training_clips))
+    if training_clips is not None:
+        clips = {clip for pair in pairs for clip in pair}
+        metrics["leaked_clips"] = len(clips.intersection(training_clips))
     return Evaluation({key: metrics[key] for key in _by_metric(metrics)}, scores, ours.maps)
 
 

@@ -1,6 +1,6 @@
 """From decoded blocks of samples to one channel at one rate."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Literal
 
 import av
@@ -30,38 +30,38 @@ class Mixer:
         self._power_of_mean = 0.0
         self._power = 0.0
 
-    def put(self, frame: av.AudioFrame) -> Iterator[np.ndarray]:
+    def put(self, frame: av.AudioFrame) -> list[np.ndarray]:
         """Blocks of resampled sound, each (n,) float32, that are ready behind `frame`."""
         form = frame.format.name, frame.layout.name, frame.sample_rate
-        if form != self._form:
-            yield from self.flush()
+        last = [] if form == self._form else self.flush()
         if self._resampler is None:
             # Packed, not planar: PyAV 18 reads past the planes of 8 channels and more.
             self._resampler = av.AudioResampler("flt", frame.layout, self.sample_rate)
             self._form = form
         frame.pts = None  # holes are filled by the caller, who also tells them
-        yield from self._mixed(self._resampler.resample(frame))
+        return last + self._mixed(self._resampler.resample(frame))
 
-    def flush(self) -> Iterator[np.ndarray]:
+    def flush(self) -> list[np.ndarray]:
         """The last blocks of what was put in; the next frame begins anew."""
         resampler, self._resampler, self._form = self._resampler, None, None
-        if resampler is not None:
-            yield from self._mixed(resampler.resample(None))
+        return [] if resampler is None else self._mixed(resampler.resample(None))
 
     def cancelled(self) -> bool:
         """Whether the channels were averaged and their mean is next to nothing beside them."""
         return self._power_of_mean < _CANCELLED * self._power
 
-    def _mixed(self, frames: Iterable[av.AudioFrame]) -> Iterator[np.ndarray]:
+    def _mixed(self, frames: Iterable[av.AudioFrame]) -> list[np.ndarray]:
+        mixed = []
         for frame in frames:
             count = frame.layout.nb_channels
             # The plane itself: to_ndarray makes a list of its one plane and stacks it.
             flat = np.frombuffer(memoryview(frame.planes[0]), np.float32, frame.samples * count)
             samples = flat.reshape(frame.samples, count)
             if self.channels == "first" or count == 1:
-                yield samples[:, 0].copy()
+                mixed.append(samples[:, 0].copy())
                 continue
             mean = np.add.reduce(samples, axis=1) / count  # np.mean costs twice that
             self._power += float(np.dot(flat, flat)) / count
             self._power_of_mean += float(np.dot(mean, mean))
-            yield mean
+            mixed.append(mean)
+        return mixed

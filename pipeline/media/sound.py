@@ -189,7 +189,8 @@ def _frames(
             broken += 1  # `_Line` compares what comes out with what the packets promised
             continue
         for frame in frames:
-            yield _Heard(frame, time if frame.time is None else frame.time, broken)
+            known = frame.time
+            yield _Heard(frame, time if known is None else known, broken)
             time, broken = None, 0
 
 

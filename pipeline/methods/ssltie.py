@@ -180,8 +180,8 @@ class SSLTIE(CosinePair):
         return sounds.masked_fill(masked, self.form.silence / self.form.divisor)
 
     def _mixed(self, sounds: Tensor, others: Tensor, dice: Dice) -> Tensor:
-        """Stored sounds with the other ones added to some of them, as if both were unlike waves:
-        powers add, and magnitudes are taken to."""
+        """Stored sounds, some of them with the other clip's added. The sum of two waves that are
+        unlike has the sum of their powers; where a form stores magnitudes, those are added."""
         share = min(1.0, 0.01 * (self._epoch + 1))
         chosen = dice.uniform("mix", len(sounds)).to(sounds.device) < 0.1 + share
         unit = 1.0 if self.form.scale == "log" else 10 / math.log(10)

@@ -48,19 +48,13 @@ _SMALL = 1e-10  # added to a map's range
 class SSPLSettings:
     """What the method learns and how; the defaults are the code's without PCM.
 
-        `channels` and `convolutions` of the image network's stages; `vision` is where its weights
-        begin, and `vision_model` timm's name of it. `sound_model` is the name of a file of VGGish's
-        weights in the weights folder, none where null; `sound_channels`, `sound_convolutions`,
-        `sound_hidden` and `sound_width` are its shape, `example_steps` the time steps that it hears at
-        once. `pcm` turns the predictive coding module of so many `cycles` on. `projection` and
-        `prediction` are the widths of SimSiam's head, which learns `head_rate` times as fast as all
-        else.
-    =======
-        `sound_hidden` and `sound_width` are its shape, `example_steps` the time steps that it hears at
-        once. `pcm` turns the predictive coding module of so many `cycles` on. `projection` and
-        `prediction` are the widths of SimSiam's head, which learns `head_rate` times as fast as all
-        else.
-    >>>>>>> m3
+    `channels` and `convolutions` of the image network's stages; `vision` is where its weights
+    begin, and `vision_model` timm's name of it. `sound_model` is the name of a file of VGGish's
+    weights in the weights folder, none where null; `sound_channels`, `sound_convolutions`,
+    `sound_hidden` and `sound_width` are its shape, `example_steps` the time steps that it hears at
+    once. `pcm` turns the predictive coding module of so many `cycles` on. `projection` and
+    `prediction` are the widths of SimSiam's head, which learns `head_rate` times as fast as all
+    else.
     """
 
     channels: list[Count] = field(default_factory=lambda: [64, 128, 256, 512, 512])

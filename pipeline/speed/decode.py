@@ -1,5 +1,5 @@
-"""Decoding against its floor, what no decoder of one frame and one sound can leave out, and all
-cores against one."""
+"""Decoding against its floor, what no decoder of one frame and one sound can leave out, all cores
+against one, and the spectrograms of a corpus against PyAV and SciPy clip by clip."""
 
 import tempfile
 from collections.abc import Iterator
@@ -9,23 +9,26 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from scipy import signal
 
+from pipeline.base.files import map_npy
+from pipeline.clips.spectrogram import LOG_FLOOR, SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.clip import Settings
 from pipeline.decode.corpus import decode_corpus
 from pipeline.decode.shard import ShardTask, decode_shard
+from pipeline.decode.spectrograms import make_spectrograms
 from pipeline.execution.run import Engine
 from pipeline.speed import made
-from pipeline.speed.harness import Fact, Row, compare, scaled
+from pipeline.speed.harness import Fact, Row, Setup, compare, scaled
 
 SIDE, SECONDS = 246, 10.0  # the paper's
 SETTINGS: dict[str, Any] = {"side": SIDE, "max_seconds": 60.0, "seconds_limit": 120.0}
 
 
-def measure(
-    folder: Path, *, size: float, repeats: int, threads: int, media: Path | None
-) -> Iterator[Row]:
+def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     """Rows for `media`, or for a made clip of 10 s and 720p (sides and length times `size`)."""
+    size, repeats, threads, media = setup.size, setup.repeats, setup.threads, setup.media
     path = media or made.clip(
         folder / "clip.mp4",
         seconds=max(1.0, SECONDS * size),
@@ -45,6 +48,7 @@ def measure(
         units=clips,
         bar=0.9,
     )
+    yield _spectrograms_row(folder, path, name, repeats)
     torch.set_num_threads(before)
     clips = 16 * threads  # small shards, since the last one alone leaves the other cores idle
     yield compare(
@@ -71,14 +75,92 @@ def plain_decode(path: Path) -> tuple[av.VideoFrame, np.ndarray]:
             if (frame.pts or 0) >= middle:
                 break
     with av.open(str(path)) as container:
-        resampler = av.AudioResampler("flt", "mono", made.SAMPLE_RATE)
-        chunks = [
-            part.to_ndarray()[0]
-            for heard in container.decode(audio=0)
-            for part in resampler.resample(heard)
-        ]
-        chunks += [part.to_ndarray()[0] for part in resampler.resample(None)]
-    return frame, np.concatenate(chunks)
+        return frame, _mono(container)
+
+
+def plain_spectrogram(path: Path) -> np.ndarray:
+    """The paper's spectrogram of a clip's sound by PyAV and SciPy, (T, 257) float16."""
+    with av.open(str(path)) as container:
+        samples = _mono(container)
+    power = signal.spectrogram(samples, made.SAMPLE_RATE, nperseg=512, noverlap=512 - 159)[2]
+    return np.log(power + LOG_FLOOR).T.astype(np.float16)
+
+
+def _mono(container: av.container.InputContainer) -> np.ndarray:
+    """The sound of an open file at 16 kHz, (n,) float32."""
+    resampler = av.AudioResampler("flt", "mono", made.SAMPLE_RATE)
+    chunks = [
+        part.to_ndarray()[0]
+        for heard in container.decode(audio=0)
+        for part in resampler.resample(heard)
+    ]
+    chunks += [part.to_ndarray()[0] for part in resampler.resample(None)]
+    return np.concatenate(chunks)
+
+
+def _spectrograms_row(folder: Path, path: Path, name: str, repeats: int) -> Row:
+    """One form of a decoded corpus by one process, beside PyAV and SciPy."""
+    clips = 64  # the process that makes a shard has to start first
+    corpus = folder / "decoded"
+    decode_corpus(
+        _sources(path, clips),
+        path.parent,
+        corpus,
+        work=folder / "decode-work",
+        shards=1,
+        max_reject_share=0.0,
+        engine=Engine(),
+        **{**SETTINGS, "side": 32},
+    )
+    return compare(
+        f"spectrograms of {clips} clips, one form, one core ({name})",
+        lambda: _one_form(corpus, path),
+        lambda: _plain_spectrograms(path, clips),
+        "PyAV + SciPy per clip",
+        repeats=repeats,
+        units=clips,
+        bar=0.9,
+        facts=lambda ours, other: [
+            Fact("time steps, ours and theirs", f"{len(ours)}, {len(other)}"),
+            # float16 keeps three digits of a value near -16.
+            Fact("values differ by", _apart(ours, other), at_most=0.05),
+        ],
+    )
+
+
+def _one_form(corpus: Path, path: Path) -> np.ndarray:
+    """The first clip's spectrogram, (T, 257) float16, of all that are made."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        made_set = make_spectrograms(
+            corpus,
+            path.parent,
+            root / "sets" / "form",
+            work=root / "work" / "form",
+            form=SoundForm(),
+            seconds=0.5,
+            max_seconds=SETTINGS["max_seconds"],
+            shards=1,
+            seconds_limit=SETTINGS["seconds_limit"],
+            engine=Engine(),
+        )
+        steps = int(made_set["steps"] // made_set["sounds"])
+        (shard,) = (root / "sets" / "form" / "shards").glob("spectrograms_*.npy")
+        return np.array(map_npy(shard)[:steps])
+
+
+def _plain_spectrograms(path: Path, clips: int) -> np.ndarray:
+    """`plain_spectrogram`, so many times."""
+    for _ in range(clips):
+        found = plain_spectrogram(path)
+    return found
+
+
+def _apart(ours: np.ndarray, other: np.ndarray) -> float:
+    """The largest difference of the time steps that both have; a container may say that the last
+    packet's end is no sound."""
+    common = min(len(ours), len(other))
+    return float(np.abs(ours[:common].astype(np.float32) - other[:common]).max())
 
 
 def _form(path: Path) -> str:

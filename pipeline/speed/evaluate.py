@@ -18,17 +18,16 @@ from pipeline.benchmarks.metrics.heatmaps import AUDIO_VISUAL_SHARE, SIDE, min_m
 from pipeline.benchmarks.metrics.localization import IOU_THRESHOLD, localize
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.metrics.segmentation import BETA_SQUARED, THRESHOLDS, f_scores
-from pipeline.speed.harness import Fact, Row, compare, scaled
+from pipeline.speed.harness import Fact, Row, Setup, compare, scaled
 
 MAPS, FRAMES, SAMPLES = 5158, 740, 10_000  # VGG-SS, AVSBench S4, an extended set and more
 _EVERY = 8  # the alternatives' share of maps and frames
 
 
-def measure(
-    folder: Path, *, size: float, repeats: int, threads: int, media: Path | None
-) -> Iterator[Row]:
+def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     """Rows for localization with and without OGL, the F-score and the exact detection numbers;
     `size` scales how many samples each has."""
+    size, repeats = setup.size, setup.repeats
     generator = np.random.default_rng(0)
     count = scaled(MAPS, size, least=8)
     maps, object_maps, truth = made_maps(count)
@@ -135,7 +134,7 @@ def _pixels_apart(
     ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], unions: dict[str, np.ndarray]
 ) -> float:
     return max(
-        float((np.abs(ours[name][::_EVERY] - theirs[name]) * unions[name]).max()) for name in ours
+        float((np.abs(ours[name][::_EVERY] - theirs[name]) * unions[name]).max()) for name in theirs
     )
 
 

@@ -17,31 +17,46 @@ import timm
 import torch
 
 from pipeline.benchmarks.metrics.localization import localize
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
 from pipeline.encoders.embedding import embed_corpus
 from pipeline.encoders.load import AudioEncoder, ImageEncoder
 from pipeline.execution.run import Engine
-from pipeline.methods.localizer import Architecture, Usage
+from pipeline.methods.alignment import Alignment, AlignmentSettings
+from pipeline.methods.contract import Method
 from pipeline.neighbours.search import Index, recall, search
 from pipeline.speed import made
 from pipeline.speed.decode import SETTINGS
 from pipeline.speed.evaluate import made_maps
-from pipeline.speed.harness import MEBIBYTE, Fact, Row, memory_alone, scaled, time_alone, timed_row
+from pipeline.speed.harness import (
+    MEBIBYTE,
+    Fact,
+    Row,
+    Setup,
+    memory_alone,
+    scaled,
+    time_alone,
+    timed_row,
+)
 from pipeline.train.batches import Neighbours
-from pipeline.train.loop import Recipe, train
+from pipeline.train.loop import train
+from pipeline.train.settings import Train
 
 # The smallest work of each stage, in clips. HNSW's graph is built on one thread.
 DECODED, EMBEDDED, SEARCHED, GRAPHED, TRAINED, SCORED = 512, 1024, 10_000, 2500, 1024, 2000
 WIDTH, K = 512, 100
+FORM, SECONDS = SoundForm(bands=32), 0.66  # 64 time steps
+NARROW: dict[str, Any] = {
+    "blocks": [1], "channels": [8], "strides": [2], "side": 32, "seconds": SECONDS, "k": K
+}  # fmt: skip
 
 
-def measure(
-    folder: Path, *, size: float, repeats: int, threads: int, media: Path | None
-) -> Iterator[Row]:
+def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     """Three rows a stage; `size` scales the smallest work. Clips are small (3 s, 160 x 128) and the
     networks narrow: it is the growth that is measured."""
-    clip = media or made.clip(folder / "clip.mp4", seconds=3.0, width=160, height=128)
+    size, threads = setup.size, setup.threads
+    clip = setup.media or made.clip(folder / "clip.mp4", seconds=3.0, width=160, height=128)
     stages: list[tuple[str, int, int, Callable[..., Any], tuple[Any, ...]]] = [
         ("decode", DECODED, 1, _decode, (clip, threads)),
         ("embed", EMBEDDED, 1, _embed, (folder,)),
@@ -55,9 +70,10 @@ def measure(
         counts = [scaled(base, size, least=16) * times for times in (1, 2, 4)]
         if folder in arguments:
             for count in counts:
-                made.corpus(folder / f"corpus-{count}", count, side=32, steps=64, bands=32)
+                made.corpus(folder / f"corpus-{count}", count, side=32, form=FORM, seconds=SECONDS)
         turns = [
-            [time_alone(function, count, *arguments) for count in counts] for _ in range(repeats)
+            [time_alone(function, count, *arguments) for count in counts]
+            for _ in range(setup.repeats)
         ]
         seconds = np.array([[seconds for seconds, _ in turn] for turn in turns])
         for place, count in enumerate(counts):
@@ -102,7 +118,8 @@ def _embed(clips: int, folder: Path) -> Callable[[], None]:
     def call() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             root = Path(scratch)
-            embed_corpus(corpus, image, audio, root / "embeddings", work=root / "work")
+            for name, encoder in (("image", image), ("audio", audio)):
+                embed_corpus(corpus, encoder, root / f"{name}.npy", work=root / "work")
 
     return call
 
@@ -111,20 +128,24 @@ def _train(clips: int, folder: Path) -> Callable[[], None]:
     corpus = made.open_corpus(folder / f"corpus-{clips}")
     found = made.neighbour_ids(clips, K)
     neighbours = Neighbours(found, found)
-    recipe = Recipe(
-        architecture=Architecture((1,), (8,), (2,), 1),
-        usage=Usage(side=32, steps=64, bands=32),
-        k=K,
-        epochs=1,
-        batch=16,
-        threads=torch.get_num_threads(),
-    )
+    recipe = Train(epochs=1, batch=16, threads=torch.get_num_threads())
+
+    def make() -> Method:
+        return Alignment(AlignmentSettings(**NARROW), FORM)
 
     def call() -> None:
         with tempfile.TemporaryDirectory() as scratch:
             root = Path(scratch)
-            rows = np.arange(clips)
-            train(corpus, rows, neighbours, recipe, output=root / "run", work=root / "work")
+            train(
+                corpus,
+                np.arange(clips),
+                neighbours,
+                make,
+                recipe,
+                seed=0,
+                output=root / "run",
+                work=root / "work",
+            )
 
     return call
 

@@ -30,6 +30,22 @@ _SAMPLING = 0.01  # s
 
 
 @dataclass(frozen=True)
+class Setup:
+    """What is asked of every part; each takes what it needs.
+
+    `size` is the share of the paper's sizes, `repeats` the turns of a row, `threads` the CPU's
+    threads and processes, `media` a real clip in place of made ones, `method` the name of the
+    method that trains.
+    """
+
+    size: float = 1.0
+    repeats: int = 5
+    threads: int = 1
+    media: Path | None = None
+    method: str = "alignment"
+
+
+@dataclass(frozen=True)
 class Fact:
     """Something told beside a row's times, and what it must not exceed where there is a bar."""
 
@@ -89,8 +105,13 @@ def compare(
     counts = np.array([units, other_units or units, units][: len(calls)])
     if floor:
         floor()
-    seconds = np.array([[_seconds(call) for call in calls] for _ in range(repeats)]) / counts
+    seconds = take_turns(calls, repeats) / counts
     return timed_row(name, alternative, seconds, bar=bar, facts=facts(*first))
+
+
+def take_turns(calls: Sequence[Callable[[], object]], repeats: int) -> np.ndarray:
+    """Seconds of each call in each turn, float64 (repeats, calls)."""
+    return np.array([[_seconds(call) for call in calls] for _ in range(repeats)])
 
 
 def timed_row(

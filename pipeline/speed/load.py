@@ -21,28 +21,26 @@ from scipy.io import wavfile
 from torch import Tensor
 from torchvision import transforms
 
-from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import LOG_FLOOR, window_steps
+from pipeline.clips.spectrogram import LOG_FLOOR
 from pipeline.clips.views import IMAGENET_DEVIATION, IMAGENET_MEAN, SOUND_DIVISOR
 from pipeline.media.writing import write_picture, write_wav
-from pipeline.methods.localizer import Architecture, Localizer, Usage
+from pipeline.methods.contract import Dice, Method
 from pipeline.speed import made
 from pipeline.speed.decode import plain_decode
-from pipeline.speed.harness import Fact, Row, compare, scaled, timed_row
-from pipeline.train.batches import Neighbours, TrainingSet
-from pipeline.train.loop import Recipe, Stepper
+from pipeline.speed.harness import Fact, Row, Setup, compare, scaled, timed_row
+from pipeline.speed.method import made_method, training_set
+from pipeline.train.batches import TrainingSet
 
 SIDE, STORED_SIDE = 224, 246
 SECONDS, WINDOW_SECONDS = 10.0, 3.0
-CLIPS, BATCH, K = 512, 32, 100
+CLIPS, BATCH = 512, 32
 UNCACHED_CLIPS, _READ_BATCHES = 6144, 16  # 4.3 GB, of which a turn reads a tenth
 
 
-def measure(
-    folder: Path, *, size: float, repeats: int, threads: int, media: Path | None
-) -> Iterator[Row]:
+def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     """Rows for pictures of 720p and of 256 px, of `media` or made; `size` scales how many clips the
-    corpus has. `threads` is taken by no row: all are per core."""
+    corpus has. All are per core."""
+    size, repeats, media = setup.size, setup.repeats, setup.media
     if media is None:
         large, sound = made.picture(720, 1280), made.sound(SECONDS)
     else:
@@ -55,23 +53,19 @@ def measure(
         path = folder / f"{name.split()[0]}.jpg"
         write_picture(path, pixels)
         peers[name] = PeersLoader(path, folder / "sound.wav")
-    steps = window_steps(SECONDS)
+    method = _method()
     clips = scaled(CLIPS, size, least=2 * BATCH)
-    corpus = made.corpus(folder / "corpus", clips, side=STORED_SIDE, steps=steps, bands=257)
-    batches = training_set(corpus, batch=BATCH)
-    usage = Usage(side=SIDE)
-    stepper = Stepper(
-        Localizer(Architecture((1,), (8,), (1,)), usage=usage),
-        Recipe(usage=usage, channels_last=False),
-        torch.device("cpu"),
+    corpus = made.corpus(
+        folder / "corpus", clips, side=STORED_SIDE, form=method.form, seconds=SECONDS
     )
+    batches = training_set(corpus, method, batch=BATCH)
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     for name, peer in peers.items():
         for augmented, bar in ((False, 20.0), (True, 3.0)):
             yield compare(
                 f"load a sample, augmentation on the {'CPU' if augmented else 'device'}",
-                _loader(batches, stepper if augmented else None),
+                _loader(batches, method if augmented else None),
                 peer.sample,
                 f"JPEG {name} + WAV a view, PIL, SciPy, torchvision",
                 repeats=repeats,
@@ -85,10 +79,11 @@ def measure(
 
 def _row_from_disk(folder: Path, clips: int, repeats: int) -> Iterator[Row]:
     """Samples of a corpus that is on the disk alone; no row where the file system is the memory."""
-    made.corpus(folder, clips, side=STORED_SIDE, steps=window_steps(SECONDS), bands=257)
+    method = _method()
+    made.corpus(folder, clips, side=STORED_SIDE, form=method.form, seconds=SECONDS)
     os.sync()
     shards = sorted((folder / "shards").iterdir())
-    first = training_set(made.open_corpus(folder), batch=BATCH)[0]
+    first = training_set(made.open_corpus(folder), method, batch=BATCH)[0]
     sample = sum(part.nbytes for part in first.values()) / BATCH
     batches = max(1, min(clips // BATCH, _READ_BATCHES))
 
@@ -103,7 +98,7 @@ def _row_from_disk(folder: Path, clips: int, repeats: int) -> Iterator[Row]:
 
     def ours() -> float:
         forget()
-        samples = training_set(made.open_corpus(folder), batch=BATCH)
+        samples = training_set(made.open_corpus(folder), method, batch=BATCH)
         started = time.perf_counter()
         for step in range(batches):
             samples[step]
@@ -141,33 +136,20 @@ def _in_memory(path: Path) -> bool:
             return True
 
 
-def training_set(
-    corpus: DecodedCorpus, *, batch: int, epochs: int = 1000, steps: int = 299
-) -> TrainingSet:
-    """The batches of a made corpus, neighbours anywhere in it."""
-    k = min(K, len(corpus) - 1)
-    ids = made.neighbour_ids(len(corpus), k)
-    return TrainingSet(
-        corpus,
-        np.arange(len(corpus)),
-        Neighbours(ids, ids),
-        window_steps=steps,
-        batch=batch,
-        epochs=epochs,
-        seed=0,
-        k=k,
-    )
+def _method() -> Method:
+    """The paper's method, whose networks see nothing here."""
+    return made_method("alignment", blocks=[1], channels=[8], strides=[1])
 
 
-def _loader(batches: TrainingSet, stepper: Stepper | None) -> Callable[[], None]:
-    """Loads the next batch at every call, and makes the views where there is a `stepper`."""
+def _loader(batches: TrainingSet, method: Method | None) -> Callable[[], None]:
+    """Loads the next batch at every call, and makes the views where there is a `method`."""
     number = iter(range(len(batches)))
 
     def load() -> None:
         step = next(number)
         batch = batches[step]
-        if stepper is not None:
-            stepper.views(batch, step)
+        if method is not None:
+            method.views(batch, Dice(0, step))
 
     return load
 

@@ -1,47 +1,167 @@
-"""The objective against the same loss through the B x B x h x w tensor of cosines, and its share of
-a whole training step.
+"""A method's loss at one, two and four times the batch: its time, its share of a step, and whether
+its memory is linear in the batch; and the paper's objective against the same loss through the
+B x B x h x w tensor of cosines.
 
-Batch 1,024 is timed once, after an untimed turn: through the tensor it takes about a minute, it has
-no bar, and what it shows, memory and equality, needs no repeats. The share is against the networks'
-time for a few clips, times the batch: their work is linear in it, and a step of 128 clips takes
-minutes on a CPU.
+Features are random numbers of the shapes that the method's networks give. The share of a step is
+against the networks' time for a few clips, times the batch: their work is linear in it, and a step
+of 128 clips takes minutes on a CPU. Batch 1,024 of the objective is timed once, after an untimed
+turn: through the tensor it takes about a minute, it has no bar, and what it shows, memory and
+equality, needs no repeats.
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from pipeline.methods.common.similarity import contrastive_loss
-from pipeline.methods.localizer import Localizer, Usage
-from pipeline.speed.harness import MEBIBYTE, Fact, Row, compare, memory_alone, scaled
-from pipeline.train.loop import Recipe, Stepper
+from pipeline.methods.contract import Dice, Features, Method
+from pipeline.speed import made
+from pipeline.speed.harness import (
+    MEBIBYTE,
+    Fact,
+    Row,
+    Setup,
+    compare,
+    memory_alone,
+    scaled,
+    take_turns,
+    timed_row,
+)
+from pipeline.speed.method import LATE, made_method, networks_alone, parts_of, training_set
+from pipeline.train.settings import Train
 
-BATCHES, CHANNELS, MAP, VIEWS, TAU = (128, 1024), 512, 14, 3, 0.07
-_STEP_CLIPS = 2  # of which the networks' time is measured
+BATCH = 128
+BATCHES, CHANNELS, MAP, VIEWS, TAU = (128, 1024), 512, 14, 3, 0.07  # of the objective
+# Twice the batch takes twice the memory, and a tenth more for what the machine hands out in pieces.
+GROWTH = 2.2
+_STEP_CLIPS = 4  # of which the networks' time is measured
 
-Features = tuple[list[Tensor], list[Tensor]]
-Result = tuple[float, list[Tensor]]  # the loss and its gradients
-
-
-def measure(
-    folder: Path, *, size: float, repeats: int, threads: int, media: Path | None
-) -> Iterator[Row]:
-    """A row for each of the batches 128 and 1,024 (times `size`): the nine pairs of s_L, forward
-    and backward, from features as the paper's networks give them."""
-    for number, full in enumerate(BATCHES):
-        row = _row(scaled(full, size, least=4), repeats if number == 0 else 1)
-        if number == 0:
-            networks = scaled(full, size, least=4) * _networks_seconds(size, repeats)
-            share = Fact("% of a step", 100 * row.ours / (row.ours + networks), at_most=5.0)
-            row = replace(row, facts=(*row.facts, share))
-        yield row
+Views: TypeAlias = tuple[list[Tensor], list[Tensor]]
+Result: TypeAlias = tuple[float, list[Tensor]]  # the loss and its gradients
 
 
-def _row(batch: int, repeats: int) -> Row:
+def measure(folder: Path, setup: Setup) -> Iterator[Row]:
+    """Three rows of the method's loss, forward and backward, from batch 128 (times `size`) on. For
+    `alignment` a row more for each of the batches 128 and 1,024: the nine pairs of s_L."""
+    yield from _growing(folder, setup)
+    if setup.method == "alignment":
+        for number, full in enumerate(BATCHES):
+            batch = scaled(full, setup.size, least=4)
+            yield _objective_row(batch, setup.repeats if number == 0 else 1)
+
+
+# --- any method's loss ---------------------------------------------------------------------------
+
+
+def _growing(folder: Path, setup: Setup) -> Iterator[Row]:
+    method = made_method(setup.method, setup.size)
+    counts = [scaled(BATCH, setup.size, least=4) * times for times in (1, 2, 4)]
+    shapes, networks = _networks(folder, method, setup.repeats)
+    calls = [_loss_call(method, shapes, count) for count in counts]
+    for call in calls:
+        call()
+    seconds = take_turns(calls, setup.repeats)
+    before = 0.0
+    for place, count in enumerate(counts):
+        times = count // counts[0]
+        memory = memory_alone(_loss_alone, setup.method, setup.size, shapes, count) / MEBIBYTE
+        facts = [
+            Fact("memory of the features, MiB", round(_mebibytes(shapes, count), 1)),
+            Fact("more memory, MiB", round(memory, 1)),
+        ]
+        row = timed_row(
+            f"loss of {setup.method} and its gradient, batch {count}",
+            f"{times} x the time of batch {counts[0]}",
+            seconds[:, [place, 0]] * [1, times],
+        )
+        if place == 0:
+            facts.append(Fact("% of a step", 100 * row.ours / (row.ours + count * networks), 5.0))
+        if place == 2:
+            facts.append(Fact("x the memory of half the batch", round(memory / before, 2), GROWTH))
+        before = memory
+        yield Row(row.name, row.ours, row.other, row.theirs, row.ratio, facts=tuple(facts))
+
+
+# A view's name, and of each of its tensors how many rows a clip has, the rows' shape, and whether
+# it learns.
+Shapes: TypeAlias = dict[str, list[tuple[float, tuple[int, ...], bool]]]
+
+
+def _networks(folder: Path, method: Method, repeats: int) -> tuple[Shapes, float]:
+    """What features the method's views have, and the networks' seconds a clip, forward and
+    backward, on the CPU."""
+    seconds = max(
+        method.settings.seconds, *(wanted.seconds or 0.0 for wanted in method.inputs().values())
+    )
+    corpus = made.corpus(
+        folder / "loss",
+        2 * _STEP_CLIPS,
+        side=round(1.1 * method.side),
+        form=method.form,
+        seconds=seconds,
+    )
+    batch = training_set(corpus, method, batch=_STEP_CLIPS)[0]
+    method.before_step(LATE)
+    views = method.views(batch, Dice(0, LATE.step))
+    shapes: Shapes = {}
+    for name, view in views.items():
+        with torch.no_grad():
+            features = parts_of(method.encode(view))
+        shapes[name] = [
+            (len(part) / _STEP_CLIPS, tuple(part.shape[1:]), not view.momentum) for part in features
+        ]
+    run = networks_alone(method, views, Train(), torch.device("cpu"))
+    run()
+    taken = take_turns([run], min(repeats, 3))
+    method.zero_grad(set_to_none=True)
+    return shapes, float(torch.from_numpy(taken).median()) / _STEP_CLIPS
+
+
+def _loss_call(method: Method, shapes: Shapes, clips: int) -> Callable[[], None]:
+    """A call that computes the loss of `clips` clips' random features, and its gradient."""
+    generator = torch.Generator().manual_seed(0)
+    features: dict[str, Features] = {}
+    for name, parts in shapes.items():
+        drawn = tuple(
+            torch.randn(round(rows * clips), *shape, generator=generator).requires_grad_(learns)
+            for rows, shape, learns in parts
+        )
+        features[name] = drawn if len(drawn) > 1 else drawn[0]
+    leaves = [part for view in features.values() for part in parts_of(view) if part.requires_grad]
+
+    def call() -> None:
+        for leaf in leaves:
+            leaf.grad = None
+        method.zero_grad(set_to_none=True)
+        found = method.loss(features, Dice(0, LATE.step), LATE)
+        torch.stack([found[part] for part in method.parts]).sum().backward()
+
+    return call
+
+
+def _loss_alone(name: str, size: float, shapes: Shapes, clips: int) -> Callable[[], None]:
+    call = _loss_call(made_method(name, size), shapes, clips)
+    _loss_call(made_method(name, size), shapes, 2)()  # what torch makes once and keeps
+    return call
+
+
+def _mebibytes(shapes: Shapes, clips: int) -> float:
+    numbers = sum(
+        round(rows * clips) * torch.Size(shape).numel()
+        for parts in shapes.values()
+        for rows, shape, _ in parts
+    )
+    return 4 * numbers / MEBIBYTE
+
+
+# --- the paper's objective -----------------------------------------------------------------------
+
+
+def _objective_row(batch: int, repeats: int) -> Row:
     features = _features(batch)
     return compare(
         f"objective and its gradient, batch {batch}, 9 pairs",
@@ -53,7 +173,7 @@ def _row(batch: int, repeats: int) -> Row:
     )
 
 
-def _features(batch: int) -> Features:
+def _features(batch: int) -> Views:
     generator = torch.Generator().manual_seed(0)
     frames = [
         torch.randn(batch, CHANNELS, MAP, MAP, generator=generator).requires_grad_()
@@ -63,13 +183,13 @@ def _features(batch: int) -> Features:
     return frames, [sound.requires_grad_() for sound in sounds]
 
 
-def _ours(features: Features) -> Result:
+def _ours(features: Views) -> Result:
     frames, sounds = features
     loss, _ = contrastive_loss(frames, sounds, tau=TAU)
     return float(loss.detach()), list(torch.autograd.grad(loss, [*frames, *sounds]))
 
 
-def _through_tensor(features: Features) -> Result:
+def _through_tensor(features: Views) -> Result:
     """Pair by pair, so that only one such tensor is held at a time."""
     leaves = [*features[0], *features[1]]
     unit = [functional.normalize(leaf, dim=1) for leaf in leaves]
@@ -103,27 +223,10 @@ def _memory(batch: int) -> Iterator[Fact]:
         yield Fact(f"more memory, {name}, MiB", round(peak / MEBIBYTE))
 
 
-def _alone(way: Callable[[Features], Result], batch: int) -> Callable[[], None]:
+def _alone(way: Callable[[Views], Result], batch: int) -> Callable[[], None]:
     features = _features(batch)
 
     def call() -> None:
         way(features)
 
     return call
-
-
-def _networks_seconds(size: float, repeats: int) -> float:
-    """Seconds a clip of the two networks, six views forward and backward, on the CPU."""
-    side = 32 * scaled(7, size)
-    stepper = Stepper(Localizer(), Recipe(usage=Usage(side=side)), torch.device("cpu"))
-    frames = [torch.randn(_STEP_CLIPS, 3, side, side) for _ in range(VIEWS)]
-    sounds = [torch.randn(_STEP_CLIPS, 1, 257, 299 * side // 224) for _ in range(VIEWS)]
-    row = compare(
-        "step",
-        lambda: stepper.backward(frames, sounds),
-        lambda: None,
-        "",
-        repeats=min(repeats, 3),
-        units=_STEP_CLIPS,
-    )
-    return row.ours

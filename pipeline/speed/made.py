@@ -51,22 +51,25 @@ def clip(path: Path, *, seconds: float, width: int, height: int) -> Path:
     return path
 
 
-def corpus(folder: Path, clips: int, *, side: int, steps: int, bands: int) -> DecodedCorpus:
-    """A decoded corpus on disk: frames of `side` pixels, log-spectrograms of `steps` time steps."""
+def corpus(
+    folder: Path, clips: int, *, side: int, form: SoundForm, seconds: float
+) -> DecodedCorpus:
+    """A decoded corpus on disk: frames of `side` pixels, spectrograms of `seconds` in `form`."""
+    steps, bins = form.steps(seconds), form.bins
     spectrograms = folder / "spectrograms"
     generator = np.random.default_rng(0)
     distinct = min(clips, _DISTINCT)
     frames = np.stack([picture(side, side, seed) for seed in range(distinct)])
-    logs = generator.normal(-12, 2, (distinct, steps, bands)).astype(np.float16)
+    logs = generator.normal(-12, 2, (distinct, steps, bins)).astype(np.float16)
     for number, start in enumerate(range(0, clips, _SHARD)):
         chosen = np.arange(start, min(start + _SHARD, clips)) % distinct
         write_npy(folder / f"shards/frames_{number:05d}.npy", frames[chosen])
-        sounds = logs[chosen].reshape(-1, bands)
+        sounds = logs[chosen].reshape(-1, bins)
         write_npy(spectrograms / f"shards/spectrograms_{number:05d}.npy", sounds)
     table = {
         "clip_id": [f"clip{row:07d}" for row in range(clips)],
         "frame_row": pa.array(np.arange(clips), pa.int64()),
-        "sound_seconds": pa.array(np.ones(clips), pa.float64()),
+        "sound_seconds": pa.array(np.full(clips, seconds), pa.float64()),
     }
     write_parquet(folder / "clips.parquet", pa.table(table))
     sounds_of = {
@@ -75,7 +78,7 @@ def corpus(folder: Path, clips: int, *, side: int, steps: int, bands: int) -> De
         "steps": pa.array(np.full(clips, steps), pa.int32()),
     }
     write_parquet(spectrograms / "sounds.parquet", pa.table(sounds_of))
-    write_json(spectrograms / "form.json", asdict(SoundForm(bands=bands if bands != 257 else 0)))
+    write_json(spectrograms / "form.json", asdict(form))
     return open_corpus(folder)
 
 

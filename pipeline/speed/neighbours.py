@@ -16,17 +16,16 @@ import torch
 
 from pipeline.neighbours import search as neighbours
 from pipeline.speed import made
-from pipeline.speed.harness import MEBIBYTE, Fact, Row, compare, memory_alone, scaled
+from pipeline.speed.harness import MEBIBYTE, Fact, Row, Setup, compare, memory_alone, scaled
 
 CLIPS, WIDTH, K, QUERIES = 144_000, 512, 1000, 4096
 _MEMORY_SHARE = 4  # memory is measured on a whole search of this part of the clips
 _TIE = 2.0**-19  # two of the search's own steps
 
 
-def measure(
-    folder: Path, *, size: float, repeats: int, threads: int, media: Path | None
-) -> Iterator[Row]:
+def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     """One row: n and k are the paper's times `size`; exact search on the CPU, `threads` of it."""
+    size, repeats, threads = setup.size, setup.repeats, setup.threads
     clips, k = scaled(CLIPS, size, least=64), scaled(K, size, least=8)
     features = made.features(clips, WIDTH)
     faiss.omp_set_num_threads(threads)

@@ -1,5 +1,6 @@
-"""Training steps of the paper's localizer: whether loading keeps up, how near the device's own
-limit the arithmetic is, and what cached gradients cost in time and save in memory.
+"""Training steps of a method: what they cost above its networks alone, whether loading keeps up,
+how near the device's own limit the arithmetic is, and what cached gradients cost in time and save
+in memory.
 
 The limit is a large matrix product on the same device in the same run. The time that the device
 waits is what a step takes longer with the loader than with a batch that lies on it already. Loading
@@ -8,7 +9,7 @@ is from the page cache, as a machine with memory for the corpus would have it.
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,88 +17,158 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import window_steps
-from pipeline.methods.localizer import Localizer, Usage
+from pipeline.methods.contract import Dice, Method
+from pipeline.networks.device import deterministic
 from pipeline.speed import made
 from pipeline.speed.harness import (
     MEBIBYTE,
     Fact,
     Row,
+    Setup,
     compare,
     memory_alone,
     scaled,
+    take_turns,
     timed_row,
 )
-from pipeline.speed.load import training_set
+from pipeline.speed.method import LATE, made_method, networks_alone, training_set
 from pipeline.train.batches import Batch
-from pipeline.train.loop import Recipe, Stepper, deterministic, load_batches
+from pipeline.train.loop import load_batches
+from pipeline.train.settings import Train
+from pipeline.train.step import Stepper
 
-SIDE, SECONDS = 224, 10.0
+SECONDS = 10.0
 GPU_BATCHES, CPU_BATCHES = (128, 512), (4,)
+LEAST_BATCH = 4
+ABOVE_NETWORKS = 1.3  # times the networks' own time that a step may take
 _PREFETCHED = 2  # batches a loading process, torch's default
+_COUNTED = 2  # clips whose operations are counted
 
 
-def measure(
-    folder: Path, *, size: float, repeats: int, threads: int, media: Path | None
-) -> Iterator[Row]:
-    """Rows for batches of 128 and 512 in bfloat16 on a GPU, or for a few clips in float32 on the
-    CPU; `size` scales batches and sides. Views are 224 px and 3 s, three of each modality."""
+@dataclass(frozen=True)
+class _Place:
+    """What all rows share."""
+
+    name: str
+    size: float
+    repeats: int
+    threads: int
+    corpus: DecodedCorpus
+    device: torch.device
+
+    def stepper(self, recipe: Train) -> Stepper:
+        """The method on the device, in the layout and with the optimiser of a run."""
+        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+        method = made_method(self.name, self.size)
+        method = method.to(self.device, memory_format=layout)  # type: ignore[call-overload]
+        return Stepper(method, recipe, 0, self.device)
+
+    def resident(self, method: Method, recipe: Train) -> Batch:
+        """A batch that lies on the device."""
+        batch = training_set(self.corpus, method, batch=recipe.batch)[0]
+        return {key: part.to(self.device) for key, part in batch.items()}
+
+
+def measure(folder: Path, setup: Setup) -> Iterator[Row]:
+    """Rows for batches of 128 and 512 in bfloat16 on a GPU, or for 4 clips in float32 on the CPU;
+    `size` scales a GPU's batches, sides and windows. The method's settings are its defaults."""
     gpu = torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
-    side = 32 * scaled(SIDE // 32, size)
-    steps = scaled(299, size, least=40)
-    batches = [scaled(batch, size, least=2) for batch in (GPU_BATCHES if gpu else CPU_BATCHES)]
+    method = made_method(setup.method, setup.size)
+    batches = [
+        scaled(batch, setup.size, least=LEAST_BATCH)
+        for batch in (GPU_BATCHES if gpu else CPU_BATCHES)
+    ]
     corpus = made.corpus(
         folder / "train",
         4 * max(batches),
-        side=round(1.1 * side),
-        steps=max(steps, round(window_steps(SECONDS) * size)),
-        bands=257,
+        side=round(1.1 * method.side),
+        form=method.form,
+        seconds=max(SECONDS * setup.size, _longest(method)),
     )
-    recipe = Recipe(
-        usage=Usage(side=side, steps=steps),
-        precision="bfloat16" if gpu else "float32",
-        threads=threads,
-    )
+    place = _Place(setup.method, setup.size, setup.repeats, setup.threads, corpus, device)
+    recipe = Train(precision="bfloat16" if gpu else "float32", threads=setup.threads)
     limit = _product_rate(device)
-    with deterministic(device, threads):  # as a run trains
+    with deterministic(device, setup.threads):  # as a run trains
+        yield _networks_row(place, replace(recipe, batch=batches[0]))
         for batch in batches:
             plain = replace(recipe, batch=batch)
             try:
-                row = _step_row(corpus, plain, device, repeats, threads, limit)
+                row = _step_row(place, plain, limit)
             except torch.OutOfMemoryError:  # a smaller card's; then as one would train on it
-                cached = replace(plain, cache_gradients=True)
-                row = _step_row(corpus, cached, device, repeats, threads, limit)
+                row = _step_row(place, replace(plain, cache_gradients=True), limit)
                 row = replace(row, name=f"{row.name}, cached gradients")
             yield row
         recipe = replace(recipe, batch=batches[0])
-        cached = replace(recipe, cache_gradients=True)
-        yield _variant_row(corpus, cached, device, repeats, "cached")
+        yield _variant_row(place, replace(recipe, cache_gradients=True), "cached")
         if gpu:
-            compiled = replace(recipe, compile=True)
-            yield _variant_row(corpus, compiled, device, repeats, "compiled")
+            yield _variant_row(place, replace(recipe, compile=True), "compiled")
 
 
-def _step_row(
-    corpus: DecodedCorpus,
-    recipe: Recipe,
-    device: torch.device,
-    repeats: int,
-    threads: int,
-    limit: float,
-) -> Row:
+def _longest(method: Method) -> float:
+    """The longest window that a method asks for, in seconds."""
+    own = float(method.settings.seconds)
+    return max(own, *(wanted.seconds or own for wanted in method.inputs().values()))
+
+
+def _networks_row(place: _Place, recipe: Train) -> Row:
+    """A whole step (views, networks, loss, gradients, Adam) beside the networks' forward and
+    backward pass of the same views.
+
+    The bar is on the step without Adam, whose time depends on the weights and not on the batch: a
+    quarter of a step of 4 clips, where the networks are cheap, is nothing of one of 128."""
+    stepper = place.stepper(recipe)
+    batch = place.resident(stepper.method, recipe)
+    views = stepper.views(batch, Dice(0, LATE.step))
+    alone = networks_alone(stepper.method, views, recipe, place.device)
+
+    def step() -> None:
+        stepper.step(batch, LATE)
+        _wait(place.device)
+
+    def adam() -> None:  # by the gradients that the step has left
+        stepper.optimiser.step()
+        _wait(place.device)
+
+    def networks() -> None:
+        alone()
+        _wait(place.device)
+
+    calls = [step, adam, networks]
+    take_turns(calls, 1)
+    seconds = take_turns(calls, place.repeats)
+    whole, optimiser, least = seconds.T
+    size = f"batch {recipe.batch}, {stepper.method.side} px"
+    return timed_row(
+        f"whole step of {place.name}, {size}",
+        "its networks, forward and backward",
+        seconds[:, [0, 2]],
+        facts=[
+            Fact("x the networks", round(float(np.median(whole / least)), 3)),
+            Fact(
+                "x the networks, without Adam",
+                round(float(np.median((whole - optimiser) / least)), 3),
+                at_most=ABOVE_NETWORKS,
+            ),
+            Fact("% of the step that Adam takes", round(100 * float(np.median(optimiser / whole)))),
+        ],
+    )
+
+
+def _step_row(place: _Place, recipe: Train, limit: float) -> Row:
     """Steps with the loader beside steps with one batch that lies on the device."""
-    clips = training_set(corpus, batch=recipe.batch, epochs=100_000, steps=recipe.usage.steps)
-    workers = min(8, threads) if device.type == "cuda" else 0
+    device = place.device
+    stepper = place.stepper(recipe)
+    clips = training_set(place.corpus, stepper.method, batch=recipe.batch, epochs=100_000)
+    workers = min(8, place.threads) if device.type == "cuda" else 0
     steps = max(2, 2 * _PREFETCHED * workers)
     loader = iter(load_batches(clips, 0, workers, device))
-    stepper = _stepper(recipe, device)
-    resident = {key: part.to(device) for key, part in clips[0].items()}
+    resident = place.resident(stepper.method, recipe)
 
     def run(batch: Callable[[], Batch]) -> float:
         started = time.perf_counter()
         for _ in range(steps):
-            stepper.step(batch(), 0, 1)
+            stepper.step(batch(), LATE)
         _wait(device)
         return (time.perf_counter() - started) / steps
 
@@ -111,15 +182,16 @@ def _step_row(
     _reset_peak(device)
     turns = []
     loading = []
-    for _ in range(repeats):
+    for _ in range(place.repeats):
         loading.append(load())  # empties the queue as well, so that no step lives on stored batches
         turns.append((run(lambda: next(loader)), run(lambda: resident)))
+    size = f"batch {recipe.batch}, {stepper.method.side} px"
     row = timed_row(
-        f"train step, batch {recipe.batch}, {recipe.usage.side} px, {recipe.precision} on {device}",
+        f"train step, {size}, {recipe.precision} on {device}",
         "a batch that lies on the device",
         np.array(turns),
     )
-    operations = recipe.batch * _operations(recipe)
+    operations = recipe.batch * _operations(stepper, resident)
     rate = operations / row.ours
     facts = [
         Fact("clips/s", round(recipe.batch / row.ours, 2)),
@@ -133,21 +205,21 @@ def _step_row(
     return replace(row, facts=tuple(facts))
 
 
-def _variant_row(
-    corpus: DecodedCorpus, recipe: Recipe, device: torch.device, repeats: int, name: str
-) -> Row:
+def _variant_row(place: _Place, recipe: Train, name: str) -> Row:
     """A step of `recipe` beside the plain one, on one batch."""
+    device = place.device
     plain = replace(recipe, cache_gradients=False, compile=False)
-    batch = training_set(corpus, batch=recipe.batch, steps=recipe.usage.steps)[0]
     calls = []
     memory = []
     for variant in (recipe, plain):
         if device.type == "cpu":
-            memory.append(memory_alone(_one_step, corpus.folder, variant) / MEBIBYTE)
-        stepper = _stepper(variant, device)
+            peak = memory_alone(_one_step, place.corpus.folder, place.name, place.size, variant)
+            memory.append(peak / MEBIBYTE)
+        stepper = place.stepper(variant)
+        batch = place.resident(stepper.method, variant)
 
-        def call(stepper: Stepper = stepper) -> None:
-            stepper.step(batch, 0, 1)
+        def call(stepper: Stepper = stepper, batch: Batch = batch) -> None:
+            stepper.step(batch, LATE)
             _wait(device)
 
         if device.type == "cuda":
@@ -161,7 +233,7 @@ def _variant_row(
         calls[0],
         calls[1],
         "plain step",
-        repeats=repeats,
+        repeats=place.repeats,
         facts=lambda ours, theirs: [
             Fact("memory, ours, MiB", round(memory[0])),
             Fact("memory, plain, MiB", round(memory[1])),
@@ -169,30 +241,28 @@ def _variant_row(
     )
 
 
-def _stepper(recipe: Recipe, device: torch.device) -> Stepper:
-    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-    network = Localizer(usage=recipe.usage).to(device, memory_format=layout)  # type: ignore[call-overload]
-    return Stepper(network.train(), recipe, device)
-
-
-def _one_step(folder: Path, recipe: Recipe) -> Callable[[], None]:
+def _one_step(folder: Path, name: str, size: float, recipe: Train) -> Callable[[], None]:
     corpus = made.open_corpus(folder)
-    batch = training_set(corpus, batch=recipe.batch, steps=recipe.usage.steps)[0]
-    stepper = _stepper(recipe, torch.device("cpu"))
+    place = _Place(name, size, 1, torch.get_num_threads(), corpus, torch.device("cpu"))
+    stepper = place.stepper(recipe)
+    batch = place.resident(stepper.method, recipe)
 
     def call() -> None:
-        stepper.step(batch, 0, 1)
+        stepper.step(batch, LATE)
 
     return call
 
 
-def _operations(recipe: Recipe) -> float:
-    """Floating-point operations a clip of a plain step: forward once, backward twice that."""
-    network, usage = Localizer(usage=recipe.usage).eval(), recipe.usage
-    with torch.no_grad(), FlopCounterMode(display=False) as counter:
-        network.encode_frames(torch.zeros(1, 3, usage.side, usage.side))
-        network.encode_sounds(torch.zeros(1, 1, 257, usage.steps))
-    return 3 * 3 * counter.get_total_flops()  # three views of each
+def _operations(stepper: Stepper, batch: Batch) -> float:
+    """Floating-point operations a clip of a plain step: forward once, backward twice that where a
+    view is learnt from."""
+    few = {key: part[:_COUNTED] for key, part in batch.items()}
+    total = 0
+    for view in stepper.views(few, Dice(0, LATE.step)).values():
+        with torch.no_grad(), FlopCounterMode(display=False) as counter:
+            stepper.method.encode(view)
+        total += (1 if view.momentum else 3) * counter.get_total_flops()
+    return total / _COUNTED
 
 
 def _product_rate(device: torch.device) -> float:

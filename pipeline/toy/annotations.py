@@ -48,9 +48,15 @@ def _names(truths: Iterable[SampleTruth], classes: Iterable[int] | None = None) 
 
 
 def write_lists(folder: Path, clips: Mapping[str, Sequence[SampleTruth]]) -> None:
-    """The id lists `<split>.txt` and `labelled.csv` (clip, class) of the toy itself."""
+    """The id lists `<split>.txt` and `labelled.csv` (clip, class) of the toy itself, and which clips
+    a training corpus (`training.txt`) and a tested one (`tested.txt`) are made of."""
     for split in ("train", "validation", "test", "silent"):
         write_list(folder / f"{split}.txt", sorted(_names(clips[split])))
+    for name, splits in (
+        ("training", ("train", "labelled")),
+        ("tested", ("validation", "test", "silent")),
+    ):
+        write_list(folder / f"{name}.txt", sorted(n for s in splits for n in _names(clips[s])))
     labelled = sorted(clips["labelled"], key=lambda truth: truth.plan.sample_id)
     write_csv(folder / "labelled.csv", map(_clip_and_class, labelled))
 

@@ -213,7 +213,7 @@ def test_retrieval_with_classes_and_single_scenes(annotations: Path) -> None:
     benchmark = open_benchmark("retrieval", annotations, everything)
     assert benchmark.retrieval_count == 4 and not benchmark.wants_maps
     eye = np.eye(4, dtype=np.float32)
-    metrics = benchmark.score(Predictions(similarities={"s_L": -eye, "s_A": eye})).metrics
+    metrics = benchmark.score(Predictions(similarities={"s_A": eye, "s_L": -eye})).metrics
     assert metrics["R@1_a2i"] == metrics["class_R@1_i2a"] == 100.0
     assert metrics["R@1_a2i_s_L"] == 0.0
     assert metrics["R@1_a2i_single"] == 100.0 and metrics["samples_single"] == 3

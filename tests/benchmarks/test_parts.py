@@ -135,13 +135,18 @@ def test_parts_by_the_paper_s_clips_and_by_what_is_seen_and_heard(annotations: P
     assert metrics["cIoU@available"] == 0.0
 
 
-def test_a_list_that_is_promised_is_not_left_out(annotations: Path) -> None:
+def test_a_set_is_scored_without_the_lists_of_its_parts(annotations: Path) -> None:
+    """Their imports alone promise them, but VGG-SS needs none of them."""
     for name in ("vggss_available_4655.txt", "vggsounder.csv"):
-        promise = annotations / f"{name}.dvc"
-        promise.write_text(f"deps:\n- path: https://example.org/{name}\n")
-        with pytest.raises(InputError, match=rf"{name}: no such file; `dvc update"):
-            open_benchmark("vggss", annotations, lambda _: True)
-        promise.unlink()
+        (annotations / f"{name}.dvc").write_text(f"deps:\n- path: https://example.org/{name}\n")
+    benchmark = open_benchmark("vggss", annotations, lambda _: True)
+    assert isinstance(benchmark, LocalizationBenchmark)
+    assert len(benchmark.samples) == 4 and not benchmark.parts and not benchmark.counts
+    with pytest.raises(InputError, match=r"vggss_available_4655\.txt: no such file; `dvc update"):
+        open_benchmark("vggss-4655", annotations, lambda _: True)
+    (annotations / "vggsounder.csv").write_text("video_id,label\n")
+    with pytest.raises(InputError, match=r"vggsounder\.csv: found the columns"):
+        open_benchmark("vggss", annotations, lambda _: True)
 
 
 PAPER = {  # benchmark: its clips among those that the paper scored

@@ -17,7 +17,6 @@ from pipeline.clips.spectrogram import (
     step_to_seconds,
     window_steps,
 )
-from pipeline.errors import InputError
 
 
 def scipy_density(samples: np.ndarray, window: int, hop: int) -> np.ndarray:
@@ -186,5 +185,5 @@ def test_silence_and_divisor_of_a_form(form: SoundForm) -> None:
     ],
 )
 def test_forms_that_no_spectrogram_can_have(wrong: dict, message: str) -> None:
-    with pytest.raises(InputError, match=message):
+    with pytest.raises(ValueError, match=message):
         SoundForm(**wrong)

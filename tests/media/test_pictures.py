@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from made_media import all_frames, write_media
 from PIL import Image
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
@@ -70,4 +69,11 @@ def test_aspect_kept_and_cropped_are_torchvision_s(tmp_path: Path, size: tuple[i
     assert (found.width, found.height) == size
     cropped = read_picture(path, side=31, aspect="cropped").frame
     np.testing.assert_array_equal(cropped, np.asarray(CenterCrop(31)(kept)))
-    assert torch.from_numpy(cropped.copy()).shape == (31, 31, 3)
+
+
+def test_a_strip_is_squashed_but_not_kept(tmp_path: Path) -> None:
+    path = saved(tmp_path / "a.png", np.zeros((1, 4000, 3), np.uint8))
+    assert read_picture(path, side=224).frame.shape == (224, 224, 3)
+    with pytest.raises(MediaError, match="4000 x 1 pixels becomes 896000 x 224") as caught:
+        read_picture(path, side=224, aspect="kept")
+    assert caught.value.cause == "too large"

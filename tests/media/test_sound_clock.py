@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 import pytest
 import scipy.signal
@@ -56,6 +57,36 @@ def test_a_late_sound_is_late(tmp_path: Path, suffix: str, delay: float) -> None
     assert (sound.start, sound.holes) == (pytest.approx(0, abs=0.05), 0)
     heard = np.flatnonzero(np.abs(sound.samples) > 0.15)[0] / RATE
     assert heard == pytest.approx(delay, abs=0.07)  # AAC's 64 ms in files that do not tell it
+
+
+@pytest.mark.parametrize("suffix", ["mpg", "ts", "flv"])
+def test_a_sound_that_begins_behind_what_opening_looks_at(tmp_path: Path, suffix: str) -> None:
+    path = clip(tmp_path / f"a.{suffix}", seconds=40, sound_seconds=10, sound_delay=30)
+    sound = read_sound(path)
+    assert sound.seconds == pytest.approx(40, abs=0.15)
+    assert (sound.sample_rate, sound.channels) == (CODECS[suffix][2], 1)
+    assert np.flatnonzero(np.abs(sound.samples) > 0.15)[0] / RATE == pytest.approx(30, abs=0.07)
+
+
+def test_a_sound_behind_five_megabytes(tmp_path: Path) -> None:
+    dice = np.random.default_rng(0)
+
+    def picture(index: int, width: int, height: int) -> np.ndarray:
+        return dice.integers(0, 255, (height, width, 3), dtype=np.uint8)
+
+    path = write_media(
+        tmp_path / "a.flv", seconds=22, rate=5, size=(320, 240), video_codec="flv", group=1,
+        codec_options={"qmin": "1", "qmax": "1"}, picture=picture, sound=tones(2, 44100),
+        sample_rate=44100, audio_codec="mp3", sound_delay=20,
+    )  # fmt: skip
+    content = bytearray(path.read_bytes())
+    content[4] &= ~4  # the head says whether there is a sound, if the writer knows
+    path.write_bytes(content)
+    with av.open(str(path)) as container:
+        assert not container.streams.audio
+    sound = read_sound(path)
+    assert (sound.seconds, sound.sample_rate) == (pytest.approx(22, abs=0.15), 44100)
+    assert np.flatnonzero(np.abs(sound.samples) > 0.15)[0] / RATE == pytest.approx(20, abs=0.07)
 
 
 def test_a_sound_on_another_clock_is_the_whole_clip(tmp_path: Path) -> None:

@@ -171,11 +171,11 @@ def check_kill_and_resume(make: Make, tmp_path: Path) -> None:
 
 
 def check_ranks(
-    module: str, settings: Mapping[str, Any], tmp_path: Path, share: float = 1e-5
+    module: str, settings: Mapping[str, Any], tmp_path: Path, share: float = 5e-5
 ) -> None:
     """Two ranks with `sync_batch_norm` give the whole batch's losses, gradients and buffers on one
     process, plain and with cached gradients. `module` is the method's name, `share` the gradients'
-    tolerance, as a share of the largest."""
+    tolerance, as a share of the largest; a small temperature leaves 1e-5 of rounding alone."""
     (tmp_path / "settings.json").write_text(json.dumps(dict(settings)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     root = Path(__file__).resolve().parents[2]

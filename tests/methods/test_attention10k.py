@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from contract_checks import (
+    BATCH,
     FORM,
     SMALL,
     check_answers,
@@ -94,10 +95,10 @@ def test_own_frames_come_first_and_each_has_draws_of_its_own() -> None:
     batch = made_batch(method)
     batch["other_frames"] = batch["frames"]
     seen = method.views(batch, Dice(0, 0))["frames"].input
-    assert seen.shape == (16, 3, 32, 32)
-    draws = Dice(0, 0).uniform("frames", 8, views.DRAWS)
-    assert torch.equal(seen[:8], paired_view(batch["frames"], draws, 32))
-    assert not torch.equal(seen[:8], seen[8:])
+    assert seen.shape == (2 * BATCH, 3, 32, 32)
+    draws = Dice(0, 0).uniform("frames", BATCH, views.DRAWS)
+    assert torch.equal(seen[:BATCH], paired_view(batch["frames"], draws, 32))
+    assert not torch.equal(seen[:BATCH], seen[BATCH:])
 
 
 def test_a_file_of_the_published_code_is_read(tmp_path: Path) -> None:

@@ -12,13 +12,15 @@ import pytest
 import torch
 import typer
 from PIL import Image
-from pipeline.methods.localizer import Architecture, Localizer
 from typer.testing import CliRunner
 
 from pipeline.errors import InputError
 from pipeline.media.file import read_picture, read_sound
+from pipeline.methods.contract import Dice
 from pipeline.speed import decode, evaluate, growth, harness, load, loss, made, neighbours, train
-from pipeline.speed.harness import Fact, Row, compare, memory_alone, scaled, time_alone
+from pipeline.speed.harness import Fact, Row, Setup, compare, memory_alone, scaled, time_alone
+from pipeline.speed.method import made_method, networks_alone
+from pipeline.train.settings import Train
 from stages import bench
 
 T = TypeVar("T")
@@ -43,16 +45,26 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
         prepare(*arguments)()
         return 2**20
 
-    small = partial(Localizer, Architecture((1,), (8,), (1,), 1))
+    small = partial(made_method, blocks=[1], channels=[8], strides=[2])
     monkeypatch.setattr(growth, "time_alone", timed)
     for module in (growth, loss, neighbours, train):
         monkeypatch.setattr(module, "memory_alone", watched)
     for module in (loss, train):
-        monkeypatch.setattr(module, "Localizer", small)
+        monkeypatch.setattr(module, "made_method", small)
 
 
-def measured(part: Callable[..., Iterator[Row]], folder: Path, size: float) -> list[Row]:
-    return list(part(folder, size=size, repeats=1, threads=1, media=None))
+def measured(
+    part: Callable[[Path, Setup], Iterator[Row]],
+    folder: Path,
+    size: float,
+    method: str = "alignment",
+) -> list[Row]:
+    return list(part(folder, Setup(size=size, repeats=1, method=method)))
+
+
+def number(fact: Fact) -> float:
+    assert isinstance(fact.value, float | int)
+    return fact.value
 
 
 def test_ours_and_the_alternative_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,9 +142,13 @@ def test_the_floor_of_decoding_finds_the_same_frame_and_sound(tmp_path: Path) ->
 
 
 def test_decoding_is_measured(tmp_path: Path) -> None:
-    one, many = measured(decode.measure, tmp_path, 0.05)
+    one, spectrograms, many = measured(decode.measure, tmp_path, 0.05)
     assert one.bar == 0.9 and "64x32, 1.0 s" in one.name
     assert many.met is not None and many.facts[0].value == 0  # rejects
+    steps, apart = spectrograms.facts
+    ours, theirs = map(int, str(steps.value).split(", "))
+    assert 90 < ours <= theirs < 110  # 98 in a second
+    assert apart.at_most == 0.05 and number(apart) <= 0.05
 
 
 def test_both_loaders_give_six_views(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -140,7 +156,7 @@ def test_both_loaders_give_six_views(tmp_path: Path, monkeypatch: pytest.MonkeyP
     rows = measured(load.measure, tmp_path, 0.001)
     assert [row.bar for row in rows[:4]] == [20.0, 3.0, 20.0, 3.0]
     for row in rows[4:]:  # where the file system has a disk behind it
-        assert "on the disk alone" in row.name and row.facts[0].value > 0
+        assert "on the disk alone" in row.name and number(row.facts[0]) > 0
     views = load.PeersLoader(tmp_path / "256.jpg", tmp_path / "sound.wav").sample()
     assert [tuple(view.shape) for view in views] == [(3, 224, 224)] * 3 + [(1, 257, 299)] * 3
 
@@ -150,32 +166,93 @@ def test_scores_are_those_of_the_loops(tmp_path: Path) -> None:
     assert [row.bar for row in rows] == [4.0, 4.0, 20.0, 100.0]
     for row in rows:
         for fact in row.facts:
-            assert fact.at_most is not None and fact.value <= fact.at_most, row.name
+            assert fact.at_most is not None and number(fact) <= fact.at_most, row.name
 
 
 def test_neighbours_are_those_of_faiss(tmp_path: Path, here: None) -> None:
     (row,) = measured(neighbours.measure, tmp_path, 0.002)
     facts = {fact.name: fact for fact in row.facts}
     gap = facts["their cosines differ by"]
-    assert gap.value <= gap.at_most and row.floor is not None
+    assert gap.at_most is not None and number(gap) <= gap.at_most and row.floor is not None
     found, theirs = np.array([[1, 2]]), np.array([[0, 1, 3]])
     features = np.array([[1, 0], [1, 0], [0.8, 0.6], [0.6, 0.8]], np.float32)
     count, apart = neighbours._differences(features, np.array([0]), found, theirs)
-    assert count.value == 1 and apart.value == pytest.approx(0.2) and apart.value > apart.at_most
+    assert count.value == 1 and apart.value == pytest.approx(0.2) and apart.at_most is not None
+    assert number(apart) > apart.at_most
 
 
 def test_the_objective_is_that_of_the_tensor(tmp_path: Path, here: None) -> None:
-    first, second = measured(loss.measure, tmp_path, 0.02)
+    *growing, first, second = measured(loss.measure, tmp_path, 0.02)
     for row in (first, second):
-        for fact in row.facts:
-            if "differ" in fact.name:
-                assert fact.at_most == 1e-5 and fact.value <= fact.at_most, row.name
-    assert any(fact.name == "% of a step" for fact in first.facts)
+        apart = [fact for fact in row.facts if "differ" in fact.name]
+        assert len(apart) == 2
+        for fact in apart:
+            assert fact.at_most == 1e-5 and number(fact) <= fact.at_most, row.name
+    assert [row.name.split()[-1] for row in growing] == ["4", "8", "16"]
+    assert any(fact.name == "% of a step" for fact in growing[0].facts)
+
+
+@pytest.mark.parametrize("method", ["slavc", "dmc"])  # momentum copies; frames in pairs, no map
+def test_any_method_is_measured(
+    tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    growing = measured(loss.measure, tmp_path, 0.02, method)
+    assert [method in row.name for row in growing] == [True] * 3
+    features = [number(row.facts[0]) for row in growing]
+    assert features[2] == pytest.approx(4 * features[0], abs=0.3)
+    step, *_ = measured(train.measure, tmp_path, 0.1, method)
+    assert step.name.startswith(f"whole step of {method}")
+    times, without_adam, _ = step.facts
+    assert without_adam.at_most == 1.3 and 0 < number(without_adam) < number(times)
+
+
+def held(mebibytes: int, growth: int, batch: int) -> int:
+    return mebibytes * 2**20 * (batch // 4) ** growth
+
+
+@pytest.mark.parametrize(("growth", "met"), [(1, True), (2, False)])
+def test_a_loss_of_quadratic_memory_is_told(
+    tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch, growth: int, met: bool
+) -> None:
+    def watched(prepare: Callable[..., object], *arguments: int) -> int:
+        return held(3, growth, arguments[-1])
+
+    monkeypatch.setattr(loss, "memory_alone", watched)
+    last = measured(loss.measure, tmp_path, 0.02, "slavc")[-1]
+    assert last.facts[-1] == Fact("x the memory of half the batch", 2.0**growth, loss.GROWTH)
+    assert last.met is met
+
+
+def test_the_networks_alone_learn_what_the_step_learns() -> None:
+    """Neither momentum copies nor what stands behind the networks has a gradient."""
+    method = made_method("slavc", 0.1, blocks=[1], channels=[8], strides=[2])
+    generator = torch.Generator().manual_seed(0)
+    steps = method.steps
+    batch = {
+        "frames": torch.randint(0, 256, (4, 36, 36, 3), generator=generator, dtype=torch.uint8),
+        "sounds": torch.randn(4, steps, method.form.bins, generator=generator).half(),
+    }
+    views = method.views(batch, Dice(0, 0))
+    networks_alone(method, views, Train(), torch.device("cpu"))()
+    learned = {name for name, p in method.named_parameters() if p.grad is not None}
+    assert learned == {n for n, _ in method.named_parameters() if not n.startswith("momentum_")}
+    weight = method.get_parameter("audnet.conv1.weight")
+    total = torch.stack([part.sum() for part in method.encode(views["a"])]).sum()
+    torch.testing.assert_close(weight.grad, *torch.autograd.grad(total, weight))
+
+
+def test_made_methods_are_as_large_as_asked() -> None:
+    whole = made_method("attention10k", 0.5, blocks=[1], channels=[8], strides=[2])
+    assert (whole.side, whole.settings.seconds) == (128, 1.0)  # a second stays one
+    assert made_method("slavc", 0.5, blocks=[1], channels=[8], strides=[2]).settings.seconds == 1.5
+    with pytest.raises(InputError, match="method 'nothing': expected one of alignment"):
+        made_method("nothing")
 
 
 def test_training_is_measured(tmp_path: Path, here: None) -> None:
-    step, cached = measured(train.measure, tmp_path, 0.1)
-    assert "batch 2, 32 px" in step.name and cached.other == "plain step"
+    whole, step, cached = measured(train.measure, tmp_path, 0.1)
+    assert whole.other == "its networks, forward and backward"
+    assert "batch 4, 32 px" in step.name and cached.other == "plain step"
     assert {fact.name for fact in step.facts} >= {"clips/s", "% of the time waiting", "TFLOP/s"}
 
 
@@ -186,7 +263,7 @@ def test_growth_is_against_what_it_should_be(tmp_path: Path, here: None) -> None
     assert [text.split()[0] for text in exact] == ["1", "4", "16"]
     assert [row.ratio for row in rows if row.name.startswith("embed")] == [1.0, 2.0, 4.0]
     recalls = [fact.value for row in rows for fact in row.facts if fact.name == "recall"]
-    assert len(recalls) == 6 and min(recalls) > 0.5  # ivf and hnsw
+    assert len(recalls) == 6 and min(map(float, recalls)) > 0.5  # ivf and hnsw
 
 
 def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
@@ -200,6 +277,14 @@ def test_the_command_prints_a_table_and_writes_json(tmp_path: Path) -> None:
     content = json.loads((tmp_path / "bench.json").read_text())
     assert content["size"] == 0.001 and content["machine"]["cores"] >= 1
     assert [row["met"] in (True, False) for row in content["rows"]["evaluate"]] == [True] * 4
+    for wrong in ("large", "2", "nan"):
+        refused = CliRunner().invoke(app, ["evaluate", "--size", wrong])
+        assert refused.exit_code == 2 and "expected small, or a share" in refused.output
+    assert (bench.size_of("small"), bench.size_of("0.5"), bench.size_of(1.0)) == (0.25, 0.5, 1.0)
+    with pytest.raises(InputError, match="method 'none': expected one of alignment"):
+        CliRunner().invoke(
+            app, ["train", "--method", "none"], catch_exceptions=False, standalone_mode=False
+        )
     with pytest.raises(InputError, match=r"nothing\.mp4: not found"):
         CliRunner().invoke(
             app, ["decode", "--media", "nothing.mp4"], catch_exceptions=False, standalone_mode=False

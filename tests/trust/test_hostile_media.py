@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_media import tones, write_media
+from made_media import remux, tones, with_text_tag, write_films, write_media
 from outcomes import Outcomes
 from PIL import Image
 
@@ -111,6 +111,38 @@ def _ordinary(folder: Path) -> list[Case]:
             sound=tones(1, rate), sample_rate=rate,
         )  # fmt: skip
         cases.append(Case(f"{codec} and {audio} in {suffix}", path, columns={"width": 48}))
+    return cases
+
+
+def _lying(folder: Path) -> list[Case]:
+    """Its packets or its head say what is not so."""
+    cases = []
+    plain = _video(folder / "plain.flv", video_codec="libx264", sound=tones(1, 44100),
+                   sample_rate=44100)  # fmt: skip
+    text = with_text_tag(plain, folder / "text.flv")
+    cases += [Case("plain flv", plain), Case("captions from midway on", text, like="plain flv")]
+    for a, b, c, d in ((-1, 0, 0, 1), (1, 0, 0, -1), (0, 1, 1, 0), (0, -1, -1, 0)):
+        path = _video(folder / f"mirrored{a}{b}{c}{d}.mp4", matrix=(a, b, c, d))
+        size = {"width": 48, "height": 36} if a else {"width": 36, "height": 48}
+        cases.append(Case(f"mirrored by {a} {b} {c} {d}", path, columns=size))
+    films = write_films(folder / "films.mkv", [(25, (32, 24), True), (25, (64, 48), False)])
+    cases.append(Case("the smaller is the default", films, columns={"width": 32}, sound=False))
+
+    def lie(number: int, packet: Any) -> bool:
+        packet.is_keyframe = True
+        return True
+
+    long = {"seconds": 3.0, "sound": tones(3, 16000)}
+    group = _video(folder / "group.mp4", video_codec="mpeg4", group=40, **long)
+    keys = remux(group, folder / "keys.mp4", lie)
+    cases += [Case("a group", group), Case("all are keys", keys, like="a group")]
+    whole = _video(folder / "unbroken.mkv", **long)
+    hole = _video(folder / "hole.mkv", sound_hole=(1.0, 1.2), **long)
+    cases += [Case("no hole", whole), Case("a hole", hole, like="no hole")]
+    gaping = _video(folder / "gaping.mkv", sound_hole=(1.0, 2.0), **long)
+    cases.append(Case("a third is a hole", gaping, ("breaks midway",)))
+    late = _video(folder / "late.mkv", seconds=3.0, sound_delay=2.0)
+    cases.append(Case("the last second sounds", late))
     return cases
 
 
@@ -246,7 +278,7 @@ def test_hostile_media(tmp_path: Path) -> None:
     folder.mkdir()
     good = _video(folder / "good.mp4")
     cases = [Case("good", good)]
-    cases += _ordinary(folder) + _wrong(folder, good) + _truncated(folder, good)
+    cases += _ordinary(folder) + _lying(folder) + _wrong(folder, good) + _truncated(folder, good)
     # A good clip behind every tenth case: what is around it must not matter.
     for place in range(0, len(cases), 10):
         cases.insert(place + 1, Case(f"good, {place}", good, like="good"))
