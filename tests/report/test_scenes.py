@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.benchmarks import open_benchmark
-from pipeline.benchmarks.sets.scenes import ScenesBenchmark
+from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.report import scenes
