@@ -45,6 +45,7 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
         max_seconds=values.max_seconds,
         shards=values.shards,
         seconds_limit=values.seconds_limit,
+        taken=values.taken,
         max_reject_share=values.max_reject_share,
         clip_ids=None if item.list is None else read_clip_list(Path(item.list)),
         engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),

@@ -9,6 +9,7 @@ import typer
 
 from pipeline.base.files import remove_partials
 from pipeline.base.params import Parameters
+from pipeline.base.study import check_listed
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders.embedding import Modality, embed_corpus
 from pipeline.encoders.load import AUDIO_WEIGHTS, audio_encoder, load_image_encoder
@@ -35,6 +36,7 @@ def embed(
 ) -> None:
     """Extract off-the-shelf features. Example: [bold]avloc embed toy image[/bold]"""
     parameters = Parameters()
+    check_listed(parameters, "corpora", corpus)
     weights, values = settings(parameters, corpus, modality.value)
     # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
     execution = parameters.read("execution", Execution)

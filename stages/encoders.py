@@ -8,6 +8,7 @@ import typer
 
 from pipeline.base.files import remove_partials, write_json
 from pipeline.base.params import Parameters
+from pipeline.base.study import check_listed
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.lists import read_labelled
 from pipeline.execution.summary import show_summary
@@ -26,7 +27,9 @@ def settings(parameters: Parameters, name: str) -> Encoders:
 
 def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study.")]) -> None:
     """Train the toy's labelled encoders. Example: [bold]avloc encoders toy[/bold]"""
-    values = settings(Parameters(), name)
+    parameters = Parameters()
+    check_listed(parameters, "toys", name)
+    values = settings(parameters, name)
     corpus = DecodedCorpus(decoded_folder(name), spectrograms_folder(name, ENCODER))
     labelled = read_labelled(toy_folder(name) / "lists" / "labelled.csv")
     classes = sorted(set(labelled.values()))

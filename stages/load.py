@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.base.files import atomic_file
+from pipeline.base.files import atomic_file, write_json
 from pipeline.base.params import Parameters
 from pipeline.base.study import Published, TrainOn
 from pipeline.clips.spectrogram import SoundForm
@@ -36,6 +36,8 @@ def load(
     with atomic_file(folder / "training_clips.txt") as file:
         file.write("".join(f"{clip}\n" for clip in clips).encode())
     save_weights(folder / "weights.safetensors", localizer)
+    facts = {"method": item.method, "label": "", "corpus": train_on.corpus, "list": item.list}
+    write_json(folder / "run.json", facts)
     learned = sum(weights.numel() for weights in localizer.parameters())
     summary = {"from": item.weights, "parameters": learned, "clips trained on": len(clips)}
     show_summary(f"load {name}", summary, folder)

@@ -8,7 +8,7 @@ import typer
 
 from pipeline.base.files import read_json, remove_partials, write_json
 from pipeline.base.params import Parameters
-from pipeline.base.study import TrainOn
+from pipeline.base.study import TrainOn, check_listed
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.execution.summary import show_summary
 from pipeline.neighbours.search import search_list
@@ -25,7 +25,9 @@ def settings(parameters: Parameters, name: str) -> tuple[TrainOn, Neighbours]:
 
 def neighbours(name: Annotated[str, typer.Argument(help="The active study's search.")]) -> None:
     """Search the top-k neighbours of a training list. Example: [bold]avloc neighbours toy[/bold]"""
-    train_on, values = settings(Parameters(), name)
+    parameters = Parameters()
+    check_listed(parameters, "train_on.search", name)
+    train_on, values = settings(parameters, name)
     torch.set_num_threads(values.threads)
     faiss.omp_set_num_threads(values.threads)
     listed = read_json(list_file(name))

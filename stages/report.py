@@ -64,18 +64,18 @@ def report(
     own = active_study(parameters) if study is None else studies[study]
     title = study or next(iter(studies))
     _check_made(own, title)
-    scored = scores_of(parameters, own, results_folder, None)
+    scored = scores_of(own, run_folder, results_folder, None)
     others = [
         item
         for name, entry in studies.items()
         if entry != own
-        for item in scores_of(parameters, entry, results_folder, name)
+        for item in scores_of(entry, run_folder, results_folder, name)
     ]
     shown = {(item.run.folder, item.benchmark) for item in scored}
     apart = {(item.run.folder, item.benchmark): item for item in reversed(others)}
     others = [item for key, item in apart.items() if key not in shown]
     everything = [*scored, *reversed(others)]
-    runs = list(runs_of(parameters, own).values())
+    runs = list(runs_of(own, run_folder).values())
     clips = {
         run.folder: len(read_clip_list(run_folder(run.folder) / "training_clips.txt"))
         for run in runs

@@ -50,6 +50,7 @@ def spectrograms(
         max_seconds=values.max_seconds,
         shards=values.shards,
         seconds_limit=values.seconds_limit,
+        taken=values.taken,
         engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),
     )
     shown = {key.replace("_", " "): value for key, value in counts.items() if value}

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from pipeline.base.params import Parameters
+from pipeline.base.study import check_listed
 from pipeline.execution.summary import show_summary
 from pipeline.toy.corpus import make_toy_corpus
 from pipeline.toy.settings import Toy
@@ -19,7 +20,9 @@ def settings(parameters: Parameters, name: str) -> Toy:
 
 def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")]) -> None:
     """Make the toy corpus, videos and annotations. Example: [bold]avloc toy toy[/bold]"""
-    values = settings(Parameters(), name)
+    parameters = Parameters()
+    check_listed(parameters, "toys", name)
+    values = settings(parameters, name)
     folder = toy_folder(name)
     clips = make_toy_corpus(
         folder,

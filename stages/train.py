@@ -7,7 +7,7 @@ is one of the ranks and starts nothing.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,6 +20,7 @@ from pipeline.base.files import (
     read_parquet,
     read_tsv,
     remove_partials,
+    write_json,
 )
 from pipeline.base.params import Parameters
 from pipeline.base.study import Trained, TrainOn
@@ -30,6 +31,7 @@ from pipeline.execution.progress import console
 from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
 from pipeline.methods.common.sections import method_settings
+from pipeline.methods.contract import load_method
 from pipeline.train.batches import Neighbours
 from pipeline.train.begin import begin
 from pipeline.train.loop import train as train_method
@@ -79,6 +81,19 @@ def ranks_to_start(environment: Mapping[str, str], gpus: int, batch: int) -> int
     return gpus
 
 
+def _facts(values: Settings, method: str, seed: int) -> dict[str, Any]:
+    """What a report says of the run, beside its scores."""
+    return {
+        "method": method,
+        "label": load_method(method).label(values.method),
+        "settings": asdict(values.method),
+        "recipe": asdict(values.recipe),
+        "seed": seed,
+        "corpus": values.train_on.corpus,
+        "list": values.train_on.list,
+    }
+
+
 def train(
     method: Annotated[str, typer.Argument(help="A method of the active study.")],
     run: Annotated[str, typer.Argument(help="A run of the active study.")],
@@ -100,11 +115,13 @@ def train(
     first = os.environ.get("RANK", "0") == "0"
     if not first:
         console.quiet = True  # one of the ranks tells how far all are
-    name = values.train_on.corpus
-    corpus = DecodedCorpus(decoded_folder(name), spectrograms_folder(name, method))
+    corpus_name = values.train_on.corpus
+    sounds = spectrograms_folder(corpus_name, method)
+    corpus = DecodedCorpus(decoded_folder(corpus_name), sounds)
     folder = neighbours_folder(values.train_on.search)
     clips = read_parquet(folder / "clips.parquet")
     if first:
+        write_json(output / "run.json", _facts(values, method, seed))
         with atomic_file(output / "training_clips.txt") as file:
             file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())
     train_method(

@@ -11,7 +11,7 @@ import typer
 
 from pipeline.base.files import read_parquet, write_json
 from pipeline.base.params import Parameters
-from pipeline.base.study import TrainOn
+from pipeline.base.study import TrainOn, check_listed
 from pipeline.corpora.check import read_test_clips
 from pipeline.corpora.lists import read_clip_list
 from pipeline.execution.summary import show_summary
@@ -32,7 +32,9 @@ def training_list(
     name: Annotated[str, typer.Argument(help="The active study's search.")],
 ) -> None:
     """Choose the clips to train on. Example: [bold]avloc training-list toy[/bold]"""
-    train_on, annotations, values = settings(Parameters(), name)
+    parameters = Parameters()
+    check_listed(parameters, "train_on.search", name)
+    train_on, annotations, values = settings(parameters, name)
     listed = read_clip_list(Path(train_on.list))
     chosen, left_out = choose_clips(
         listed,

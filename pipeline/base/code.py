@@ -41,7 +41,7 @@ def code_of(*modules: str) -> frozenset[Path]:
         # A package's __init__ runs before any of its modules.
         for part in [name.rsplit(".", n)[0] for n in range(name.count(".") + 1)]:
             path = None if makes_no_byte(part) else _file(part)
-            if path is not None and path not in files:
+            if path is not None and path not in files and not _is_bare(path):
                 files.add(path)
                 waiting += _imported(path)
     return frozenset(files)
@@ -81,6 +81,13 @@ def _file(module: str) -> Path | None:
 @lru_cache(maxsize=512)
 def _read(path: Path) -> bytes:
     return path.read_bytes()
+
+
+@lru_cache(maxsize=512)
+def _is_bare(path: Path) -> bool:
+    """Whether a file is a package's `__init__` that holds a docstring alone."""
+    body = ast.parse(_read(path)).body
+    return path.name == "__init__.py" and all(isinstance(node, ast.Expr) for node in body)
 
 
 @lru_cache(maxsize=512)

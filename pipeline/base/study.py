@@ -105,6 +105,20 @@ def active_study(parameters: Parameters) -> Study:
     return parameters.read("active", Study)
 
 
+def check_listed(parameters: Parameters, key: str, name: str) -> None:
+    """Raise `InputError` unless `key` of the active study, a list, a mapping or a name, has `name`.
+
+    It is asked by commands whose stage reads nothing under that name, so that a slip makes no
+    folder of its own; no byte depends on it, and it is no parameter of a stage."""
+    listed = parameters.read(f"active.{key}", Any)
+    known = [listed] if isinstance(listed, str) else list(listed or ())
+    if name not in known:
+        raise InputError(
+            f"{parameters.path}: active.{key}.{name}: not found; active.{key} holds: "
+            f"{', '.join(map(str, known))}"
+        )
+
+
 def all_studies(parameters: Parameters) -> dict[str, Study]:
     """All studies by their names, the active one first under the name that it has among them, or
     as `active` where it has none. Raises as `Parameters.read` does."""

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.decode.naming import printable, relative
+from pipeline.decode.taken import USUAL, Taken
 from pipeline.media.errors import MediaError
 from pipeline.media.file import MediaFile
 from pipeline.media.picture import Picture
@@ -78,6 +79,7 @@ class Settings:
     max_seconds: float
     seconds_limit: float
     aspect: Aspect = "squashed"
+    taken: Taken = USUAL
 
 
 @dataclass(frozen=True)
@@ -137,6 +139,9 @@ def _sound(path: Path | None, files: Mapping[Path, MediaFile], settings: Setting
         sample_rate=SAMPLE_RATE,
         max_seconds=settings.max_seconds,
         seconds_limit=settings.seconds_limit,
+        keep=settings.taken.keep,
+        middle=settings.taken.middle,
+        channels=settings.taken.channels,
     )
     if len(sound.samples) < _SHORTEST:
         raise MediaError(
@@ -151,7 +156,11 @@ def _picture(
     if path is None:
         return None
     return files[path].picture(
-        side=settings.side, seconds_limit=settings.seconds_limit, aspect=settings.aspect
+        side=settings.side,
+        seconds_limit=settings.seconds_limit,
+        aspect=settings.aspect,
+        middle=settings.taken.middle,
+        second=settings.taken.second,
     )
 
 

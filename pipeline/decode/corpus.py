@@ -25,6 +25,7 @@ from pipeline.corpora.source import Source
 from pipeline.decode.clip import CLIPS, Settings
 from pipeline.decode.naming import file_state, shard_of
 from pipeline.decode.shard import ShardTask, decode_shard
+from pipeline.decode.taken import USUAL, Taken
 from pipeline.errors import InputError
 from pipeline.execution.pool import Worker
 from pipeline.execution.progress import console, track
@@ -47,6 +48,7 @@ def decode_corpus(
     engine: Engine,
     clip_ids: Collection[str] | None = None,
     aspect: Aspect = "squashed",
+    taken: Taken = USUAL,
     worker: Worker[ShardTask] = decode_shard,
 ) -> dict[str, int | float]:
     """Decode `sources` (below `root`) into `folder`; gives the content of its summary.json.
@@ -73,7 +75,7 @@ def decode_corpus(
         if not sources:
             raise InputError(f"{root}: holds none of the {len(listed)} listed clips")
         not_found = {"not_found": len(listed) - len(sources)}
-    settings = Settings(side, max_seconds, seconds_limit, aspect)
+    settings = Settings(side, max_seconds, seconds_limit, aspect, taken)
     members: list[list[Source]] = [[] for _ in range(shards)]
     for source in sorted(sources, key=lambda source: source.clip_id):
         members[shard_of(source.clip_id, shards)].append(source)

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from pipeline.base.params import Count, Positive, Share, settings
+from pipeline.base.params import Count, NotNegative, Positive, Share, settings
+from pipeline.decode.taken import Taken
 
 
 @settings
@@ -11,7 +12,8 @@ class Decode:
 
     `side` in pixels, of a `squashed` frame both sides, of one whose aspect is `kept` the shorter; a
     sound shorter than `seconds` is repeated up to it, one longer than `max_seconds` is cut; a clip
-    may take `seconds_limit` to decode; more rejects than `max_reject_share` fail the stage."""
+    may take `seconds_limit` to decode; more rejects than `max_reject_share` fail the stage. `keep`,
+    `channels`, `middle` and `second` are those of `pipeline.decode.taken.Taken`."""
 
     side: Count
     seconds: Positive
@@ -20,6 +22,15 @@ class Decode:
     seconds_limit: Positive
     max_reject_share: Share
     aspect: Literal["squashed", "kept"] = "squashed"
+    keep: Literal["middle", "first"] = "middle"
+    channels: Literal["mean", "first"] = "mean"
+    middle: Literal["own", "clip"] = "own"
+    second: NotNegative | None = None
+
+    @property
+    def taken(self) -> Taken:
+        """What of a picture and a sound is taken."""
+        return Taken(self.keep, self.channels, self.middle, self.second)
 
     def __post_init__(self) -> None:
         if self.max_seconds < self.seconds:

@@ -14,6 +14,7 @@ from pipeline.base.files import atomic_file, write_parquet
 from pipeline.base.pieces import finish_piece, is_whole
 from pipeline.clips.spectrogram import SoundForm, repeat_to
 from pipeline.decode.naming import restored
+from pipeline.decode.taken import USUAL, Taken
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_sound
@@ -30,7 +31,7 @@ class SoundsTask:
 
     `folder` is where the files of the shard go. `clips` are ids with the files of their sounds
     below `root`, as a clip table names them. Sounds shorter than `seconds` are repeated up to it,
-    of those longer than `max_seconds` the centre is kept.
+    of those longer than `max_seconds` what `taken` says is kept.
     """
 
     folder: Path
@@ -40,6 +41,7 @@ class SoundsTask:
     seconds: float
     max_seconds: float
     seconds_limit: float
+    taken: Taken = USUAL
 
     @property
     def title(self) -> str:
@@ -99,6 +101,9 @@ def _spectrogram(task: SoundsTask, number: int) -> np.ndarray:
             sample_rate=form.sample_rate,
             max_seconds=task.max_seconds,
             seconds_limit=task.seconds_limit,
+            keep=task.taken.keep,
+            middle=task.taken.middle,
+            channels=task.taken.channels,
         )
     except MediaError as error:
         raise _changed(task, number, str(error)) from error

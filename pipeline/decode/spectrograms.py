@@ -21,6 +21,7 @@ from pipeline.base.pieces import Shards, remove_pieces
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.decode.naming import file_state, restored, shard_of
 from pipeline.decode.sounds import SOUNDS, SoundsTask, make_sounds
+from pipeline.decode.taken import USUAL, Taken
 from pipeline.errors import InputError
 from pipeline.execution.pool import Worker
 from pipeline.execution.progress import console, track
@@ -39,12 +40,13 @@ def make_spectrograms(
     shards: int,
     seconds_limit: float,
     engine: Engine,
+    taken: Taken = USUAL,
     worker: Worker[SoundsTask] = make_sounds,
 ) -> dict[str, int | float]:
     """Make the spectrograms of all sounds of the decoded `corpus`, whose media lie below `root`.
 
     Sounds shorter than `seconds` are repeated up to it, of sounds longer than `max_seconds` the
-    centre is kept, as `read_sound` does; a sound may take `seconds_limit` s. Shards that a folder
+    part is kept that `taken` says; a sound may take `seconds_limit` s. Shards that a folder
     beside `folder` already holds become hard links. `work` keeps finished shards until all are; it
     is empty in the end. No output depends on `engine`. `worker` is for a caller who wants something
     around `make_sounds`. Gives the numbers of clips and sounds, their time steps and how many
@@ -70,7 +72,7 @@ def make_spectrograms(
     tasks = []
     for number, rows in enumerate(members):
         sounds = tuple((ids[row], paths[row]) for row in rows)
-        task = SoundsTask(work, root, sounds, form, seconds, max_seconds, seconds_limit)
+        task = SoundsTask(work, root, sounds, form, seconds, max_seconds, seconds_limit, taken)
         tasks.append(replace(task, folder=work / _name(task, number)))
     store = Shards(folder, work, [task.folder.name for task in tasks])
     try:
@@ -94,6 +96,7 @@ def _name(task: SoundsTask, number: int) -> str:
     everything = {
         "form": asdict(task.form),
         "lengths": [task.seconds, task.max_seconds],
+        "taken": asdict(task.taken),
         "code": hash_of_code("pipeline.decode.sounds"),
         "versions": [av.__version__, torch.__version__, np.__version__],
         "number": number,  # two empty shards are two

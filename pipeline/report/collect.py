@@ -2,63 +2,54 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from pipeline.base.files import read_json
-from pipeline.base.params import Parameters
 from pipeline.base.study import Study, is_of_toy
 from pipeline.errors import InputError
-from pipeline.methods.common.sections import method_settings
-from pipeline.methods.contract import load_method
 from pipeline.report.runs import Run, Scored
-from pipeline.train.settings import Train
 
-# (run's folder, corpus) to the folder of its results.
+# A run's folder below data/runs to where it lies; that and a corpus to the folder of its results.
+Runs = Callable[[str], Path]
 Results = Callable[[str, str], Path]
 
 
-def runs_of(parameters: Parameters, study: Study) -> dict[str, Run]:
-    """The runs of a study, trained and published, by their folder below data/runs."""
+def runs_of(study: Study, folders: Runs) -> dict[str, Run]:
+    """The runs of a study that are there, trained and published, by their folder below
+    data/runs. Raises `InputError` for a damaged file."""
+    layout = study.corpora[study.train_on.corpus].reader
+    names = {folder: trained.name for folder, trained in study.trained().items()}
+    names |= {f"{study.train_on.search}/{name}": name for name in study.published}
     runs = {}
-    train_on = study.train_on
-    layout = study.corpora[train_on.corpus].reader
-    for folder, trained in study.trained().items():
-        changes = study.runs[trained.run]
-        own, loops = method_settings(parameters, study.settings, trained.method, changes)
-        recipe = parameters.read(f"{study.settings}.train", Train, *loops)
-        # What one seed and another have in common; threads change no more than rounding.
-        alike: list[Any] = [trained.method, train_on.corpus, train_on.list, asdict(own)]
-        alike.append(asdict(replace(recipe, threads=1)))
-        runs[folder] = Run(
-            trained.name,
-            folder,
-            trained.method,
-            Path(train_on.list).name,
-            layout,
-            json.dumps(alike, sort_keys=True),
-            load_method(trained.method).label(own),
-            asdict(own),
-            trained.seed,
-            recipe.epochs,
-            recipe.batch,
-        )
-    for name, published in study.published.items():
-        folder = f"{train_on.search}/{name}"
-        listed = Path(published.list).name
-        runs[folder] = Run(name, folder, published.method, listed, layout, folder)
+    for folder, name in names.items():
+        path = folders(folder) / "run.json"
+        if path.is_file():
+            facts = read_json(path)
+            recipe = facts.get("recipe", {})
+            # What one seed and another have in common; threads change no more than rounding.
+            alike = {**facts, "seed": None, "recipe": {**recipe, "threads": None}}
+            runs[folder] = Run(
+                name,
+                folder,
+                facts["method"],
+                Path(facts["list"]).name,
+                layout,
+                json.dumps(alike, sort_keys=True) if recipe else folder,
+                facts["label"],
+                facts.get("settings", {}),
+                facts.get("seed"),
+                recipe.get("epochs"),
+                recipe.get("batch"),
+            )
     return runs
 
 
-def scores_of(
-    parameters: Parameters, study: Study, results: Results, name: str | None
-) -> list[Scored]:
+def scores_of(study: Study, folders: Runs, results: Results, name: str | None) -> list[Scored]:
     """The scores of a study; of another one than the report's (`name`) those that are there.
 
     Raises `InputError` where one of the report's own is missing."""
     found = []
-    for folder, run in runs_of(parameters, study).items():
+    for folder, run in runs_of(study, folders).items():
         for corpus, benchmarks in study.tests.items():
             path = results(folder, corpus) / "metrics.json"
             if name is not None and not path.is_file():

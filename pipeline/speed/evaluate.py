@@ -134,7 +134,7 @@ def _pixels_apart(
     ours: dict[str, np.ndarray], theirs: dict[str, np.ndarray], unions: dict[str, np.ndarray]
 ) -> float:
     return max(
-        float((np.abs(ours[name][::_EVERY] - theirs[name]) * unions[name]).max()) for name in ours
+        float((np.abs(ours[name][::_EVERY] - theirs[name]) * unions[name]).max()) for name in theirs
     )
 
 

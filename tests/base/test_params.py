@@ -118,8 +118,14 @@ def test_a_run_changes_its_methods_section_and_the_loop(
     assert train.learning_rate == content["toy"]["train"]["learning_rate"]
     with pytest.raises(InputError, match=r"toy\.methods\.alignment\.temprature: unknown key"):
         method_settings(parameters, "toy", "alignment", {"temprature": 0.1})
-    with pytest.raises(InputError, match="method 'alignement': expected one of alignment, "):
+    with pytest.raises(
+        InputError, match=r"toy\.methods\.alignement: not found; toy\.methods holds"
+    ):
         method_settings(parameters, "toy", "alignement", {})
+    content["toy"]["methods"]["alignement"] = {}
+    said = r"params\.yaml: toy\.methods\.alignement: method 'alignement': expected one of alignment"
+    with pytest.raises(InputError, match=said):
+        method_settings(_parameters(tmp_path, content), "toy", "alignement", {})
 
 
 def test_an_override_reaches_nested_keys(tmp_path: Path, content: dict[str, Any]) -> None:

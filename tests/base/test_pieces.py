@@ -128,16 +128,43 @@ def test_what_was_damaged_since_is_made_again(tmp_path: Path) -> None:
     (output / "shards/rows_00001.npy").write_bytes(b"cut off")
     assert make(Shards(output, work, NAMES)) == [NAMES[1]]
     check(output, NAMES)
-    (output / "pieces.json").write_text("[{")
+    for damage in ("[{", "[]", "{}", "[1]", "null", '[{"name": "0"}]', "[[]]"):
+        (tmp_path / "work.json").write_text(damage)
+        assert make(Shards(output, work, NAMES)) == NAMES, damage
+        check(output, NAMES)
+    (tmp_path / "work.json").unlink()
+    assert make(Shards(output, work, NAMES)) == NAMES
+
+
+def test_only_the_recorded_content_is_taken_for_a_piece(tmp_path: Path) -> None:
+    output, work = tmp_path / "output", tmp_path / "work"
+    make(Shards(output, work, NAMES))
+    one, two = output / "shards/rows_00000.npy", output / "shards/rows_00001.npy"
+    one.write_bytes(two.read_bytes())  # of the same size, and of another piece
+    assert make(Shards(output, work, NAMES)) == [NAMES[0]]
+    check(output, NAMES)
+    # What DVC brings back from its cache is another output, whose record is not this one.
+    kept = tmp_path / "kept"
+    shutil.copytree(output, kept)
+    make(Shards(output, work, ["a" * 32]))
+    shutil.rmtree(output)
+    shutil.copytree(kept, output)
     assert make(Shards(output, work, NAMES)) == NAMES
     check(output, NAMES)
 
 
+def test_the_record_is_no_part_of_the_output(tmp_path: Path) -> None:
+    output, work = tmp_path / "output", tmp_path / "work"
+    make(Shards(output, work, NAMES))
+    assert {path.name for path in output.iterdir()} == {"shards"}
+    assert {path.name for path in tmp_path.iterdir()} == {"output", "work.json"}
+
+
 def test_pieces_of_another_output_become_links(tmp_path: Path) -> None:
     make(Shards(tmp_path / "one", tmp_path / "work", NAMES))
-    store = Shards(tmp_path / "two", tmp_path / "work", [*NAMES[1:], "a" * 32])
-    assert store.take_from(tmp_path / "one") == 2
-    assert store.take_from(tmp_path / "none") == 0
+    store = Shards(tmp_path / "two", tmp_path / "other", [*NAMES[1:], "a" * 32])
+    assert store.take_from(tmp_path / "one", tmp_path / "work") == 2
+    assert store.take_from(tmp_path / "none", tmp_path / "nothing") == 0
     assert make(store) == ["a" * 32]
     check(tmp_path / "two", store.names)
     check(tmp_path / "one", NAMES)

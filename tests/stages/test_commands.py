@@ -1,5 +1,6 @@
 """The `avloc` command as a user meets it: help, mistakes in one line, anyone's videos."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,45 +10,43 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 import yaml
-from conftest import Avloc
 from made_media import SHARED_MEDIA, write_media
-from typer.main import get_command
+from made_method import small_method
+from running import Avloc
 
 from pipeline.base.files import read_json, read_parquet
+from pipeline.base.params import Parameters
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.methods.localizer import Architecture, Localizer, Usage
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.predict.predictor import Predictor
 from stages import cli
 
 ROOT = Path(__file__).resolve().parents[2]
-STAGES = list(yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"])
+_DECLARED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+# The command of each stage of dvc.yaml.
+STAGES = {
+    stage.get("cmd", stage.get("do", {}).get("cmd")).split()[1] for stage in _DECLARED.values()
+}
 
 
-def leaves(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The words of every command, those of groups included."""
-    if not hasattr(command, "commands"):
-        return [words]
-    return [leaf for name, sub in command.commands.items() for leaf in leaves(sub, (*words, name))]
+def leaves(name: str) -> list[tuple[str, ...]]:
+    """The words of a command, or of every command of a group."""
+    below = getattr(cli.command(name), "commands", {})
+    return [(name, sub) for sub in below] or [(name,)]
 
 
-def groups(command: Any, words: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
-    """The words of every group of commands but the whole."""
-    if not hasattr(command, "commands"):
-        return []
-    below = [g for name, sub in command.commands.items() for g in groups(sub, (*words, name))]
-    return [*([words] if words else []), *below]
-
-
-COMMANDS = leaves(get_command(cli.app))
-GROUPS = groups(get_command(cli.app))
+COMMANDS = [words for name in cli.COMMANDS for words in leaves(name)]
+GROUPS = [(name,) for name in cli.COMMANDS if (name,) not in COMMANDS]
 
 
 @pytest.fixture
 def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """params.yaml's content; the working folder is an empty one."""
     monkeypatch.chdir(tmp_path)
-    return yaml.safe_load((ROOT / "params.yaml").read_text())
+    # Through JSON, so that what its parts share is written out.
+    return json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))
 
 
 def write(content: dict[str, Any]) -> None:
@@ -68,7 +67,9 @@ def test_help_names_every_command(avloc: Avloc, capsys: pytest.CaptureFixture[st
     shown = capsys.readouterr().out
     first = {words[0] for words in COMMANDS}
     assert all(name in shown for name in first)
-    assert set(STAGES) <= first
+    assert first >= STAGES
+    listed = {name for name, entry in cli.COMMANDS.items() if entry.panel == cli.STAGES}
+    assert listed == STAGES - {"corpus"}  # which is a group, with a stage in it
 
 
 @pytest.mark.parametrize("words", [*COMMANDS, *GROUPS], ids=" ".join)
@@ -84,15 +85,40 @@ def test_help_of_a_command_has_an_example(
     assert f"avloc {' '.join(words)}" in after, before
 
 
-@pytest.mark.parametrize("stage", STAGES)
+# Each stage's command with a name that its study does not list.
+NOBODY = {
+    "toy nobody": "active.toys.nobody",
+    "decode nobody": "active.corpora.nobody",
+    "spectrograms nobody alignment": "active.corpora.nobody",
+    "spectrograms toy nobody": "toy.forms.nobody",
+    "encoders nobody": "active.toys.nobody",
+    "embed nobody image": "active.corpora.nobody",
+    "training-list nobody": "active.train_on.search.nobody",
+    "neighbours nobody": "active.train_on.search.nobody",
+    "train nobody full 0": "toy.methods.nobody",
+    "train alignment nobody 0": "active.runs.nobody",
+    "load nobody": "active.published.nobody",
+    "tests nobody": "active.corpora.nobody",
+    "evaluate alignment-full-0 nobody": "active.corpora.nobody",
+    "corpus ready nobody": "",
+    "report nobody": "",
+}
+
+
+@pytest.mark.parametrize("words", NOBODY)
 def test_a_name_that_the_study_does_not_list(
-    stage: str, params: dict[str, Any], avloc: Avloc, capsys: pytest.CaptureFixture[str]
+    words: str, params: dict[str, Any], avloc: Avloc, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    assert {command.split()[0] for command in NOBODY} == STAGES
     write(params)
-    assert avloc(*((stage, "ready") if stage == "corpus" else (stage,)), "nobody") == 1
+    assert avloc(*words.split()) == 1
     line = said(capsys)
-    assert line.startswith("params.yaml: ")
-    assert "nobody: not found; " in line and " holds:" in line
+    if key := NOBODY[words]:
+        above = key.rpartition(".")[0]
+        assert line.startswith(f"params.yaml: {key}: not found; {above} holds:")
+    else:
+        assert line.startswith("params.yaml: no study 'nobody', expected one of toy, ")
+    assert not Path("data").exists()
 
 
 def test_no_params_file(
@@ -102,22 +128,23 @@ def test_no_params_file(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert avloc("train", "toy") == 1
+    assert avloc("train", "alignment", "full", "0") == 1
     assert said(capsys) == "params.yaml: not found; run avloc in the project's folder"
 
 
 @pytest.mark.parametrize(
-    ("stage", "section", "key", "value", "found"),
+    ("words", "section", "key", "value", "found"),
     [
-        ("decode", "decode", "sides", 70, "params.yaml: decode.sides: unknown key"),
-        ("train", "train", "epochs", "many", "params.yaml: train.epochs: found 'many'"),
-        ("train", "train", "batch", 1, "params.yaml: train.batch: found 1, expected >= 2"),
-        ("embed", "embed", "side", 0, "params.yaml: embed.side: found 0, expected >= 1"),
-        ("toy", "toy", "train", 3, "toy clips.train: found 3, expected at least 12"),
+        ("decode toy", "decode", "sides", 70, "toy.decode.sides: unknown key"),
+        ("train alignment full 0", "train", "epochs", "many", "toy.train.epochs: found 'many'"),
+        ("train alignment full 0", "train", "batch", 1, "toy.train.batch: found 1, expected >= 2"),
+        ("embed toy image", "embed", "side", 0, "toy.embed.side: found 0, expected >= 1"),
+        ("toy toy", "toy", "train", 3, "toy clips.train: found 3, expected at least 12"),
+        ("spectrograms toy alignment", "forms", "alignment", 3, "toy.forms.alignment: found 3"),
     ],
 )
 def test_a_wrong_key_or_value(
-    stage: str,
+    words: str,
     section: str,
     key: str,
     value: object,
@@ -126,10 +153,12 @@ def test_a_wrong_key_or_value(
     avloc: Avloc,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    params[section][key] = value
+    params["toy"][section][key] = value
     write(params)
-    assert avloc(stage, "toy") == 1
-    assert said(capsys).startswith(found)
+    assert avloc(*words.split()) == 1
+    assert (
+        said(capsys).removeprefix("params.yaml: ").startswith(found.removeprefix("params.yaml: "))
+    )
     assert not Path("data").exists()
 
 
@@ -144,25 +173,29 @@ def test_a_mistake_ends_a_real_process_without_a_traceback(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("stage", "missing"),
+    ("words", "missing"),
     [
-        ("encoders", "data/decoded/toy/clips.parquet"),
-        ("embed", "expected a name it lists or data/encoders/toy/image.safetensors"),
-        ("neighbours", "data/decoded/toy/clips.parquet"),
-        ("train", "data/decoded/toy/clips.parquet"),
-        ("evaluate", "data/runs/toy/weights.safetensors: not found"),
-        ("decode", "data/toys/toy/vggsound: no such folder"),
+        ("spectrograms toy alignment", "data/decoded/toy/clips.parquet: not found"),
+        ("encoders toy", "data/decoded/toy/clips.parquet: not found"),
+        ("embed toy image", "data/decoded/toy/clips.parquet: not found"),
+        ("training-list toy", "data/toys/toy/lists/train.txt: no such file"),
+        ("neighbours toy", "data/lists/toy.json: not found"),
+        ("train alignment full 0", "data/decoded/toy/clips.parquet: not found"),
+        ("tests toy", "data/decoded/toy/clips.parquet: not found"),
+        ("evaluate alignment-full-0 toy", "alignment-full-0/weights.safetensors: not found"),
+        ("decode toy", "data/toys/toy/vggsound: no such folder"),
+        ("report", "study toy: not found: "),
     ],
 )
 def test_a_stage_before_its_inputs_writes_nothing(
-    stage: str,
+    words: str,
     missing: str,
     params: dict[str, Any],
     avloc: Avloc,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     write(params)
-    assert avloc(stage, "toy-scenes" if stage == "evaluate" else "toy") == 1
+    assert avloc(*words.split()) == 1
     assert missing in said(capsys)
     assert not Path("data").exists()
 
@@ -171,9 +204,8 @@ def test_a_stage_that_fails_midway_leaves_nothing_that_passes_for_whole(
     params: dict[str, Any], avloc: Avloc, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_media(Path("videos/mute.mp4"), seconds=1)
-    corpus = {"reader": "folder", "root": "videos", "decode": "decode"}
+    corpus = {"reader": "folder", "root": "videos", "decode": {"shards": 1}}
     params["active"]["corpora"] = {"mine": corpus}
-    params["decode"]["shards"] = 1
     write(params)
     assert avloc("decode", "mine") == 1
     assert "1 of 1 clips (100.0 %) cannot be decoded" in capsys.readouterr().err.splitlines()[-1]
@@ -189,12 +221,15 @@ def test_a_folder_of_real_videos(
     real = SHARED_MEDIA / "3YOH4c9HXpo_290000_300000.mp4"
     if not real.is_file():
         pytest.skip("the real media files are absent from ../shared/media")
-    shutil.copytree(SHARED_MEDIA, "videos")
-    override = {"max_reject_share": 0.5, "max_seconds": 20.0, "shards": 2}
-    corpus = {"reader": "folder", "root": "videos", "decode": "decode", "override": override}
+    Path("videos").mkdir()
+    for path in (path for path in SHARED_MEDIA.iterdir() if path.is_file()):
+        shutil.copyfile(path, Path("videos") / path.name)
+    changes = {"max_reject_share": 0.5, "max_seconds": 20.0, "shards": 2}
+    corpus = {"reader": "folder", "root": "videos", "decode": changes}
     params["active"]["corpora"] = {"mine": corpus}
     write(params)
     assert avloc("decode", "mine") == 0
+    assert avloc("spectrograms", "mine", "alignment") == 0
 
     folder = Path("data/decoded/mine")
     rejects = read_parquet(folder / "rejects.parquet").to_pylist()
@@ -202,7 +237,7 @@ def test_a_folder_of_real_videos(
         ("hevc_10bit_without_audio.mp4", "no sound"),
         ("video_without_audio_av1.mkv", "no sound"),
     }
-    found = DecodedCorpus(folder)
+    found = DecodedCorpus(folder, Path("data/spectrograms/mine/alignment"))
     clips = {row["clip_id"]: row for row in found.clips.to_pylist()}
     # A sound file on its own is no clip, and one beside a video is not the video's sound.
     assert set(clips) == {"3YOH4c9HXpo_000290", "two_video_two_audio"}
@@ -212,14 +247,14 @@ def test_a_folder_of_real_videos(
     clip = clips["3YOH4c9HXpo_000290"]
     assert (clip["width"], clip["height"], clip["sample_rate"]) == (1280, 720, 44100)
     assert clip["duration"] == pytest.approx(10, abs=0.05)
-    side = params["decode"]["side"]
+    side = params["toy"]["decode"]["side"]
     row = found.row("3YOH4c9HXpo_000290")
     assert found.frame(row).shape == (side, side, 3)
     assert read_json(folder / "settings.json")["side"] == side
 
-    usage = Usage(side=64, steps=60, window=1024, hop=512, bands=64)
-    localizer = Localizer(Architecture((1, 1), (8, 8), (1, 2), 1), usage=usage)
-    maps = Predictor(localizer, found, device="cpu").maps(
+    form = Parameters().read("toy.forms.alignment", SoundForm)
+    method = small_method(form, 60, side=64, channels=[8, 8])
+    maps = Predictor(method, found, device=torch.device("cpu")).maps(
         [("3YOH4c9HXpo_000290", sound) for sound in clips]
     )
     assert maps.shape == (2, 8, 8) and np.isfinite(maps).all() and np.abs(maps).max() <= 1.001

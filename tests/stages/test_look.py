@@ -8,62 +8,72 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 import yaml
-from conftest import Avloc
 from made_corpus import make_corpus
 from made_media import tones, write_media
+from made_method import small_method
 from PIL import Image
-from pipeline.methods.localizer import Architecture, Localizer, Usage, save_localizer
+from running import Avloc
 
 from pipeline.base.files import read_parquet, write_json, write_npy, write_parquet
 from pipeline.benchmarks import open_benchmark
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.windows import sound_window
+from pipeline.errors import InputError
 from pipeline.media.file import read_sound
+from pipeline.methods.alignment import Alignment
+from pipeline.methods.common.files import save_weights
 from pipeline.predict.moving import INTERVAL, localize_stored
 from pipeline.predict.predictor import Predictor
 from pipeline.predict.ranking import best_clips
 from pipeline.report.players import sound_uri
 
 ROOT = Path(__file__).resolve().parents[2]
-USAGE = Usage(side=32, steps=20, window=512, hop=256, bands=16)
+FORM, STEPS = SoundForm(window=512, hop=256, bands=16), 20
 CLIPS = [f"{letter * 11}_00000{n}" for n, letter in enumerate("abcdef")]
+RUN = "toy/alignment-full-0"
+SCENES = "alignment-full-0/scenes"
+RESULTS = f"data/results/{RUN}/toy"
+SPECTROGRAMS = Path("data/spectrograms/toy/alignment")
 
 
 @pytest.fixture(scope="module")
-def localizer() -> Localizer:
-    return Localizer(Architecture((1, 1), (6, 8), (1, 2), 1), seed=1, usage=USAGE).eval()
+def localizer() -> Alignment:
+    return small_method(FORM, STEPS)
 
 
-def corpus_in(folder: Path, second: int = 40) -> DecodedCorpus:
+def corpus_in(folder: Path, second: int = 40, spectrograms: Path | None = None) -> DecodedCorpus:
     rng = np.random.default_rng(3)
     frames = rng.integers(0, 256, (6, 35, 35, 3), dtype=np.uint8)
     sounds = [rng.normal(-8, 3, (length, 16)) for length in (20, second, 60, 20, 31, 12)]
-    return make_corpus(folder, frames, sounds, clip_ids=CLIPS)
+    return make_corpus(folder, frames, sounds, clip_ids=CLIPS, spectrograms=spectrograms, form=FORM)
 
 
-def store(folder: Path, second: int = 40) -> None:
-    """The corpus as stage decode leaves it; its second sound lasts `second` steps."""
-    corpus_in(folder, second)
+def store(second: int = 40) -> None:
+    """The corpus as its stages leave it; its second sound lasts `second` steps."""
+    folder = Path("data/decoded/toy")
+    corpus_in(folder, second, SPECTROGRAMS)
     table = read_parquet(folder / "clips.parquet")
     names = pa.array([f"{clip}.mp4" for clip in CLIPS])
     for column in ("picture_path", "sound_path"):
         table = table.append_column(column, names)
     write_parquet(folder / "clips.parquet", table)
-    form = {"side": 35, "sample_rate": 16000, "window": 512, "hop": 256, "bands": 16}
-    write_json(folder / "settings.json", form)
 
 
 @pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Localizer) -> Path:
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Alignment) -> Path:
     """A working folder with a decoded corpus, its media, a run and one evaluation of it."""
     monkeypatch.chdir(tmp_path)
-    content = yaml.safe_load((ROOT / "params.yaml").read_text())
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
-    store(tmp_path / "data/decoded/toy")
+    # Through JSON, so that what its parts share is written out.
+    content = json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    store()
     for clip in CLIPS[:2]:
         path = tmp_path / f"data/toys/toy/vggsound/{clip}.mp4"
         write_media(path, seconds=0.4, sound=tones(0.4, 16000))
-    save_localizer(tmp_path / "data/runs/toy/weights.safetensors", localizer)
+    save_weights(tmp_path / f"data/runs/{RUN}/weights.safetensors", localizer)
     annotations = tmp_path / "data/toys/toy/annotations"
     (annotations / "masks").mkdir(parents=True)
     scenes = []
@@ -83,26 +93,29 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Localize
         )
     write_json(annotations / "scenes.json", scenes)
     ids = [*CLIPS[:3], *(f"{clip}+{CLIPS[3]}" for clip in CLIPS[:3])]
-    details = tmp_path / "data/results/toy-scenes/details"
+    details = tmp_path / RESULTS / "details/scenes"
     write_parquet(details / "samples.parquet", pa.table({"sample_id": ids}))
     write_npy(details / "maps.npy", np.random.default_rng(0).random((6, 4, 4), np.float32))
     return tmp_path
 
 
-def test_the_best_clips_are_those_of_all_similarities(localizer: Localizer, tmp_path: Path) -> None:
+def test_the_best_clips_are_those_of_all_similarities(localizer: Alignment, tmp_path: Path) -> None:
     corpus = corpus_in(tmp_path)
-    expected = Predictor(localizer, corpus, device="cpu").similarities(CLIPS, CLIPS)
-    sound = np.array(corpus.middle_window(2, 20))
+    expected = Predictor(localizer, corpus, device=torch.device("cpu")).similarities(CLIPS, CLIPS)
+    sound = np.array(sound_window(corpus, 2, STEPS))
     for name in ("s_A", "s_L"):
-        found = best_clips(localizer, corpus, sound=sound, similarity=name, batch=4, count=6)
+        used, found = best_clips(localizer, corpus, sound=sound, similarity=name, batch=4, count=6)
+        assert used == name
         scores = {match.clip_id: match.score for match in found}
         np.testing.assert_allclose([scores[c] for c in CLIPS], expected[name][:, 2], atol=1e-5)
         assert list(scores.values()) == sorted(scores.values(), reverse=True)
-        found = best_clips(localizer, corpus, picture=corpus.frame(4), similarity=name, count=6)
+        _, found = best_clips(localizer, corpus, picture=corpus.frame(4), similarity=name, count=6)
         scores = {match.clip_id: match.score for match in found}
         np.testing.assert_allclose([scores[c] for c in CLIPS], expected[name][4], atol=1e-5)
-    few = best_clips(localizer, corpus, sound=sound, rows=[5, 1], count=10)
-    assert {match.row for match in few} == {1, 5}
+    used, few = best_clips(localizer, corpus, sound=sound, rows=[5, 1], count=10)
+    assert used == "s_A" and {match.row for match in few} == {1, 5}
+    with pytest.raises(InputError, match="no similarity s_X, expected one of s_A, s_L"):
+        best_clips(localizer, corpus, sound=sound, similarity="s_X")
 
 
 def test_localize_draws_the_middle_and_the_film(
@@ -161,10 +174,19 @@ def test_retrieve_a_clip_and_a_file(
         ("retrieve own.mp4 --page data/decoded/toy/clips.parquet", "clips.parquet: is read by"),
         ("retrieve own.mp4 --media clips --page clips/{clip}.mp4", "{clip}.mp4: is read by this"),
         ("retrieve own.mp4 --page data", "data: found a folder"),
-        ("figure localization theirs.npz --on toy-scenes --out f.pdf --page x", "--page shows"),
-        ("figure sounds toy-scenes --out f --page f.png", "f.png: is named for two outputs"),
-        ("figure sounds toy-scenes --page params.yaml", "params.yaml: is read by this command"),
-        ("figure sounds toy-scenes --out .", "--out .: expected a path with a name"),
+        (
+            "figure localization theirs.npz --on {scenes} --out f.pdf --page x",
+            "--page shows",
+        ),
+        (
+            "figure sounds {scenes} --out f --page f.png",
+            "f.png: is named for two outputs",
+        ),
+        (
+            "figure sounds {scenes} --page params.yaml",
+            "params.yaml: is read by this command",
+        ),
+        ("figure sounds {scenes} --out .", "--out .: expected a path with a name"),
         ("report --out params.yaml", "params.yaml: is read by this command"),
         ("report --out data/decoded", "data/decoded: is read by this command"),
         ("score retrieval theirs.npz --per-sample theirs.npz", "theirs.npz: is read by this"),
@@ -177,7 +199,9 @@ def test_no_output_takes_the_place_of_an_input(
     for name in ("own.mp4", f"clips/{CLIPS[0]}.mp4"):
         write_media(Path(name), seconds=0.4, sound=tones(0.4, 16000))
     Image.new("RGB", (20, 20)).save("p.png")
-    Path("w.safetensors").write_bytes(Path("data/runs/toy/weights.safetensors").read_bytes())
+    Path("w.safetensors").write_bytes(
+        Path("data/runs/toy/alignment-full-0/weights.safetensors").read_bytes()
+    )
     np.savez("theirs.npz", maps=np.ones((1, 4, 4)), ids=np.array(CLIPS[:1]))
 
     def files() -> dict[Path, bytes | None]:
@@ -185,7 +209,7 @@ def test_no_output_takes_the_place_of_an_input(
         return {path: path.read_bytes() if path.is_file() else None for path in found}
 
     before = files()
-    names = {"here": project.name, "clip": CLIPS[0]}
+    names = {"here": project.name, "clip": CLIPS[0], "scenes": SCENES}
     assert avloc(*arguments.format(**names).split()) == 1
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.count("\n") == 1
@@ -210,7 +234,7 @@ def test_figures_of_evaluations_and_of_files(
 ) -> None:
     maps = np.random.default_rng(1).random((3, 7, 7))
     np.savez("theirs.npz", maps=maps, ids=np.array([f"{clip}.mp4" for clip in CLIPS[:3]]))
-    rows = ("ours=toy-scenes", "theirs.npz")
+    rows = (f"ours={SCENES}", "theirs.npz")
     assert avloc("figure", "localization", *rows, "--count", "2", "--out", "out/three") == 0
     assert capsys.readouterr().out == "out/three.pdf, out/three.png\n"
     first = [Path(f"out/three.{ending}").read_bytes() for ending in ("pdf", "png")]
@@ -221,7 +245,7 @@ def test_figures_of_evaluations_and_of_files(
     assert [Path(f"out/three.{ending}").read_bytes() for ending in ("pdf", "png")] == first
 
     capsys.readouterr()
-    unknown = ("figure", "localization", "toy-scenes", "--sample", CLIPS[4])
+    unknown = ("figure", "localization", SCENES, "--sample", CLIPS[4])
     assert avloc(*unknown) == 1
     assert f"sample '{CLIPS[4]}': the benchmark has none" in capsys.readouterr().err
     assert avloc("figure", "sounds", *rows) == 1
@@ -235,23 +259,25 @@ def test_rows_of_other_studies(
     project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
 ) -> None:
     content = yaml.safe_load(Path("params.yaml").read_text())
-    scenes = content["active"]["evaluations"]["toy-scenes"]
-    content["studies"]["mine"] = {**content["active"], "evaluations": {"theirs": scenes}}
-    content["studies"]["mine"]["evaluations"]["unmade"] = scenes
+    mine = {**content["active"], "runs": {"theirs": {}, "unmade": {}}}
+    content["studies"] = {"mine": {**mine, "tests": {"toy": ["scenes"]}}}
+    content["active"]["tests"] = {"toy": ["scenes"]}
     Path("params.yaml").write_text(yaml.safe_dump(content))
-    Path("data/results/toy-scenes").rename("data/results/theirs")
-    assert avloc("figure", "localization", "theirs", "--count", "2", "--out", "f") == 0
+    Path("data/results/toy/alignment-full-0").rename("data/results/toy/alignment-theirs-0")
+    theirs, unmade = "alignment-theirs-0/scenes", "toy/alignment-unmade-0/scenes"
+    assert avloc("figure", "localization", theirs, "--count", "2", "--out", "f") == 0
     assert capsys.readouterr().out == "f.pdf, f.png\n"
-    assert avloc("figure", "localization", "unmade") == 1
+    assert avloc("figure", "localization", unmade) == 1
     assert capsys.readouterr().err == (
-        "error: data/results/unmade/details: not found; `dvc repro` makes it where the study of "
-        "unmade is the active one\n"
+        "error: data/results/toy/alignment-unmade-0/toy/details/scenes: not found; `dvc repro` "
+        f"makes it where the study of {unmade} is the active one\n"
     )
-    for arguments in (["nobody"], ["theirs", "--on", "nobody"]):
+    for arguments in (["nobody"], [theirs, "--on", "nobody"]):
         assert avloc("figure", "localization", *arguments) == 1
         assert capsys.readouterr().err == (
-            "error: params.yaml: no study has an evaluation 'nobody', expected FILE.npz or one "
-            "with results in data/results: theirs\n"
+            "error: params.yaml: no study has an evaluation 'nobody', expected <run>/<benchmark>, "
+            "one of toy/alignment-full-0/scenes, toy/alignment-theirs-0/scenes, "
+            "toy/alignment-unmade-0/scenes\n"
         )
 
 
@@ -262,7 +288,7 @@ def test_maps_that_are_not_finite_are_not_drawn(
     maps = np.random.default_rng(1).random((3, 7, 7))
     maps[1, 2, 3] = value
     np.savez("theirs.npz", maps=maps, ids=np.array(CLIPS[:3]))
-    assert avloc("figure", "localization", "theirs.npz", "--on", "toy-scenes", "--out", "f") == 1
+    assert avloc("figure", "localization", "theirs.npz", "--on", SCENES, "--out", "f") == 1
     assert capsys.readouterr().err == (
         f"error: theirs.npz: map of {CLIPS[1]}: found NaN or infinity, expected finite values\n"
     )
@@ -272,7 +298,7 @@ def test_maps_that_are_not_finite_are_not_drawn(
 def test_one_frame_under_several_sounds(
     project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    arguments = ("sounds", "toy-scenes", "--sample", CLIPS[1], "--page", "five.html")
+    arguments = ("sounds", SCENES, "--sample", CLIPS[1], "--page", "five.html")
     assert avloc("figure", *arguments, "--out", "five") == 0
     page = Path("five.html").read_text()
     (text,) = re.findall(r'<script type="application/json" id="scenes">(.*)</script>', page)
@@ -299,12 +325,17 @@ def test_made_sounds_have_their_map_and_no_player(project: Path, avloc: Avloc) -
     (annotations / "vggss.json").write_text(json.dumps(boxes))
     corpus = DecodedCorpus(Path("data/decoded/toy"))
     samples = open_benchmark("negatives", annotations, corpus).samples
-    details = Path("data/results/toy-negatives/details")
+    details = Path(RESULTS) / "details/negatives"
     ids = [sample.sample_id for sample in samples]
     write_parquet(details / "samples.parquet", pa.table({"sample_id": ids}))
     maps = np.random.default_rng(0).random((len(ids), 4, 4), np.float32)
     write_npy(details / "maps.npy", maps)
-    assert avloc("figure", "sounds", "toy-negatives", "--count", "1", "--page", "five.html") == 0
+    assert (
+        avloc(
+            "figure", "sounds", "alignment-full-0/negatives", "--count", "1", "--page", "five.html"
+        )
+        == 0
+    )
     text = re.findall(r'id="scenes">(.*)</script>', Path("five.html").read_text())[0]
     sounds = {sound["label"]: sound for sound in json.loads(text)[0]["sounds"]}
     for name, moments in (("silence", 1), ("noise", 1), (CLIPS[0], 3)):
@@ -316,9 +347,9 @@ def test_made_sounds_have_their_map_and_no_player(project: Path, avloc: Avloc) -
 def test_a_page_that_cannot_be_made_leaves_no_figure(
     project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    Path("data/runs/toy/weights.safetensors").write_bytes(b"damaged")
-    assert avloc("figure", "sounds", "toy-scenes", "--out", "f", "--page", "five.html") == 1
-    assert "data/runs/toy/weights.safetensors: " in capsys.readouterr().err
+    Path("data/runs/toy/alignment-full-0/weights.safetensors").write_bytes(b"damaged")
+    assert avloc("figure", "sounds", SCENES, "--out", "f", "--page", "five.html") == 1
+    assert "data/runs/toy/alignment-full-0/weights.safetensors: " in capsys.readouterr().err
     assert not {"f.pdf", "f.png", "five.html"} & {path.name for path in project.iterdir()}
 
 
@@ -326,10 +357,10 @@ def test_a_page_that_cannot_be_made_leaves_no_figure(
 def test_what_is_played_is_what_is_mapped(
     stored: float, shown: float, project: Path, avloc: Avloc
 ) -> None:
-    store(Path("data/decoded/toy"), second=round((stored * 16000 - 512) / 256) + 1)
+    store(second=round((stored * 16000 - 512) / 256) + 1)
     clip = Path(f"data/toys/toy/vggsound/{CLIPS[1]}.mp4")
     write_media(clip, seconds=40, rate=1, sound=tones(40, 16000))
-    arguments = ("sounds", "toy-scenes", "--sample", CLIPS[1], "--page", "five.html")
+    arguments = ("sounds", SCENES, "--sample", CLIPS[1], "--page", "five.html")
     assert avloc("figure", *arguments) == 0
     text = re.findall(r'id="scenes">(.*)</script>', Path("five.html").read_text())[0]
     own = json.loads(text)[0]["sounds"][0]
@@ -340,12 +371,14 @@ def test_what_is_played_is_what_is_mapped(
     assert len(heard) / 16000 == pytest.approx(shown, abs=0.2)
 
 
-def test_a_long_sound_is_mapped_around_its_middle(tmp_path: Path, localizer: Localizer) -> None:
+def test_a_long_sound_is_mapped_around_its_middle(tmp_path: Path, localizer: Alignment) -> None:
     corpus = corpus_in(tmp_path / "long", second=250)
     whole = localize_stored(localizer, corpus, CLIPS[0], CLIPS[1])
     middle = localize_stored(localizer, corpus, CLIPS[0], CLIPS[1], 2.0)
     assert (len(whole), len(middle)) == (40, 20)
     # 2.0 s are 124 of 250 steps, of which 63 come before.
     frames = corpus.frame(0)[None]
-    cut = make_corpus(tmp_path / "cut", frames, [corpus.spectrogram(1, 63, 124)], 1, ["a"])
+    cut = make_corpus(
+        tmp_path / "cut", frames, [corpus.spectrogram(1, 63, 124)], 1, ["a"], form=FORM
+    )
     np.testing.assert_array_equal(middle, localize_stored(localizer, cut, "a", "a"))
