@@ -11,23 +11,27 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import timm
+import torch
 import yaml
 from click.testing import Result
 from dvc.repo import Repo
 from dvc.repo.reproduce import collect_stages, get_active_graph, plan_repro
 from huggingface_hub.errors import LocalEntryNotFoundError
 from made_corpus import make_corpus
-from pipeline.methods.localizer import Localizer, Usage, load_localizer, save_localizer
-from test_pipeline import code_of
-from test_published import FORM, SMALL, published
+from test_pipeline import Stages, covered, is_words, module_of, words
+from torch import Tensor
 from typer.testing import CliRunner
 
-from pipeline.base.files import write_json, write_npy, write_parquet
+from pipeline.base.code import code_of
+from pipeline.base.files import write_npy, write_parquet
 from pipeline.base.params import Parameters
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.encoders import load as encoders
 from pipeline.errors import InputError
+from pipeline.methods.alignment import Alignment, AlignmentSettings
+from pipeline.methods.common.files import load_weights, save_weights
 from pipeline.networks.weights import save_torch
-from stages import evaluate, load, neighbours
+from stages import evaluate, load, neighbours, tests, training_list
 from stages.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,6 +82,14 @@ def table(output: str) -> dict[str, list[str]]:
     return {row[0]: row[1:] for row in rows}
 
 
+def save_image_network(folder: Path) -> None:
+    """A narrow ImageNet network where a study looks for its own before it fetches one."""
+    narrow = timm.create_model(
+        "resnet18", num_classes=0, layers=(1, 1, 1, 1), channels=(4, 4, 4, 8)
+    )
+    save_torch(folder / "image.pth", narrow.state_dict())
+
+
 def rejects(folder: Path, causes: dict[str, str]) -> None:
     columns = {"clip_id": list(causes), "cause": list(causes.values())}
     write_parquet(folder / "rejects.parquet", pa.table(columns))
@@ -109,7 +121,7 @@ def test_the_table_over_the_real_lists(tmp_path: Path, monkeypatch: pytest.Monke
 
     result = avloc("corpus", "check", "vggsound-144k")
     found = table(result.stdout)
-    list_of = "run vggsound-144k, trained on data/annotations/vggss_144k.txt"
+    list_of = "vggsound-144k, trained on data/annotations/vggss_144k.txt"
     assert result.stdout.startswith(list_of)
     training = found.pop("training list")
     assert training[:2] == ["144,000", "144,000"] and training[-1] == ""
@@ -134,12 +146,12 @@ def test_the_table_over_the_real_lists(tmp_path: Path, monkeypatch: pytest.Monke
     counted = {
         "flickr-144k": {"flickr": "20", "extended-flickr": "20"},
         "heard-110": {"heard": "0", "unheard": "0"},
-        "B": {"vggss": "3,709"},
+        "ablations": {"vggss": "3,709"},
     }
-    for run, expected in counted.items():
-        rows = table(avloc("corpus", "check", run).stdout)
+    for study, expected in counted.items():
+        rows = table(avloc("corpus", "check", study).stdout)
         assert {name: row[-1] for name, row in rows.items() if row[-1]} == expected
-    with pytest.raises(InputError, match="no study has a run 'C3', expected one of toy, A-200"):
+    with pytest.raises(InputError, match="no study 'C3', expected one of toy, toy-seeds, "):
         raise avloc("corpus", "check", "C3").exception
 
 
@@ -165,7 +177,7 @@ def test_the_table_over_real_clips(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     listed = [line[:11] for line in (ANNOTATIONS / "vggss_144k.txt").read_text().split()]
     assert (len(ids), len(set(ids) & set(listed))) == (12, 8)
 
-    result = avloc("corpus", "check", "B")
+    result = avloc("corpus", "check", "ablations")
     found = table(result.stdout)
     assert found["training list"] == ["144,000", "144,000", "8", "143,992", "?", ""]
     assert found["vggss"] == ["5,158", "5,158", "12", "5,146", "?", "3,709"]
@@ -183,7 +195,7 @@ def test_absent_data_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     result = avloc("corpus", "check", "flickr-144k")
     assert (result.exit_code, result.stdout) == (1, "")
     head, *lines = result.stderr.splitlines()
-    assert head == "error: run flickr-144k: absent data, 3 in all:"
+    assert head == "error: flickr-144k: absent data, 3 in all:"
     for path, origin in (
         ("data/annotations/flickr_144k.txt: no such file", "/metadata/flickr_144k.txt, or put it"),
         ("data/flickr: no such folder; the flickr reader expects frames/<id>.jpg", "ardasnck"),
@@ -210,8 +222,7 @@ def test_everything_in_place_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
         path.unlink()
     for path, text in {
         "vggsound/aaaaaaaaaaa_000001.mp4": "",
-        "weights/H.pth.tar": "",
-        "weights/image.pth": "",
+        "encoders/published/H.pth.tar": "",
         "annotations/vggss_heard.txt": "aaaaaaaaaaa_000001\n",
         "annotations/vggss_heard_test.csv": "aaaaaaaaaaa_000001\n",
         "annotations/vggss_unheard_test.csv": "bbbbbbbbbbb_000001\n",
@@ -219,8 +230,10 @@ def test_everything_in_place_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
             [{"file": f"{11 * c}_000001", "class": c, "bbox": [[0, 0, 1, 1]]} for c in "ab"]
         ),
     }.items():
-        (tmp_path / "data" / path).parent.mkdir(exist_ok=True)
+        (tmp_path / "data" / path).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "data" / path).write_text(text)
+    weights = tmp_path / "data/encoders/published"
+    save_image_network(weights)
     monkeypatch.chdir(tmp_path)
     assert avloc("corpus", "ready").exit_code == 0
     assert table(avloc("corpus", "check", "heard-110").stdout)["heard"][-1] == "1"
@@ -228,11 +241,11 @@ def test_everything_in_place_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
     result = avloc("corpus", "ready")
     assert result.exit_code == 1
     assert "lists that have a .dvc file there and misses vggss_10k.txt; `dvc upd" in result.stderr
-    (tmp_path / "data/weights/H.pth.tar").unlink()
-    (tmp_path / "data/weights/image.pth").unlink()
+    (weights / "H.pth.tar").unlink()
+    (weights / "image.pth").unlink()
     message = avloc("corpus", "ready").stderr
-    assert "data/weights/H.pth.tar: not found; the VGGSound" in message
-    assert "'resnet18.a1_in1k': its weights could not be fetched (no network); place" in message
+    assert "data/encoders/published/H.pth.tar: not found; the VGGSound" in message
+    assert "'resnet18.tv_in1k': its weights could not be fetched (no network); place" in message
 
 
 STUDIES = list(Parameters(ROOT / "params.yaml").read("studies", dict[str, Any]))
@@ -247,16 +260,18 @@ def test_dvc_looks_before_it_runs_anything(
     with Repo(str(tmp_path)) as repo:
         stages = collect_stages(repo, ["dvc.yaml"])
         steps = plan_repro(get_active_graph(repo.index.graph), stages)
-    assert steps[0].addressing == "corpus@active"
+    assert "corpus" in {step.addressing for step in steps}
+    # A toy's study reads nothing that it does not make, and DVC promises no order.
+    toys = yaml.safe_load((tmp_path / "params.yaml").read_text())["active"]["toys"]
+    assert toys or steps[0].addressing == "corpus"
 
 
 def test_repro_without_data_fails_before_any_work(tmp_path: Path) -> None:
     project(tmp_path, "flickr-144k")
     for folder in ("pipeline", "stages"):
         (tmp_path / folder).symlink_to(ROOT / folder)
-    (tmp_path / "data/weights").mkdir()
-    for name in ("H.pth.tar", "image.pth"):
-        (tmp_path / "data/weights" / name).touch()
+    save_image_network(tmp_path / "data/encoders/published")
+    (tmp_path / "data/encoders/published/H.pth.tar").touch()
     done = subprocess.run(
         [sys.executable, "-m", "dvc", "repro"],
         cwd=tmp_path,
@@ -269,7 +284,7 @@ def test_repro_without_data_fails_before_any_work(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode != 0
-    assert done.stdout.count("Running stage") == 1 and "corpus@active" in done.stdout
+    assert done.stdout.count("Running stage") == 1 and "Running stage 'corpus'" in done.stdout
     assert "error: active: absent data, 4 in all:" in done.stderr
     assert "data/flickr: no such folder; the flickr reader expects" in done.stderr
 
@@ -277,17 +292,19 @@ def test_repro_without_data_fails_before_any_work(tmp_path: Path) -> None:
 # --- neighbours ----------------------------------------------------------------------------------
 
 
+MINI = {"reader": "folder", "root": "data/mini"}
+TRAIN_ON = {"corpus": "mini", "list": "data/list.txt", "search": "mini"}
+
+
 def test_neighbours_leave_out_what_the_parameters_say(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    search = {
-        "corpus": "mini",
-        "list": "data/list.txt",
-        "annotations": "data/annotations",
-        "neighbours": "neighbours",
-    }
-    content = project(tmp_path, "toy", searches={"mini": search})
-    content["neighbours"].update(k=2, leave_out_still=True)
+    content = project(
+        tmp_path, "toy",
+        corpora={"mini": MINI}, train_on=TRAIN_ON, annotations="data/annotations",
+    )  # fmt: skip
+    content["toy"]["training_list"]["leave_out_still"] = True
+    content["toy"]["neighbours"]["k"] = 2
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content))
     for path in (tmp_path / "data/annotations").glob("*.dvc"):
         path.unlink()
@@ -307,6 +324,9 @@ def test_neighbours_leave_out_what_the_parameters_say(
         features = np.random.default_rng(0).normal(size=(12, 4)).astype(np.float32)
         write_npy(tmp_path / f"data/embeddings/mini/{modality}.npy", features)
     monkeypatch.chdir(tmp_path)
+    training_list.training_list("mini")
+    chosen = json.loads((tmp_path / "data/lists/mini.json").read_text())["clips"]
+    assert chosen == [f"clip{n:02d}" for n in (2, 4, 5, 6, 7, 8, 9, 40)]
     neighbours.neighbours("mini")
     summary = json.loads((tmp_path / "data/neighbours/mini/summary.json").read_text())
     expected = {
@@ -324,108 +344,166 @@ def test_neighbours_leave_out_what_the_parameters_say(
 
 # --- published weights ---------------------------------------------------------------------------
 
+FORM = SoundForm(window=64, hop=32)
+SHAPE = {"blocks": [1, 1, 1, 1], "channels": [4, 6, 8, 10], "strides": [1, 2, 1, 1], "side": 64}
+PATH = "data/weights/ours.pth.tar"
+
+
+def theirs(method: Alignment) -> dict[str, Tensor]:
+    """The entries of a published file, with some that no network of it runs."""
+    names = {
+        "audnet.conv1.weight": "audnet.conv1_a.weight",
+        "image_projection.0.weight": "img_proj.weight",
+        "image_projection.0.bias": "img_proj.bias",
+        "audio_projection.0.weight": "aud_proj.weight",
+        "audio_projection.0.bias": "aud_proj.bias",
+    }
+    entries = {names.get(key, key): tensor for key, tensor in method.state_dict().items()}
+    entries["audnet.conv1.weight"] = torch.ones(4, 3, 7, 7)
+    entries["imgnet.fc.weight"] = torch.ones(5, 10)
+    return {key: tensor.detach().clone() for key, tensor in entries.items()}
+
 
 @pytest.fixture
 def mini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A decoded corpus of six clips, four of them in a VGG-SS, and a published file."""
-    ground = {
-        "corpus": "mini",
-        "root": "data/mini",
-        "annotations": "data/annotations",
-        "weights": "data/weights",
-        "embed": "embed",
-        "evaluate": "evaluate",
-    }
-    ours = {
-        "corpus": "mini",
-        "weights": "data/weights/ours.pth.tar",
-        "list": "data/list.txt",
-        "train": "train",
-        "projections": ["p", "q"],
-    }
-    evaluations = {"ours-vggss": {"run": "ours", "benchmark": "vggss", "ground": ground}}
-    corpora = {"mini": {"reader": "folder", "root": "data/mini", "decode": "decode"}}
-    project(tmp_path, "toy", corpora=corpora, published={"ours": ours}, evaluations=evaluations)
+    content = project(
+        tmp_path,
+        "toy",
+        toys=[],
+        corpora={"mini": MINI},
+        weights="data/weights",
+        annotations="data/annotations",
+        train_on=TRAIN_ON,
+        published={"ours": {"method": "alignment", "weights": PATH, "list": "data/list.txt"}},
+        tests={"mini": ["vggss"]},
+    )
+    content["toy"]["forms"]["alignment"] = {"window": 64, "hop": 32}
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    for path in (tmp_path / "data/annotations").glob("*.dvc"):
+        path.unlink()
     generator = np.random.default_rng(0)
     frames = generator.integers(0, 256, (6, 70, 70, 3)).astype(np.uint8)
-    folder = tmp_path / "data/decoded/mini"
-    make_corpus(folder, frames, [generator.normal(-9, 3, (30, 33)) for _ in range(6)])
-    write_json(folder / "settings.json", FORM)
+    make_corpus(
+        tmp_path / "data/decoded/mini",
+        frames,
+        [generator.normal(-9, 3, (30, 33)) for _ in range(6)],
+        spectrograms=tmp_path / "data/spectrograms/mini/alignment",
+        form=FORM,
+    )
     entries = [
         {"file": f"clip{n:02d}", "class": "dog", "bbox": [[0, 0, 0.5, 0.4 + n / 9]]}
         for n in (0, 1, 2, 3, 9)
     ]
     (tmp_path / "data/annotations/vggss.json").write_text(json.dumps(entries))
     (tmp_path / "data/list.txt").write_text("clip03\nclip04\nother\n")
-    narrow = timm.create_model(
-        "resnet18", num_classes=0, layers=(1, 1, 1, 1), channels=(4, 4, 4, 8)
-    )
-    save_torch(tmp_path / "data/weights/image.pth", narrow.state_dict())
-    state = published(Localizer(SMALL, seed=4))
-    save_torch(tmp_path / "data/weights/ours.pth.tar", {"model_state_dict": state, "epoch": 49})
+    save_image_network(tmp_path / "data/weights")
+    state = theirs(Alignment(AlignmentSettings(**SHAPE), FORM, seed=4))  # type: ignore[arg-type]
+    save_torch(tmp_path / PATH, {"model_state_dict": state, "epoch": 49})
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def test_a_published_file_is_a_run(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
     load.load("ours")
-    run = mini / "data/runs/ours"
+    run = mini / "data/runs/mini/ours"
     first = (run / "weights.safetensors").read_bytes()
     told = " ".join(capsys.readouterr().err.split())
     assert "entries without use: audnet.conv1.weight, imgnet.fc.weight" in told
     assert (run / "training_clips.txt").read_text() == "clip03\nclip04\nother\n"
-    usage = load_localizer(run / "weights.safetensors").usage
-    assert usage == Usage(64, 999, 16000, 64, 32, 0, "top", 0.25, 0.1)
+    found = load_weights(run / "weights.safetensors")
+    assert (found.form, found.side, found.steps) == (FORM, 64, 999)
+    settings = found.settings
+    assert (settings.pooling, settings.pooling_share, settings.projection_layers) == (
+        "top",
+        0.25,
+        1,
+    )
     load.load("ours")
     assert (run / "weights.safetensors").read_bytes() == first
 
-    evaluate.evaluate("ours-vggss")
-    metrics = json.loads((mini / "data/results/ours-vggss/metrics.json").read_text())
+    tests.tests("mini")
+    evaluate.evaluate("ours", "mini")
+    results = mini / "data/results/mini/ours/mini"
+    metrics = json.loads((results / "metrics.json").read_text())["vggss"]
     assert (metrics["samples"], metrics["official_samples"], metrics["leaked_clips"]) == (4, 5, 1)
 
-    arguments = ["evaluate", "--weights", "data/weights/ours.pth.tar", "--benchmark", "vggss"]
-    arguments += ["--train", "train", "--projections", "p", "q"]
+    arguments = ["evaluate", "--weights", PATH, "--benchmark", "vggss"]
     result = avloc(*arguments, "--corpus", "mini", "--trained-on", "data/list.txt")
     assert json.loads(result.stdout) == metrics
     del metrics["leaked_clips"]
     assert json.loads(avloc(*arguments).stdout) == metrics
-    retrieval = avloc(*arguments[:4], "retrieval", *arguments[5:], "--corpus", "mini")
+    retrieval = avloc(*arguments[:4], "retrieval", "--corpus", "mini")
     assert {"R@1_a2i", "R@1_a2i_s_L"} <= set(json.loads(retrieval.stdout))
 
 
 def test_what_cannot_be_evaluated_is_named(mini: Path) -> None:
-    weights = ["evaluate", "--weights", "data/weights/ours.pth.tar"]
+    weights = ["evaluate", "--weights", PATH]
+    either = "expected a run and a corpus, or --weights and --benchmark"
     for arguments, said in (
-        (weights, "expected the name of an evaluation, or --weights and --benchmark"),
-        (["evaluate"], "expected the name of an evaluation"),
-        ([*weights, "ours-vggss", "--benchmark", "vggss"], "expected the name of an evaluation"),
-        ([*weights, "--benchmark", "vgg"], "no study evaluates on 'vgg', expected one of avsb"),
+        (weights, either),
+        (["evaluate"], either),
+        (["evaluate", "ours"], either),
+        ([*weights, "ours", "mini", "--benchmark", "vggss"], either),
+        ([*weights, "--benchmark", "vgg"], "no study tests on 'vgg', expected one of avsb"),
         ([*weights, "--benchmark", "vggss", "--corpus", "x"], "on 'x', expected one of avsbench"),
-        ([*weights, "--benchmark", "vggss", "--train", "decode"], "params.yaml: decode.side: unk"),
+        (
+            [*weights, "--benchmark", "vggss", "--method", "x"],
+            r"params\.yaml: toy\.methods\.x: not found",
+        ),
     ):
         with pytest.raises(InputError, match=said):
-            raise avloc(*arguments).exception
-    usage = Usage(side=64, steps=30, window=64, hop=16)
-    path = mini / "data/runs/ours/weights.safetensors"
-    save_localizer(path, Localizer(SMALL, usage=usage))
-    with pytest.raises(InputError, match="the hop 16, but the corpus is decoded with 32"):
-        evaluate.evaluate("ours-vggss")
+            raise avloc(*arguments).exception  # type: ignore[misc]
+    load.load("ours")
+    tests.tests("mini")
+    settings = AlignmentSettings(**SHAPE)  # type: ignore[arg-type]
+    path = mini / "data/runs/mini/ours/weights.safetensors"
+    save_weights(path, Alignment(settings, SoundForm(window=64, hop=16)))
+    with pytest.raises(InputError, match=r"decoded/mini: .* hop=32.* the method expects .*hop=16"):
+        evaluate.evaluate("ours", "mini")
 
 
-def test_the_stage_of_a_published_file_declares_what_it_reads(mini: Path) -> None:
+def test_a_benchmark_that_changed_under_a_score_is_refused(mini: Path) -> None:
+    load.load("ours")
+    with pytest.raises(InputError, match=r"data/tests/mini\.json: not found"):
+        evaluate.evaluate("ours", "mini")
+    tests.tests("mini")
+    boxes = mini / "data/annotations/vggss.json"
+    boxes.write_text(boxes.read_text().replace("0.5", "0.6"))
+    with pytest.raises(InputError, match="benchmark vggss has changed since stage tests looked"):
+        evaluate.evaluate("ours", "mini")
+    assert not (mini / "data/results/mini/ours/mini/metrics.json").exists()
+
+
+def test_the_stages_of_a_published_file_declare_what_they_read(mini: Path) -> None:
+    data = {
+        "load@ours": {PATH, "data/list.txt"},
+        "evaluate-published@ours-mini": {
+            "data/runs/mini/ours/weights.safetensors",
+            "data/runs/mini/ours/training_clips.txt",
+            "data/decoded/mini",
+            "data/spectrograms/mini",
+            "data/tests/mini.json",
+            "data/weights",
+        },
+    }
     with Repo(str(mini)) as repo:
-        stage = next(stage for stage in repo.index.stages if stage.addressing == "load@ours")
-    deps = {Path(dep.fs_path).relative_to(mini).as_posix() for dep in stage.deps if dep.fs_path}
-    data = {"data/weights/ours.pth.tar", "data/list.txt", "data/decoded/mini/settings.json"}
-    assert deps - {"params.yaml"} >= code_of("load") | data
-    parameters = Parameters(mini / "params.yaml")
-    load.settings(parameters, "ours")
-    assert {key for dep in stage.params for key in dep.params} == set(parameters.keys)
+        found = [stage for stage in repo.index.stages if stage.addressing in data]
+        assert {stage.addressing for stage in found} == set(data)
+        for stage in found:
+            deps, name = Stages(mini, []).deps(stage), stage.addressing
+            assert deps >= data[name]
+            for path in code_of(module_of(stage), "pipeline.methods.alignment"):
+                file = path.relative_to(ROOT).as_posix()
+                assert is_words(path) or covered(file, deps), f"{name} imports {file}"
+            parameters = Parameters(mini / "params.yaml")
+            (evaluate if "evaluate" in name else load).settings(parameters, *words(stage)[1:])
+            assert {key for dep in stage.params for key in dep.params} == set(parameters.keys)
 
 
 def test_an_absent_published_file_is_told_first(mini: Path) -> None:
-    (mini / "data/weights/ours.pth.tar").unlink()
+    (mini / PATH).unlink()
     result = avloc("corpus", "check", "ours")
-    assert "data/weights/ours.pth.tar: not found, expected a localizer's" in result.stderr
-    assert "data/weights/ours.pth.tar: not found" in avloc("corpus", "ready").stderr
+    assert f"{PATH}: not found, expected a localizer's" in result.stderr
+    assert f"{PATH}: not found" in avloc("corpus", "ready").stderr
     assert table(result.stdout)["vggss"][-1] == "1"
