@@ -10,7 +10,6 @@ from typing import Any
 from pipeline.base.params import Natural, Parameters, settings
 from pipeline.errors import InputError
 
-
 # A list that stands for every clip of a folder: a file, since DVC wants to look at each list.
 EVERY_CLIP = "data/every-clip.txt"
 
