@@ -16,7 +16,6 @@ from pipeline.clips.spectrogram import LOG_FLOOR, SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.clip import Settings
 from pipeline.decode.corpus import decode_corpus
-from pipeline.decode.naming import relative
 from pipeline.decode.shard import ShardTask, decode_shard
 from pipeline.decode.sounds import SoundsTask, make_sounds
 from pipeline.execution.run import Engine
@@ -110,7 +109,6 @@ def _spectrograms_row(path: Path, name: str, repeats: int) -> Row:
         "PyAV + SciPy per clip",
         repeats=repeats,
         units=clips,
-        bar=0.9,
         facts=lambda ours, other: [
             Fact("time steps, ours and theirs", f"{len(ours)}, {len(other)}"),
             # float16 keeps three digits of a value near -16.
@@ -125,9 +123,7 @@ def _one_form(path: Path, clips: int) -> np.ndarray:
         task = SoundsTask(
             Path(scratch),
             path.parent,
-            tuple(
-                (source.clip_id, relative(path, path.parent)) for source in _sources(path, clips)
-            ),
+            tuple((source.clip_id, path.name) for source in _sources(path, clips)),
             SoundForm(),
             seconds=0.5,
             max_seconds=SETTINGS["max_seconds"],
