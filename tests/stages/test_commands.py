@@ -18,12 +18,14 @@ from running import Avloc
 
 from pipeline.base.files import read_json, read_parquet
 from pipeline.base.params import Parameters
+from pipeline.base.study import EVERY_CLIP
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.predict.predictor import Predictor
 from stages import cli
 
 ROOT = Path(__file__).resolve().parents[2]
+EVERY = {"reader": "folder", "root": "videos", "list": EVERY_CLIP}  # a corpus of all its clips
 _DECLARED = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 # The command of each stage of dvc.yaml.
 STAGES = {
@@ -181,8 +183,8 @@ def test_a_mistake_ends_a_real_process_without_a_traceback(tmp_path: Path) -> No
         ("training-list toy", "data/toys/toy/lists/train.txt: no such file"),
         ("neighbours toy", "data/lists/toy.json: not found"),
         ("train alignment full 0", "data/decoded/toy/clips.parquet: not found"),
-        ("tests toy", "data/decoded/toy/clips.parquet: not found"),
-        ("evaluate alignment-full-0 toy", "alignment-full-0/weights.safetensors: not found"),
+        ("tests toy-test", "data/decoded/toy-test/clips.parquet: not found"),
+        ("evaluate alignment-full-0 toy-test", "alignment-full-0/weights.safetensors: not found"),
         ("decode toy", "data/toys/toy/vggsound: no such folder"),
         ("report", "study toy: not found: "),
     ],
@@ -204,7 +206,7 @@ def test_a_stage_that_fails_midway_leaves_nothing_that_passes_for_whole(
     params: dict[str, Any], avloc: Avloc, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_media(Path("videos/mute.mp4"), seconds=1)
-    corpus = {"reader": "folder", "root": "videos", "decode": {"shards": 1}}
+    corpus = {**EVERY, "decode": {"shards": 1}}
     params["active"]["corpora"] = {"mine": corpus}
     write(params)
     assert avloc("decode", "mine") == 1
@@ -225,7 +227,7 @@ def test_a_folder_of_real_videos(
     for path in (path for path in SHARED_MEDIA.iterdir() if path.is_file()):
         shutil.copyfile(path, Path("videos") / path.name)
     changes = {"max_reject_share": 0.5, "max_seconds": 20.0, "shards": 2}
-    corpus = {"reader": "folder", "root": "videos", "decode": changes}
+    corpus = {**EVERY, "decode": changes}
     params["active"]["corpora"] = {"mine": corpus}
     write(params)
     assert avloc("decode", "mine") == 0

@@ -68,6 +68,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, localizer: Alignmen
     monkeypatch.chdir(tmp_path)
     # Through JSON, so that what its parts share is written out.
     content = json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    content["active"]["tests"] = {"toy": ["scenes", "negatives"]}
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
     store()
     for clip in CLIPS[:2]:

@@ -202,7 +202,13 @@ def test_hostile_parameters(tmp_path: Path) -> None:
     for case, item, kind, said in (
         ("projections' names", {**published, "projections": ["p"]}, Published, "unknown key"),
         ("no method", {"weights": "b", "list": "c"}, Published, "item.method: missing"),
-        ("a reader that is none", {"reader": ["x"], "root": "y"}, Corpus, "expected text"),
+        (
+            "a reader that is none",
+            {"reader": ["x"], "root": "y", "list": "z"},
+            Corpus,
+            "expected text",
+        ),
+        ("no list", {"reader": "x", "root": "y"}, Corpus, "item.list: missing"),
         ("a study that is a list", [], Study, "expected a mapping"),
         ("loaders", {**plain["execution"], "loaders": -1}, Execution, "expected >= 0"),
     ):
