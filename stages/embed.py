@@ -9,25 +9,24 @@ import typer
 
 from pipeline.base.files import remove_partials
 from pipeline.base.params import Parameters
-from pipeline.base.study import check_listed
+from pipeline.base.study import Encoders, check_listed
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.encoders.common.contract import load_encoder
+from pipeline.encoders.common.settings import Embed
 from pipeline.encoders.embedding import Modality, embed_corpus
-from pipeline.encoders.load import AUDIO_WEIGHTS, audio_encoder, load_image_encoder
-from pipeline.encoders.settings import Embed
 from pipeline.execution.run import Engine
 from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
 from pipeline.networks.device import best_device
 from stages.paths import WORK, decoded_folder, embeddings_folder, spectrograms_folder
 
-SOUND_ENCODER = "vggsound"  # whose form the sounds have
 
-
-def settings(parameters: Parameters, corpus: str, modality: str) -> tuple[Path, Embed]:
-    """The parameters of the stage: the folder of the encoders' weights, and how they are used."""
+def settings(parameters: Parameters, corpus: str, modality: str) -> tuple[Encoders, Path, Embed]:
+    """The parameters of the stage: the encoders, the folder of their weights, how they are used."""
     world = parameters.read("active.settings", str)
+    encoders = parameters.read("active.encoders", Encoders)
     weights = Path(parameters.read("active.weights", str))
-    return weights, parameters.read(f"{world}.embed", Embed)
+    return encoders, weights, parameters.read(f"{world}.embed", Embed)
 
 
 def embed(
@@ -37,20 +36,18 @@ def embed(
     """Extract off-the-shelf features. Example: [bold]avloc embed toy image[/bold]"""
     parameters = Parameters()
     check_listed(parameters, "corpora", corpus)
-    weights, values = settings(parameters, corpus, modality.value)
+    encoders, weights, values = settings(parameters, corpus, modality.value)
     # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
     execution = parameters.read("execution", Execution)
     torch.set_num_threads(values.threads)
-    decoded = DecodedCorpus(decoded_folder(corpus), spectrograms_folder(corpus, SOUND_ENCODER))
+    decoded = DecodedCorpus(decoded_folder(corpus), spectrograms_folder(corpus, encoders.audio))
     device = best_device()
     folder = embeddings_folder(corpus)
     path = folder / f"{modality.value}.npy"
     remove_partials(folder)
     counts = embed_corpus(
         decoded,
-        load_image_encoder(weights, values.image_model, values.side)
-        if modality == Modality.image
-        else audio_encoder(weights / AUDIO_WEIGHTS),
+        load_encoder(getattr(encoders, modality.value), weights, values),
         path,
         work=WORK / "embed" / corpus / modality.value,
         batch=values.batch,

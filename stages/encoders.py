@@ -17,7 +17,7 @@ from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
 from pipeline.toy.settings import Encoders
 from stages.paths import WORK, decoded_folder, encoders_folder, spectrograms_folder, toy_folder
 
-ENCODER = "vggsound"  # whose form the sounds have
+ENCODER = "vggsound"  # whose file the toy makes, and so whose form its sounds have
 
 
 def settings(parameters: Parameters, name: str) -> Encoders:

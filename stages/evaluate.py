@@ -25,7 +25,7 @@ from pipeline.benchmarks.manifest import describe
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.lists import read_clip_list
-from pipeline.encoders.load import load_image_encoder
+from pipeline.encoders.imagenet import load_image_encoder
 from pipeline.errors import InputError
 from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate_method
 from pipeline.evaluate.settings import Evaluate

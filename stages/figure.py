@@ -18,7 +18,7 @@ from pipeline.benchmarks import NOISE, SILENCE, Benchmark, open_benchmark
 from pipeline.benchmarks.maps_file import read_maps
 from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.encoders.load import load_image_encoder
+from pipeline.encoders.imagenet import load_image_encoder
 from pipeline.errors import InputError
 from pipeline.evaluate.settings import Evaluate
 from pipeline.execution.outputs import check_outputs

@@ -124,6 +124,8 @@ def test_every_command_can_be_given(page: str) -> None:
             continue
         assert name in cli.COMMANDS, line
         command = cli.command(name)
+        if not arguments:
+            continue  # a sentence that names it
         while isinstance(command, TyperGroup):
             name, *arguments = arguments
             assert name in command.commands, line
@@ -191,6 +193,8 @@ def test_a_study_of_one_s_own_videos_resolves(tmp_path: Path) -> None:
     study = active_study(Parameters(tmp_path / "own/params.yaml"))
     assert study.corpora["mine"].reader == "folder" and study.train_on.search == "mine"
     assert study.methods == ["alignment"] and not study.tests
+    # Not the official lists, whose files DVC would ask for.
+    assert Path(study.train_on.list).parent == Path(study.annotations)
 
 
 def test_stages_that_are_named_exist(tmp_path: Path) -> None:
@@ -214,3 +218,45 @@ def test_keys_that_are_changed_exist() -> None:
             for part in key.split("."):
                 assert part in value, f"{page}: {key}"
                 value = value[part]
+
+
+SOURCES = [
+    path
+    for pattern in ("pipeline/**/*.py", "stages/*.py", "*.yaml", "**/README.md", "**/DECISIONS.md")
+    for path in ROOT.glob(pattern)
+    if not {".venv", "build"} & set(path.relative_to(ROOT).parts)
+]
+
+
+def is_there(dotted: str) -> bool:
+    """Whether a dotted name is a package, a module, or a name in one."""
+    place, rest = ROOT, dotted.split(".")
+    while rest and (place / rest[0]).is_dir():
+        place = place / rest.pop(0)
+    file = place / f"{rest[0]}.py" if rest and (place / f"{rest[0]}.py").is_file() else None
+    if file is not None:
+        rest.pop(0)
+    text = (file or place / "__init__.py").read_text()
+    return all(re.search(rf"\b{name}\b", text) for name in rest)
+
+
+def test_what_sources_refer_to_is_there() -> None:
+    wrong = []
+    for path in SOURCES:
+        text = path.read_text()
+        names = re.findall(r"`(pipeline(?:\.\w+)+)`", text)
+        files = set(re.findall(r"\b(?:pipeline|stages|tests)/[\w/]+\.(?:py|md)\b", text))
+        found = [name for name in names if not is_there(name)]
+        found += [file for file in files - set(EXAMPLES.values()) if not (ROOT / file).exists()]
+        found += re.findall(r"\bmethod 4\.\d|\(protocols|\.\./README", text)
+        wrong += [f"{path.relative_to(ROOT)}: {each}" for each in found]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_hooks_and_ci_run_the_same_linters() -> None:
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    (line,) = re.findall(r"&& (ruff .*)\"$", (ROOT / ".ci/run").read_text(), re.MULTILINE)
+    assert [hook["entry"] for hook in hooks] == line.split(" && ")
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yaml").read_text())
+    steps = workflow["jobs"]["newcomer"]["steps"]
+    assert [step["run"] for step in steps if ".ci/" in step.get("run", "")] == ["bash .ci/run"]

@@ -10,7 +10,6 @@ from typing import Any
 from pipeline.base.params import Natural, Parameters, settings
 from pipeline.errors import InputError
 
-
 # A list that stands for every clip of a folder: a file, since DVC wants to look at each list.
 EVERY_CLIP = "data/every-clip.txt"
 
@@ -37,6 +36,14 @@ class TrainOn:
 
 
 @settings
+class Encoders:
+    """The off-the-shelf encoders of frames and of sounds, files of pipeline/encoders/."""
+
+    image: str
+    audio: str
+
+
+@settings
 class Published:
     """Somebody's localizer file in place of a training: its method, what of the method's settings
     differs, and the list that it was trained on (for the leakage count)."""
@@ -59,6 +66,7 @@ class Study:
     toys: list[str]
     corpora: dict[str, Corpus]
     weights: str
+    encoders: Encoders
     annotations: str
     train_on: TrainOn
     methods: list[str]

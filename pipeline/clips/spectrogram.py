@@ -1,6 +1,6 @@
 """Waveform to spectrogram, for any batch at once: a `SoundForm` says how.
 
-The default is the paper's (method 4.1): `scipy.signal.spectrogram` written as one unfold, one
+The default is the paper's (4.1): `scipy.signal.spectrogram` written as one unfold, one
 product and one real FFT, so that it runs in float32 on any device. The decision is to equal SciPy's
 numbers (Tukey window, mean removed from every segment, one-sided density) and not torch's own STFT,
 which the published networks never saw. Its cost is one float32 copy of all segments: 3.2 x the
@@ -39,7 +39,8 @@ class SoundForm:
         centred: whether segments are centred on their step, the sound mirrored at both ends.
         triangles: whether mel filters are straight over "hertz" (torchaudio) or "mel" (VGGish).
         floor: see `scale`.
-        stretched: whether the waveform fills -1 to 1 first, as SSPL's does (utils.py:173-181).
+        stretched: whether the waveform fills -1 to 1 first, as in zjsong/SSPL @ d1af4c7,
+            utils.py:173-181.
     """
 
     sample_rate: int = 16000
@@ -239,7 +240,7 @@ def log_spectrogram(
     bands: int = 0,
 ) -> torch.Tensor:
     """log(S + 1e-7) of the one-sided power density S of a waveform: `SoundForm.spectrogram` of the
-    form with these values (method 4.1)."""
+    form with these values (4.1)."""
     return SoundForm(sample_rate, window, hop, bands).spectrogram(samples)
 
 

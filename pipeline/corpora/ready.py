@@ -20,7 +20,7 @@ from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
 from pipeline.corpora.check import ClipList, Row, check
 from pipeline.corpora.layouts import find_sources, layout
 from pipeline.corpora.lists import read_clip_list
-from pipeline.encoders.settings import Embed
+from pipeline.encoders.common.settings import Embed
 from pipeline.errors import InputError
 from pipeline.evaluate.settings import Evaluate
 from pipeline.neighbours.settings import Listed
@@ -147,7 +147,8 @@ class StudyData:
         """Look for the published VGGSound network and fetch ImageNet networks that are not there:
         a machine off the network shall not find out after days of decoding."""
         # The encoders import torch, seconds that the table of a study does not need.
-        from pipeline.encoders.load import AUDIO_WEIGHTS, audio_encoder, load_image_encoder
+        from pipeline.encoders.imagenet import load_image_encoder
+        from pipeline.encoders.vggsound import AUDIO_WEIGHTS, audio_encoder
 
         for model in dict.fromkeys(image_models):
             collect(partial(load_image_encoder, Path(folder), model, side=224), self.absent)

@@ -56,8 +56,8 @@ REJECTS = pa.schema([(name, pa.string()) for name in ("clip_id", "path", "cause"
 
 
 class ClipFiles(Protocol):
-    """`pipeline.corpora.Source` by what is read of it. Not by name, since that room imports every
-    reader, and a reader makes nothing of a clip's bytes but these four."""
+    """`pipeline.corpora.source.Source` by what is read of it. Not by name: a reader makes
+    nothing of a clip's bytes but these four."""
 
     @property
     def clip_id(self) -> str: ...

@@ -1,4 +1,5 @@
-"""What of a clip's picture and sound is taken, where authors differ (see DECISIONS)."""
+"""What of a clip's picture and sound is taken, where authors differ (see
+pipeline/methods/DECISIONS.md)."""
 
 from dataclasses import dataclass
 

@@ -22,7 +22,7 @@ from pipeline.base.code import fingerprint, hash_of_code
 from pipeline.base.pieces import Blocks
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.windows import sound_window
-from pipeline.encoders.load import AudioEncoder, ImageEncoder
+from pipeline.encoders.common.contract import Encoder
 from pipeline.errors import InputError
 from pipeline.execution.pool import Report
 from pipeline.execution.progress import track
@@ -40,7 +40,7 @@ class Modality(StrEnum):
 
 def embed_corpus(
     corpus: DecodedCorpus,
-    encoder: ImageEncoder | AudioEncoder,
+    encoder: Encoder,
     path: Path,
     *,
     work: Path,
@@ -61,17 +61,17 @@ def embed_corpus(
     if not len(corpus):
         raise InputError(f"{corpus.folder}: holds no clip, so there is nothing to embed")
     threads = torch.get_num_threads()  # sums in another order end in other bits
-    pictures = isinstance(encoder, ImageEncoder)
+    pictures = encoder.modality == "image"
     parts = (
-        (batch, encoder.side)
-        if isinstance(encoder, ImageEncoder)
+        (batch, vars(encoder).get("side"))
+        if pictures
         else (batch, sound_steps, asdict(corpus.form))
     )
     said = repr((parts, torch.device(device).type, threads))
     # They hold a hash of every clip's content, and where its sound is in what is read.
     tables = [(corpus.folder / "clips.parquet").read_bytes()]
     tables += [] if pictures else [(corpus.sounds_folder / "sounds.parquet").read_bytes()]
-    code = hash_of_code("pipeline.encoders.embedding")
+    code = hash_of_code("pipeline.encoders.embedding", type(encoder).__module__)
     blocks = Blocks(work, fingerprint([*tables, torch.__version__, said, *_weights(encoder), code]))
     starts = range(0, len(corpus), _BLOCK)
     tasks = [
@@ -118,7 +118,7 @@ class _BlockTask:
 
 def _make_block(
     blocks: Blocks,
-    encoder: ImageEncoder | AudioEncoder,
+    encoder: Encoder,
     batch: int,
     device: str,
     sound_steps: int | None,
@@ -132,7 +132,7 @@ def _make_block(
     corpus, rows = _opened(task.folder.resolve(), sounds, written), task.rows
     compute = (
         partial(embed_frames, corpus, encoder, rows, batch, device)
-        if isinstance(encoder, ImageEncoder)
+        if encoder.modality == "image"
         else partial(embed_sounds, corpus, encoder, rows, batch, device, sound_steps)
     )
     blocks.make("features", rows.start, compute)
@@ -145,7 +145,7 @@ def _opened(folder: Path, spectrograms: Path | None, written: int) -> DecodedCor
 
 
 def embed_frames(
-    corpus: DecodedCorpus, encoder: ImageEncoder, rows: Sequence[int], batch: int, device: str
+    corpus: DecodedCorpus, encoder: Encoder, rows: Sequence[int], batch: int, device: str
 ) -> np.ndarray:
     """Features of the clips at `rows`, float32 (rows, D), NaN where a clip has no picture."""
     present = [place for place, row in enumerate(rows) if corpus.has_frame(row)]
@@ -155,7 +155,7 @@ def embed_frames(
 
 def embed_sounds(
     corpus: DecodedCorpus,
-    encoder: AudioEncoder,
+    encoder: Encoder,
     rows: Sequence[int],
     batch: int,
     device: str,
@@ -183,7 +183,7 @@ def _sound(corpus: DecodedCorpus, row: int, length: int | None) -> np.ndarray:
 
 def _embed(
     corpus: DecodedCorpus,
-    encoder: ImageEncoder | AudioEncoder,
+    encoder: Encoder,
     rows: Sequence[int],
     groups: Sequence[Sequence[int]],
     load: Callable[[int], np.ndarray],

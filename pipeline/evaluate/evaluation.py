@@ -18,7 +18,7 @@ import torch
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark, Predictions, Scores
 from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.encoders.load import ImageEncoder
+from pipeline.encoders.imagenet import ImageEncoder
 from pipeline.errors import InputError
 from pipeline.methods.contract import Method
 from pipeline.predict.predictor import Predictor, synthetic_sounds

@@ -164,7 +164,7 @@ def read_sound(
     channels: Channels = "mean",
     max_holes: float = MAX_HOLES,
 ) -> Sound:
-    """The sound of a clip, mono, resampled by libswresample, clipped to [-1, 1] (method 4.1).
+    """The sound of a clip, mono, resampled by libswresample, clipped to [-1, 1] (4.1).
 
     Of several sound streams the default one counts, then the one with the highest sampling rate,
     then with most channels, then the first. `sample_rate`: Hz, any. `channels`: "mean" of all, or

@@ -8,7 +8,8 @@ an alignment similarity s_A; each pair's cross-entropy runs over the other clips
 
 The text and the authors' own training code (kaistmm/ssl_kccv @ 7e178e6, `Alignment`) differ. The
 defaults are the text's; `pooling: masked`, `projection_pooling: max`, `augmentation: released` and
-the loop's `weight_decay: 1e-4` are the code's. DECISIONS.md has a row for each.
+the loop's `weight_decay: 1e-4` are the code's. DECISIONS.md beside this file has a row for
+each.
 """
 
 from collections.abc import Mapping

@@ -17,7 +17,7 @@ from pipeline.corpora.source import Source
 from pipeline.decode.clip import Settings
 from pipeline.decode.corpus import decode_corpus
 from pipeline.decode.shard import ShardTask, decode_shard
-from pipeline.decode.spectrograms import make_spectrograms
+from pipeline.decode.sounds import SoundsTask, make_sounds
 from pipeline.execution.run import Engine
 from pipeline.speed import made
 from pipeline.speed.harness import Fact, Row, Setup, compare, scaled
@@ -48,7 +48,7 @@ def measure(folder: Path, setup: Setup) -> Iterator[Row]:
         units=clips,
         bar=0.9,
     )
-    yield _spectrograms_row(folder, path, name, repeats)
+    yield _spectrograms_row(path, name, repeats)
     torch.set_num_threads(before)
     clips = 16 * threads  # small shards, since the last one alone leaves the other cores idle
     yield compare(
@@ -98,28 +98,17 @@ def _mono(container: av.container.InputContainer) -> np.ndarray:
     return np.concatenate(chunks)
 
 
-def _spectrograms_row(folder: Path, path: Path, name: str, repeats: int) -> Row:
-    """One form of a decoded corpus by one process, beside PyAV and SciPy."""
-    clips = 64  # the process that makes a shard has to start first
-    corpus = folder / "decoded"
-    decode_corpus(
-        _sources(path, clips),
-        path.parent,
-        corpus,
-        work=folder / "decode-work",
-        shards=1,
-        max_reject_share=0.0,
-        engine=Engine(),
-        **{**SETTINGS, "side": 32},
-    )
+def _spectrograms_row(path: Path, name: str, repeats: int) -> Row:
+    """The sounds of a decoded corpus' clips in one form, by the process of a shard, beside PyAV and
+    SciPy."""
+    clips = 12
     return compare(
-        f"spectrograms of {clips} clips, one form, one core ({name})",
-        lambda: _one_form(corpus, path),
+        f"spectrograms, one form, one core ({name})",
+        lambda: _one_form(path, clips),
         lambda: _plain_spectrograms(path, clips),
         "PyAV + SciPy per clip",
         repeats=repeats,
         units=clips,
-        bar=0.9,
         facts=lambda ours, other: [
             Fact("time steps, ours and theirs", f"{len(ours)}, {len(other)}"),
             # float16 keeps three digits of a value near -16.
@@ -128,25 +117,21 @@ def _spectrograms_row(folder: Path, path: Path, name: str, repeats: int) -> Row:
     )
 
 
-def _one_form(corpus: Path, path: Path) -> np.ndarray:
+def _one_form(path: Path, clips: int) -> np.ndarray:
     """The first clip's spectrogram, (T, 257) float16, of all that are made."""
     with tempfile.TemporaryDirectory() as scratch:
-        root = Path(scratch)
-        made_set = make_spectrograms(
-            corpus,
+        task = SoundsTask(
+            Path(scratch),
             path.parent,
-            root / "sets" / "form",
-            work=root / "work" / "form",
-            form=SoundForm(),
+            tuple((source.clip_id, path.name) for source in _sources(path, clips)),
+            SoundForm(),
             seconds=0.5,
             max_seconds=SETTINGS["max_seconds"],
-            shards=1,
             seconds_limit=SETTINGS["seconds_limit"],
-            engine=Engine(),
         )
-        steps = int(made_set["steps"] // made_set["sounds"])
-        (shard,) = (root / "sets" / "form" / "shards").glob("spectrograms_*.npy")
-        return np.array(map_npy(shard)[:steps])
+        make_sounds(task, lambda number: None)
+        made_steps = map_npy(Path(scratch) / "spectrograms.npy")
+        return np.array(made_steps[: len(made_steps) // clips])
 
 
 def _plain_spectrograms(path: Path, clips: int) -> np.ndarray:

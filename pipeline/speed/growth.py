@@ -21,7 +21,8 @@ from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
 from pipeline.encoders.embedding import embed_corpus
-from pipeline.encoders.load import AudioEncoder, ImageEncoder
+from pipeline.encoders.imagenet import ImageEncoder
+from pipeline.encoders.vggsound import AudioEncoder
 from pipeline.execution.run import Engine
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.contract import Method

@@ -2,7 +2,8 @@
 its memory is linear in the batch; and the paper's objective against the same loss through the
 B x B x h x w tensor of cosines.
 
-Features are random numbers of the shapes that the method's networks give. The share of a step is
+Features are random numbers of the shapes that the method's networks give at its own side, however
+small the batch, since at another side another part of the memory leads. The share of a step is
 against the networks' time for a few clips, times the batch: their work is linear in it, and a step
 of 128 clips takes minutes on a CPU. Batch 1,024 of the objective is timed once, after an untimed
 turn: through the tensor it takes about a minute, it has no bar, and what it shows, memory and
@@ -38,7 +39,8 @@ BATCH = 128
 BATCHES, CHANNELS, MAP, VIEWS, TAU = (128, 1024), 512, 14, 3, 0.07  # of the objective
 # Twice the batch takes twice the memory, and a tenth more for what the machine hands out in pieces.
 GROWTH = 2.2
-_STEP_CLIPS = 4  # of which the networks' time is measured
+_PAGE = 4096 / MEBIBYTE
+_STEP_CLIPS = 2  # of which the networks' time is measured
 
 Views: TypeAlias = tuple[list[Tensor], list[Tensor]]
 Result: TypeAlias = tuple[float, list[Tensor]]  # the loss and its gradients
@@ -58,7 +60,7 @@ def measure(folder: Path, setup: Setup) -> Iterator[Row]:
 
 
 def _growing(folder: Path, setup: Setup) -> Iterator[Row]:
-    method = made_method(setup.method, setup.size)
+    method = made_method(setup.method)
     counts = [scaled(BATCH, setup.size, least=4) * times for times in (1, 2, 4)]
     shapes, networks = _networks(folder, method, setup.repeats)
     calls = [_loss_call(method, shapes, count) for count in counts]
@@ -68,7 +70,7 @@ def _growing(folder: Path, setup: Setup) -> Iterator[Row]:
     before = 0.0
     for place, count in enumerate(counts):
         times = count // counts[0]
-        memory = memory_alone(_loss_alone, setup.method, setup.size, shapes, count) / MEBIBYTE
+        memory = memory_alone(_loss_alone, setup.method, shapes, count) / MEBIBYTE
         facts = [
             Fact("memory of the features, MiB", round(_mebibytes(shapes, count), 1)),
             Fact("more memory, MiB", round(memory, 1)),
@@ -81,7 +83,11 @@ def _growing(folder: Path, setup: Setup) -> Iterator[Row]:
         if place == 0:
             facts.append(Fact("% of a step", 100 * row.ours / (row.ours + count * networks), 5.0))
         if place == 2:
-            facts.append(Fact("x the memory of half the batch", round(memory / before, 2), GROWTH))
+            facts.append(
+                Fact(
+                    "x the memory of half the batch", round(memory / max(before, _PAGE), 2), GROWTH
+                )
+            )
         before = memory
         yield Row(row.name, row.ours, row.other, row.theirs, row.ratio, facts=tuple(facts))
 
@@ -143,9 +149,9 @@ def _loss_call(method: Method, shapes: Shapes, clips: int) -> Callable[[], None]
     return call
 
 
-def _loss_alone(name: str, size: float, shapes: Shapes, clips: int) -> Callable[[], None]:
-    call = _loss_call(made_method(name, size), shapes, clips)
-    _loss_call(made_method(name, size), shapes, 2)()  # what torch makes once and keeps
+def _loss_alone(name: str, shapes: Shapes, clips: int) -> Callable[[], None]:
+    call = _loss_call(made_method(name), shapes, clips)
+    _loss_call(made_method(name), shapes, 2)()  # what torch makes once and keeps
     return call
 
 

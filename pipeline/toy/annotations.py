@@ -48,7 +48,7 @@ def _names(truths: Iterable[SampleTruth], classes: Iterable[int] | None = None) 
 
 
 def write_lists(folder: Path, clips: Mapping[str, Sequence[SampleTruth]]) -> None:
-    """The id lists `<split>.txt` and `labelled.csv` (clip, class) of the toy itself, and which clips
+    """The id lists `<split>.txt` and `labelled.csv` (clip, class) of the toy, and which clips
     a training corpus (`training.txt`) and a tested one (`tested.txt`) are made of."""
     for split in ("train", "validation", "test", "silent"):
         write_list(folder / f"{split}.txt", sorted(_names(clips[split])))

@@ -6,7 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from pipeline.clips.spectrogram import SoundForm
-from pipeline.encoders.load import image_network_state
+from pipeline.encoders.imagenet import image_network_state
 from pipeline.errors import InputError
 from pipeline.methods.contract import Method, load_method
 from pipeline.networks.weights import SUFFIXES, read_state

@@ -15,16 +15,10 @@ from torchvision.models import resnet
 import pipeline.encoders.embedding
 from pipeline.base.files import read_parquet, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.encoders import load as encoders
+from pipeline.encoders import imagenet as encoders
 from pipeline.encoders.embedding import embed_corpus
-from pipeline.encoders.load import (
-    AudioEncoder,
-    audio_encoder,
-    image_encoder,
-    load_encoders,
-    load_image_encoder,
-    standardised,
-)
+from pipeline.encoders.imagenet import image_encoder, load_image_encoder
+from pipeline.encoders.vggsound import AUDIO_WEIGHTS, AudioEncoder, audio_encoder, standardised
 from pipeline.errors import InputError
 from pipeline.networks.weights import save_safetensors, save_torch
 
@@ -199,7 +193,7 @@ def made_encoders(folder: Path) -> tuple[encoders.ImageEncoder, AudioEncoder]:
     save_torch(folder / "image.pth", timm.create_model("resnet18", **NARROW).state_dict())
     sound = AudioEncoder((1, 1), (8, 16), stem=8, classes=4)
     save_torch(folder / "H.pth.tar", {"model_state_dict": sound.state_dict()})
-    return load_encoders(folder, "toy", 32)
+    return (load_image_encoder(folder, "toy", 32), audio_encoder(folder / AUDIO_WEIGHTS))
 
 
 def made_corpus(folder: Path) -> DecodedCorpus:

@@ -18,7 +18,7 @@ from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, text
 from pipeline.benchmarks.metrics.rasters import fraction_boxes
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import SoundForm
-from pipeline.encoders.load import ImageEncoder
+from pipeline.encoders.imagenet import ImageEncoder
 from pipeline.errors import InputError
 from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate, evaluate_method
 from pipeline.predict.predictor import Predictor

@@ -27,7 +27,8 @@ from pipeline.decode.corpus import decode_corpus
 from pipeline.decode.shard import Report, ShardTask, decode_shard
 from pipeline.encoders import embedding
 from pipeline.encoders.embedding import embed_corpus
-from pipeline.encoders.load import AudioEncoder, ImageEncoder
+from pipeline.encoders.imagenet import ImageEncoder
+from pipeline.encoders.vggsound import AudioEncoder
 from pipeline.errors import InputError
 from pipeline.execution import ray as distributor
 from pipeline.execution.ray import run_on_ray

@@ -27,7 +27,7 @@ from pipeline.base.files import write_npy, write_parquet
 from pipeline.base.params import Parameters
 from pipeline.base.study import EVERY_CLIP
 from pipeline.clips.spectrogram import SoundForm
-from pipeline.encoders import load as encoders
+from pipeline.encoders import imagenet as encoders
 from pipeline.errors import InputError
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.common.files import load_weights, save_weights

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.encoders.load import load_encoders
+from pipeline.encoders.imagenet import load_image_encoder
+from pipeline.encoders.vggsound import AUDIO_WEIGHTS, audio_encoder
 from pipeline.errors import InputError
 from pipeline.networks.weights import save_torch
 from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
@@ -39,7 +40,7 @@ def test_both_encoders_learn_and_are_read_by_the_real_loaders(tmp_path: Path) ->
     assert set(audio.state) >= {"audnet.conv1.weight", "audnet.fc.bias"}
     save_torch(tmp_path / "image.pth", image.state)
     save_torch(tmp_path / "H.pth.tar", {"model_state_dict": audio.state})
-    encoders = load_encoders(tmp_path, "toy", 32)
+    encoders = (load_image_encoder(tmp_path, "toy", 32), audio_encoder(tmp_path / AUDIO_WEIGHTS))
     inputs = (torch.from_numpy(made_frames()), torch.from_numpy(made_sounds()))
     for encoder, data in zip(encoders, inputs, strict=True):
         with torch.inference_mode():

@@ -15,7 +15,7 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus, Published, Study
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.decode.settings import Decode
-from pipeline.encoders.settings import Embed
+from pipeline.encoders.common.settings import Embed
 from pipeline.evaluate.settings import Evaluate
 from pipeline.execution.settings import Execution
 from pipeline.methods.alignment import AlignmentSettings

@@ -15,7 +15,8 @@ from outcomes import Outcomes
 from torch import Tensor
 
 from pipeline.clips.spectrogram import SoundForm
-from pipeline.encoders.load import AudioEncoder, audio_encoder, image_encoder
+from pipeline.encoders.imagenet import image_encoder
+from pipeline.encoders.vggsound import AudioEncoder, audio_encoder
 from pipeline.methods.common.files import load_weights, open_weights, save_weights
 from pipeline.networks.weights import read_metadata, read_state, save_safetensors, save_torch
 

@@ -54,7 +54,7 @@ def precision_recall(
     `confidence` and `iou` are (N,), `sounding` bool (N,): whether the clip has boxes. With
     confidence >= threshold a sounding clip with IoU >= 0.5 is a true positive, any other clip a
     false positive; a sounding clip below the threshold is a false negative. 1 where a denominator
-    is 0 (protocols, Detection with negatives).
+    is 0. SLAVC's evaluation counts so (stoneMo/SLAVC @ 05b429c, utils.py).
     """
     order = np.argsort(confidence, kind="stable")
     ordered = confidence[order]

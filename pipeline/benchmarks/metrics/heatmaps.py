@@ -20,7 +20,8 @@ _MODES = {
     "corners": ("bilinear", True),
     "bicubic-corners": ("bicubic", True),
 }
-# The share of the audio-visual map in object-guided localization (EZ-VSL; protocols, heat maps).
+# The share of the audio-visual map in object-guided localization (test.py:29 of stoneMo/EZ-VSL @
+# 95ff5bf).
 AUDIO_VISUAL_SHARE = 0.4
 # A pass over this many maps stays within the processor's cache.
 CHUNK = 4
@@ -101,6 +102,6 @@ def combine_in_place(maps: np.ndarray, object_maps: np.ndarray) -> np.ndarray:
 
 
 def object_guided(maps: np.ndarray, object_maps: np.ndarray) -> np.ndarray:
-    """The OGL map of the protocols, of resized maps (N, s, s): float32 in 0..1, min-max of 0.4 x
+    """The OGL map (EZ-VSL), of resized maps (N, s, s): float32 in 0..1, min-max of 0.4 x
     audio-visual + 0.6 x object."""
     return _scale(combine_in_place(maps.copy(), object_maps.copy()))

@@ -39,7 +39,8 @@ def intersection_over_union(predicted: np.ndarray, truth: np.ndarray) -> np.ndar
     """IoU of predictions (N, h, w) bool with ground truth (N, h, w), float64 (N,).
 
     sum(pred x gt) / (sum(gt) + sum(pred x (gt == 0))), for truth of 0 and 1 or a consensus between;
-    0 where nothing is predicted and nothing is true (protocols, Localization).
+    0 where nothing is predicted and nothing is true. The formula is that of the authors' evaluation
+    (kaistmm/SSLalignment @ e7ae3c5, utils.py).
     """
     return np.array(
         [

@@ -28,7 +28,7 @@ from pipeline.methods.contract import Dice, Features, Input, View
 
 Dropout = Annotated[float, Field(ge=0, le=0.99)]  # something has to be left
 
-_DEVIATION = 0.01  # of a linear layer's first weights (E model.py:26-36)
+_DEVIATION = 0.01  # of a linear layer's first weights (EZ-VSL, model.py:26-36)
 
 
 @settings

@@ -1,17 +1,11 @@
-"""The off-the-shelf encoders whose features define semantic positives (3.3).
+"""ImageNet networks by timm's names: features of frames for neighbours (3.3), and object maps.
 
-The image side is any timm model, the sound side the published VGGSound ResNet. A file's own shapes
-decide how deep and wide its network is built, so the toy's narrow files and the real ones walk the
-same code; what no file tells (the strides) is the standard one. The price is that a ResNet file of
-any size is accepted under any ResNet's name: only a layer that is missing or does not fit is an
-error.
-
-Sound features are the average-pooled last map of the spectrogram standardised per clip with the
-biased deviation (over n, as NumPy's `std` in the published code), not divided by 12.
+A file's own shapes decide how deep and wide a ResNet is built, so the toy's narrow file and the
+real ones walk the same code; what no file tells (the strides) is the standard one. The price is
+that a ResNet file of any size is accepted under any ResNet's name: only a layer that is missing or
+does not fit is an error.
 """
 
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -24,22 +18,22 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from pipeline.encoders.common.contract import Encoder
+from pipeline.encoders.common.resnet_files import stages_of, tell_unused
+from pipeline.encoders.common.settings import Embed
 from pipeline.errors import InputError
-from pipeline.execution.progress import console
 from pipeline.networks.weights import SUFFIXES, check_fit, load_into, read_state
 
-AUDIO_WEIGHTS = "H.pth.tar"
-_AUDIO_ADDRESS = "https://github.com/hche11/VGGSound"
 _TIMM_STAGES = 4  # of every timm ResNet; with fewer it builds, but has no intermediate features
 
 
-class ImageEncoder(nn.Module):
+class ImageEncoder(Encoder):
     """A timm network on uint8 frames: resizing and normalisation included.
 
     `features` is D, the number of features of a frame."""
 
+    modality = "image"
     mean: Tensor
     deviation: Tensor
 
@@ -74,74 +68,6 @@ class ImageEncoder(nn.Module):
             )
         pixels = (pixels - self.mean) / self.deviation
         return pixels.contiguous(memory_format=torch.channels_last)
-
-
-class AudioEncoder(nn.Module):
-    """The published VGGSound network: torchvision's ResNet on one channel, with its classifier.
-
-    `features` is D, the number of features of a sound."""
-
-    def __init__(
-        self,
-        blocks: Sequence[int],
-        widths: Sequence[int],
-        *,
-        stem: int,
-        classes: int,
-        bottleneck: bool = False,
-    ) -> None:
-        """`blocks` and `widths` (output channels) of every stage, `stem` channels of `conv1`."""
-        super().__init__()
-        layers: OrderedDict[str, nn.Module] = OrderedDict(
-            conv1=nn.Conv2d(1, stem, 7, stride=2, padding=3, bias=False),
-            bn1=nn.BatchNorm2d(stem),
-            relu=nn.ReLU(inplace=True),
-            maxpool=nn.MaxPool2d(3, stride=2, padding=1),
-        )
-        kind = Bottleneck if bottleneck else BasicBlock
-        inputs = stem
-        for number, (count, width) in enumerate(zip(blocks, widths, strict=True), start=1):
-            stage = []
-            for block in range(count):
-                stride = 2 if number > 1 and block == 0 else 1
-                shortcut = None
-                if stride != 1 or inputs != width:
-                    shortcut = nn.Sequential(
-                        nn.Conv2d(inputs, width, 1, stride=stride, bias=False),
-                        nn.BatchNorm2d(width),
-                    )
-                stage.append(kind(inputs, width // kind.expansion, stride, shortcut))
-                inputs = width
-            layers[f"layer{number}"] = nn.Sequential(*stage)
-        layers["avgpool"] = nn.AdaptiveAvgPool2d(1)
-        layers["flatten"] = nn.Flatten()
-        layers["fc"] = nn.Linear(inputs, classes)
-        self.audnet = nn.Sequential(layers)
-        self.features = inputs
-
-    def forward(self, spectrograms: Tensor) -> Tensor:
-        """(B, time steps, bands) of log(S + 1e-7) to pooled features, (B, D) float32."""
-        return self.audnet[:-1](standardised(spectrograms))
-
-    def classify(self, spectrograms: Tensor) -> Tensor:
-        """(B, time steps, bands) of log(S + 1e-7) to class scores, (B, classes) float32."""
-        return self.audnet(standardised(spectrograms))
-
-
-def standardised(spectrograms: Tensor) -> Tensor:
-    """(B, time steps, bands) to the network's input, (B, 1, bands, time steps) float32: each clip's
-    (x - mean) / (deviation + 1e-9), the deviation biased."""
-    x = spectrograms.to(torch.float32)
-    mean = x.mean(dim=(1, 2), keepdim=True)
-    deviation = x.std(dim=(1, 2), keepdim=True, correction=0)
-    return ((x - mean) / (deviation + 1e-9)).transpose(1, 2).unsqueeze(1).contiguous()
-
-
-def load_encoders(folder: Path, image_model: str, side: int) -> tuple[ImageEncoder, AudioEncoder]:
-    """Both encoders from a folder of weight files, the sound's in `H.pth.tar`.
-
-    Raises `InputError` as `load_image_encoder` and `audio_encoder` do."""
-    return load_image_encoder(folder, image_model, side), audio_encoder(folder / AUDIO_WEIGHTS)
 
 
 def load_image_encoder(folder: Path, image_model: str, side: int) -> ImageEncoder:
@@ -206,7 +132,7 @@ def image_encoder(
         weights = _fetch(model, str(network.pretrained_cfg.get("hf_hub_id")), place)  # type: ignore[operator, union-attr]
     state = read_state(weights)
     if network is None or isinstance(network, ResNet):
-        blocks, widths, bottleneck = _stages(state, "", weights)
+        blocks, widths, bottleneck = stages_of(state, "", weights)
         if len(blocks) != _TIMM_STAGES:
             raise InputError(
                 f"{weights}: holds {len(blocks)} stages of a ResNet, expected {_TIMM_STAGES}, "
@@ -223,65 +149,9 @@ def image_encoder(
             claimed = made()
         check_fit(claimed, state, str(weights))
         network = made()
-    _report(weights, load_into(network, state, str(weights)))
+    tell_unused(weights, load_into(network, state, str(weights)))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ImageEncoder(network, side).eval()
-
-
-def audio_encoder(weights: Path) -> AudioEncoder:
-    """The VGGSound network in `weights`, in evaluation mode on the CPU.
-
-    Depth, widths and the number of classes are read from the file (the published one: 18 layers,
-    512 features, 309 classes). Raises `InputError` where the file is missing or does not fit.
-    """
-    if not weights.is_file():
-        raise InputError(
-            f"{weights}: not found; the VGGSound audio network (ResNet-18, average pooling) comes "
-            f"from {_AUDIO_ADDRESS} and is placed there under that name"
-        )
-    state = read_state(weights)
-    blocks, widths, bottleneck = _stages(state, "audnet.", weights)
-    sizes = []
-    for key in ("audnet.conv1.weight", "audnet.fc.weight"):
-        if key not in state:
-            raise InputError(f"{weights}: misses {key}, expected the average-pooling network")
-        sizes.append(_length(state, key, weights))
-    made = partial(
-        AudioEncoder, blocks, widths, stem=sizes[0], classes=sizes[1], bottleneck=bottleneck
-    )
-    with torch.device("meta"):
-        claimed = made()
-    check_fit(claimed, state, str(weights))
-    encoder = made()
-    _report(weights, load_into(encoder, state, str(weights)))
-    return encoder.eval()
-
-
-def _stages(
-    state: Mapping[str, Tensor], prefix: str, source: Path
-) -> tuple[list[int], list[int], bool]:
-    """Blocks and output channels of every stage of a ResNet's entries; whether of bottlenecks."""
-    bottleneck = f"{prefix}layer1.0.conv3.weight" in state
-    last = "conv3" if bottleneck else "conv2"
-    blocks: list[int] = []
-    widths: list[int] = []
-    while f"{prefix}layer{len(blocks) + 1}.0.{last}.weight" in state:
-        stage = f"{prefix}layer{len(blocks) + 1}"
-        count = 1
-        while f"{stage}.{count}.{last}.weight" in state:
-            count += 1
-        blocks.append(count)
-        widths.append(_length(state, f"{stage}.0.{last}.weight", source))
-    if not blocks:
-        raise InputError(f"{source}: misses {prefix}layer1.0.{last}.weight, expected a ResNet's")
-    return blocks, widths, bottleneck
-
-
-def _length(state: Mapping[str, Tensor], key: str, source: Path) -> int:
-    """The output channels that a layer's weights tell."""
-    if not state[key].ndim:
-        raise InputError(f"{source}: {key}: found a single number, expected a layer's weights")
-    return len(state[key])
 
 
 def _fetch(model: str, repository: str, place: Path) -> Path:
@@ -302,6 +172,6 @@ def _fetch(model: str, repository: str, place: Path) -> Path:
         ) from error
 
 
-def _report(source: Path, unused: list[str]) -> None:
-    if unused:
-        console.print(f"{source.name}: entries without use: {', '.join(unused)}")
+def load(folder: Path, settings: Embed) -> ImageEncoder:
+    """See `pipeline.encoders.common.contract`."""
+    return load_image_encoder(folder, settings.image_model, settings.side)

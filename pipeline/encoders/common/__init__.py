@@ -1,0 +1,1 @@
+"""What encoders share: their contract, their settings, shapes in weight files."""
