@@ -70,10 +70,11 @@ def training_charts(histories: Mapping[str, Columns]) -> list[Markup]:
     """The training curve of each run: its loss and the loss's parts over the epochs."""
     charts = []
     for run, history in histories.items():
+        parts = [name for name in history if name not in ("epoch", "loss", "learning_rate")]
         lines = [
             Line(name, history["epoch"], history[name])
-            for name in ("loss", "localization", "alignment")
-            if any(history.get(name, ()))
+            for name in ("loss", *(parts if len(parts) > 1 else ()))
+            if any(history[name])
         ]
         charts.append(chart(f"Loss of {run}", lines, "epoch", "loss"))
     return charts

@@ -16,7 +16,7 @@ from made_media import SHARED_MEDIA, tones, write_media
 from pipeline.base import pieces
 from pipeline.base.files import move_file, read_parquet
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.corpora import find_sources
+from pipeline.corpora.layouts import find_sources
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus, shard_of
 from pipeline.decode.shard import Report, ShardTask, decode_shard

@@ -1,5 +1,6 @@
 """Tables and pictures show what they were given."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -19,12 +20,14 @@ def test_seeds_table() -> None:
         "A": [{"cIoU": 10.0, "cIoU.random": 1.0}, {"cIoU": 30.0, "cIoU.random": 2.0}],
         "H": [{"cIoU": 5.0, "swap": 1.0, "cIoU.random": 3.0}],
     }
+    # Student's 97.5 % quantile at one degree of freedom, tan(0.475 pi), times 20 / 2.
+    assert 10 * math.tan(0.475 * math.pi) == pytest.approx(127.06, abs=0.01)
     assert seeds_table(runs, {"cIoU": "cIoU", "moved": "swap"}).splitlines() == [
-        "|             | cIoU                | moved            |",
-        "|-------------|---------------------|------------------|",
-        "| A (2 seeds) | 20.0 (10.0 to 30.0) |                  |",
-        "| H (1 seeds) | 5.0 (5.0 to 5.0)    | 1.0 (1.0 to 1.0) |",
-        "| random      | 2.0                 |                  |",
+        "|             | cIoU                        | moved   |",
+        "|-------------|-----------------------------|---------|",
+        "| A (2 seeds) | 20.0 ± 127.1 (10.0 to 30.0) |         |",
+        "| H (1 seeds) | 5.0                         | 1.0     |",
+        "| random      | 2.0                         |         |",
     ]
 
 

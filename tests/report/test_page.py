@@ -7,7 +7,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -20,17 +20,23 @@ import yaml
 from made_pages import BOXES, Reader, make_clips
 
 from pipeline.base.files import write_json, write_npy, write_parquet, write_tsv
+from pipeline.base.study import EVERY_CLIP
 from pipeline.benchmarks import Predictions, open_benchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.report.comparison import comparison
 from pipeline.report.paper_numbers import ABLATIONS, NEIGHBOURS, TABLES
 from pipeline.report.runs import Run, Scored
+from pipeline.report.scores import training_charts
+from pipeline.train.settings import Train
 from stages.report import report
 
 ROOT = Path(__file__).resolve().parents[2]
 CLIPS = [f"madeclip{number:03d}_{number:06d}" for number in range(12)]
-EVALUATIONS = {"made-vggss": "vggss", "made-retrieval": "retrieval"}
+BENCHMARKS = ("vggss", "retrieval")
+RUN = "alignment-full-42"
+FOLDER, RESULTS = f"data/runs/made/{RUN}", f"data/results/made/{RUN}/made"
 
 
 @pytest.fixture(scope="module")
@@ -47,30 +53,32 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
         {"file": clip, "class": "ab"[n % 2], "bbox": [BOXES[n]]} for n, clip in enumerate(CLIPS)
     ]
     (annotations / "vggss.json").write_text(json.dumps(boxes))
-    (data / "runs" / "made").mkdir(parents=True)
-    (data / "runs" / "made" / "training_clips.txt").write_text("".join(f"{c}\n" for c in CLIPS[:3]))
+    run = folder / FOLDER
+    run.mkdir(parents=True)
+    (run / "training_clips.txt").write_text("".join(f"{c}\n" for c in CLIPS[:3]))
+    write_json(run / "run.json", _facts(AlignmentSettings(k=20, pooling="top"), 42))
     write_tsv(
-        data / "runs" / "made" / "history.tsv",
+        run / "history.tsv",
         pa.table({"epoch": [1, 2], "loss": [5.0, 4.0], "localization": [5.0, 4.0]}),
     )
     corpus = DecodedCorpus(data / "decoded" / "made")
     generator = np.random.default_rng(1)
-    for name, key in EVALUATIONS.items():
-        benchmark = open_benchmark(key, annotations, corpus)
+    results, metrics = folder / RESULTS, {}
+    for name in BENCHMARKS:
+        benchmark = open_benchmark(name, annotations, corpus)
         maps = generator.random((len(CLIPS), 7, 7), np.float32)
         similarities = {s: generator.random((12, 12), np.float32) for s in ("s_A", "s_L")}
         scores = benchmark.score(Predictions(maps, maps, similarities))
-        results = data / "results" / name
-        write_parquet(results / "details" / "samples.parquet", scores.rows)
+        write_parquet(results / "details" / name / "samples.parquet", scores.rows)
         if benchmark.wants_maps:
-            write_npy(results / "details" / "maps.npy", maps)
+            write_npy(results / "details" / name / "maps.npy", maps)
         for curve, table in scores.curves.items():
-            write_tsv(results / "curves" / f"{curve}.tsv", table)
+            write_tsv(results / "curves" / name / f"{curve}.tsv", table)
         first = next(iter(scores.metrics))
-        metrics = {**scores.metrics, f"{first}.random": 12.34, "leaked_clips": 3}
-        write_json(results / "metrics.json", metrics)
+        metrics[name] = {**scores.metrics, f"{first}.random": 12.34, "leaked_clips": 3}
+    write_json(results / "metrics.json", metrics)
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["active"] = _study(annotations, folder / "media")
+    params["active"] = _study(params["studies"]["toy"], annotations, folder / "media")
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
     return folder
 
@@ -82,23 +90,36 @@ def _summary() -> dict[str, float]:
     return {**counts, **seconds, "sound_seconds_max": 9.5}
 
 
-def _study(annotations: Path, media: Path) -> dict[str, Any]:
-    ground = {"corpus": "made", "root": str(media), "annotations": str(annotations)}
-    ground |= {"weights": "data/weights", "embed": "embed", "evaluate": "evaluate"}
-    search = {"corpus": "made", "list": "/home/somebody/lists/made.txt", "neighbours": "neighbours"}
+def _facts(
+    settings: AlignmentSettings, seed: int, training_list: str = "x/made.txt"
+) -> dict[str, Any]:
+    """What stage train keeps of a run."""
     return {
-        "toys": {},
-        "corpora": {"made": {"reader": "vggsound", "root": str(media), "decode": "decode"}},
-        "embeddings": {},
-        "searches": {"made": {**search, "annotations": str(annotations)}},
-        "runs": {
-            "made": {"corpus": "made", "search": "made", "train": "train", "override": {"seed": 42}}
+        "method": "alignment",
+        "label": Alignment.label(settings),
+        "settings": asdict(settings),
+        "recipe": asdict(Train(epochs=2, batch=4)),
+        "list": training_list,
+        "seed": seed,
+    }
+
+
+def _study(toy: dict[str, Any], annotations: Path, media: Path) -> dict[str, Any]:
+    return {
+        **toy,
+        "toys": [],
+        "corpora": {"made": {"reader": "vggsound", "root": str(media), "list": EVERY_CLIP}},
+        "annotations": str(annotations),
+        "train_on": {
+            "corpus": "made",
+            "list": "/home/somebody/lists/made.txt",
+            "search": "made",
         },
+        "methods": ["alignment"],
+        "runs": {"full": {}},
+        "seeds": [42],
         "published": {},
-        "evaluations": {
-            name: {"run": "made", "benchmark": key, "ground": ground}
-            for name, key in EVALUATIONS.items()
-        },
+        "tests": {"made": list(BENCHMARKS)},
     }
 
 
@@ -108,7 +129,7 @@ def made(project: Path) -> Iterator[str]:
     patch = pytest.MonkeyPatch()
     with patch.context() as context:
         context.chdir(project)
-        report("active", Path("data/report/index.html"))
+        report(None, Path("data/report/index.html"))
     yield (project / "data" / "report" / "index.html").read_text()
 
 
@@ -147,21 +168,27 @@ def test_headings_leave_no_level_out(made: str) -> None:
 def test_every_benchmark_has_its_section(made: str) -> None:
     sections = {section.get("id") for section in Reader(made).of("section")}
     tables = {f"table-{number}" for number in range(1, 10)}
-    assert {*EVALUATIONS, *tables, "runs", "training", "corpora"} <= sections
+    assert {
+        *(f"{RUN}-{name}" for name in BENCHMARKS),
+        *tables,
+        "runs",
+        "training",
+        "corpora",
+    } <= sections
 
 
 def test_numbers_are_those_of_the_files(project: Path, made: str) -> None:
     rows = Reader(made).rows
-    for name in EVALUATIONS:
-        metrics = json.loads((project / "data/results" / name / "metrics.json").read_text())
+    scores = json.loads((project / RESULTS / "metrics.json").read_text())
+    for metrics in scores.values():
         for key, value in metrics.items():
             if "." in key:
                 assert any(f"{value:.2f}" in row for row in rows)
             else:
                 shown = {f"{value:.2f}", f"{value:.0f}"}
                 assert any(row[0] == key and row[1] in shown for row in rows), key
-    vggss = json.loads((project / "data/results/made-vggss/metrics.json").read_text())
-    ours = [row for row in rows if row[0].startswith("ours avloc, made")]
+    vggss = scores["vggss"]
+    ours = [row for row in rows if row[0].startswith(f"ours alignment, {RUN}")]
     conditions = (
         "trained on made.txt, seed 42k 20, pooling topvggss: 12 of 12 samples, leaked clips: 3"
     )
@@ -185,7 +212,7 @@ def test_equal_inputs_give_equal_bytes(
     content = (copy / "params.yaml").read_text().replace(str(project), str(copy))
     (copy / "params.yaml").write_text(content)
     monkeypatch.chdir(copy)
-    report("active", Path("again.html"))
+    report(None, Path("again.html"))
     assert (copy / "again.html").read_text() == made
 
 
@@ -201,7 +228,7 @@ def test_results_of_other_samples(
     content = content.replace(str(project / "annotations"), str(copy))
     (copy / "params.yaml").write_text(content)
     with pytest.raises(InputError, match="holds 12 samples, expected the benchmark's own 11"):
-        report("active", Path("page.html"))
+        report(None, Path("page.html"))
     assert not (copy / "page.html").exists()
 
 
@@ -211,16 +238,16 @@ def test_a_study_without_its_results_is_told_in_one_line(
     copy = tmp_path / "copy"
     shutil.copytree(project, copy)
     monkeypatch.chdir(copy)
-    (copy / "data/results/made-retrieval/metrics.json").unlink()
-    (copy / "data/runs/made/history.tsv").unlink()
+    (copy / RESULTS / "metrics.json").unlink()
+    (copy / FOLDER / "history.tsv").unlink()
     with pytest.raises(InputError) as caught:
-        report("active", Path("page.html"))
+        report(None, Path("page.html"))
     assert str(caught.value) == (
-        "study active: not found: 2 of 4 files that its report is made of, "
-        "data/runs/made/history.tsv first; `dvc repro` makes them where it is the active one"
+        "study active: not found: 2 of 3 files that its report is made of, "
+        f"{FOLDER}/history.tsv first; `dvc repro` makes them where it is the active one"
     )
-    with pytest.raises(InputError, match=r"study studies\.ablations: not found: \d+ of"):
-        report("studies.ablations", Path("page.html"))
+    with pytest.raises(InputError, match=r"study ablations: not found: \d+ of"):
+        report("ablations", Path("page.html"))
     assert not (copy / "page.html").exists()
 
 
@@ -249,10 +276,16 @@ def test_the_papers_numbers_are_the_papers() -> None:
 
 def _scored(name: str, benchmark: str, **metrics: float) -> Scored:
     letter, seed = name.split("-")
-    switches = ABLATIONS[letter][0]
-    run = Run(name, "list.txt", "vggsound", letter, int(seed), 1, 2, "mean", 30, switches)
+    semantic, multi_view, alignment = ABLATIONS[letter][0]
+    settings = AlignmentSettings(
+        k=30, semantic=semantic, multi_view=multi_view, feature_alignment=alignment
+    )
+    run = Run(
+        name, f"made/{name}", "alignment", "list.txt", "vggsound", letter,
+        Alignment.label(settings), asdict(settings), int(seed), 1, 2,
+    )  # fmt: skip
     counts = {"samples": 10, "official_samples": 20, "leaked_clips": 1}
-    return Scored(f"{name}-{benchmark}", run, benchmark, "c", True, None, {**metrics, **counts})
+    return Scored(run, benchmark, "c", True, None, {**metrics, **counts})
 
 
 def test_seeds_share_a_row_and_stand_by_their_ablation() -> None:
@@ -262,11 +295,11 @@ def test_seeds_share_a_row_and_stand_by_their_ablation() -> None:
         _scored("H-1", "scenes", cIoU=7.0, AUC=8.0),
     ]
     tables = [Reader(table).rows for table in comparison(scored)]
-    (ours,) = [row for row in tables[0] if row[0].startswith("ours avloc, A")]
+    (ours,) = [row for row in tables[0] if row[0].startswith("ours alignment, A")]
     assert ours[1:3] == ["35.00 (30.00 to 40.00)", "21.00 (20.00 to 22.00)"]
     assert "seeds 1, 2" in ours[0] and "10 of 20 samples, leaked clips: 1" in ours[0]
     heads = [row[0].split(" toy")[0] for row in tables[7][1:]]
-    assert heads[:2] == ["paper (A)", "ours avloc, A"] and heads[-1] == "ours avloc, H-1"
+    assert heads[:2] == ["paper (A)", "ours alignment, A"] and heads[-1] == "ours alignment, H-1"
     ks = [row[1] for row in tables[8][1:]]
     assert ks == ["10", "30", "30", "100", "500", "1000"]
 
@@ -274,8 +307,11 @@ def test_seeds_share_a_row_and_stand_by_their_ablation() -> None:
 def test_rows_tell_what_is_off_and_with_which_k_and_pooling() -> None:
     scored = [_scored("A-1", "vggss", cIoU=30.0, cIoU_ogl=31.0), _scored("B-1", "vggss", cIoU=7.0)]
     scored += [_scored("H-1", "vggss", cIoU=8.0)]
-    other = replace(scored[0].run, name="top", alike="top", k=100, pooling="top")
-    scored.append(replace(scored[0], name="top", run=other))
+    top = AlignmentSettings(k=100, pooling="top")
+    other = replace(
+        scored[0].run, name="top", alike="top", label=Alignment.label(top), settings=asdict(top)
+    )
+    scored.append(replace(scored[0], run=other))
     settings = {
         "A-1": "k 30, pooling mean",
         "B-1": "k 30, pooling mean; off: feature alignment",
@@ -286,7 +322,7 @@ def test_rows_tell_what_is_off_and_with_which_k_and_pooling() -> None:
     for number, table in enumerate(comparison(scored), start=1):
         for row in Reader(table).rows:
             for name, told in settings.items():
-                if row[0].startswith(f"ours avloc, {name}"):
+                if row[0].startswith(f"ours alignment, {name}"):
                     assert told in row[0] and ("off: " in told) == ("off: " in row[0])
                     found.add((number, name))
     assert {(1, name) for name in settings} <= found
@@ -296,14 +332,17 @@ def test_rows_tell_what_is_off_and_with_which_k_and_pooling() -> None:
 def test_other_studies_fill_the_tables(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(project)
     metrics = {"cIoU": 77.77, "AUC": 66.66, "samples": 9, "official_samples": 9, "leaked_clips": 0}
-    folder = project / "data" / "results" / "B-vggss"
-    write_json(folder / "metrics.json", metrics)
+    run = "vggsound-144k/alignment-B-0"
+    settings = AlignmentSettings(feature_alignment=False)
+    write_json(project / "data/runs" / run / "run.json", _facts(settings, 0, "vggss_144k.txt"))
+    write_json(project / "data/results" / run / "vggss/metrics.json", {"vggss": metrics})
     try:
-        report("active", project / "other.html")
+        report(None, project / "other.html")
     finally:
-        shutil.rmtree(folder)
+        for kind in ("runs", "results"):
+            shutil.rmtree(project / "data" / kind / "vggsound-144k")
     rows = Reader((project / "other.html").read_text()).rows
-    found = [row for row in rows if row[0].startswith("ours avloc, B")]
+    found = [row for row in rows if row[0].startswith("ours alignment, alignment-B-0")]
     assert found and all("made by the study ablations" in row[0] for row in found)
     assert any("77.77" in row for row in found)
 
@@ -318,3 +357,14 @@ def test_a_browser_opens_it(project: Path, made: str, tmp_path: Path) -> None:
     command += [f"--user-data-dir={tmp_path / 'profile'}", f"--screenshot={shot}", address]
     subprocess.run(command, check=True, capture_output=True, timeout=120)
     assert shot.stat().st_size > 5000
+
+
+def test_a_training_s_chart_shows_every_part_of_its_loss() -> None:
+    rates = {"learning_rate": [0.1, 0.1]}
+    losses = {"epoch": [1, 2], "loss": [5.0, 4.0]}
+    one = {**losses, "contrastive": [5.0, 4.0], **rates}
+    two = {**losses, "first": [2.0, 1.0], "second": [3.0, 3.0], "unused": [0.0, 0.0], **rates}
+    alone, both = map(str, training_charts({"alone": one, "both": two}))
+    assert "contrastive" not in alone and "Loss of alone" in alone  # it is the loss itself
+    assert "first" in both and "second" in both
+    assert "unused" not in both and "learning_rate" not in both

@@ -10,7 +10,7 @@ from PIL import Image
 
 from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.benchmarks import open_benchmark
-from pipeline.benchmarks.sets.scenes import ScenesBenchmark
+from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.report import scenes
@@ -50,8 +50,8 @@ def benchmark(corpus: DecodedCorpus, tmp_path: Path) -> ScenesBenchmark:
 
 def _store(folder: Path, benchmark: ScenesBenchmark, maps: np.ndarray) -> Path:
     ids = [sample.sample_id for sample in benchmark.samples]
-    write_parquet(folder / "details/samples.parquet", pa.table({"sample_id": ids}))
-    write_npy(folder / "details/maps.npy", maps)
+    write_parquet(folder / "samples.parquet", pa.table({"sample_id": ids}))
+    write_npy(folder / "maps.npy", maps)
     return folder
 
 
@@ -84,11 +84,11 @@ def test_the_sheet_is_drawn_from_what_is_stored(
     draw_scenes_of(results, corpus, benchmark, tmp_path / "s.png")
     with Image.open(tmp_path / "s.png") as sheet:
         assert sheet.format == "PNG" and sheet.mode == "RGB" and sheet.width > 1000
-    write_npy(results / "details/maps.npy", np.stack([LEFT] * 5))
+    write_npy(results / "maps.npy", np.stack([LEFT] * 5))
     with pytest.raises(InputError, match=r"samples\.parquet: found 6 samples and 5 maps, expected"):
         draw_scenes_of(results, corpus, benchmark, tmp_path / "t.png")
     table = pa.table({"sample_id": CLIPS})
-    write_parquet(results / "details/samples.parquet", table)
+    write_parquet(results / "samples.parquet", table)
     with pytest.raises(InputError, match=r"found 3 samples .* expected the benchmark's own 6; run"):
         draw_scenes_of(results, corpus, benchmark, tmp_path / "t.png")
     assert not (tmp_path / "t.png").exists()

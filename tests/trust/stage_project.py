@@ -9,29 +9,53 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
-from test_end_to_end import SMALL
+from test_end_to_end import SMALL, merged
+
+from pipeline.base.study import EVERY_CLIP
 
 ROOT = Path(__file__).resolve().parents[2]
 FULL = os.environ.get("AVLOC_TRUST") == "full"
 TABLES = ROOT / "build" / "trust"  # what the full form found, for people
 
-# Each stage with the name it is called with, and the one folder of its outputs.
+
+class Stage(NamedTuple):
+    """A stage: the words of its command, its output below data/, and what it keeps below data/work
+    while it is at it (and, of shards, beside it in a .json)."""
+
+    command: str
+    output: str
+    work: str
+
+
+RUN = "toy/alignment-full-0"
 STAGES = {
-    "toy": ("toy", "data/toys/toy"),
-    "decode": ("toy", "data/decoded/toy"),
-    "encoders": ("toy", "data/encoders/toy"),
-    "embed": ("toy", "data/embeddings/toy"),
-    "neighbours": ("toy", "data/neighbours/toy"),
-    "train": ("toy", "data/runs/toy"),
-    "evaluate": ("toy-scenes", "data/results/toy-scenes"),
+    "toy": Stage("toy toy", "toys/toy", "toy/toy"),
+    "decode": Stage("decode toy", "decoded/toy", "decode/toy"),
+    "spectrograms": Stage(
+        "spectrograms toy alignment", "spectrograms/toy/alignment", "spectrograms/toy/alignment"
+    ),
+    # Of one form with `linked`, so that each of the two takes what the other has made.
+    "encoder-sounds": Stage(
+        "spectrograms toy vggsound", "spectrograms/toy/vggsound", "spectrograms/toy/vggsound"
+    ),
+    "linked": Stage("spectrograms toy ezvsl", "spectrograms/toy/ezvsl", "spectrograms/toy/ezvsl"),
+    "encoders": Stage("encoders toy", "encoders/toy", "encoders/toy"),
+    "embed-image": Stage("embed toy image", "embeddings/toy/image.npy", "embed/toy/image"),
+    "embed-audio": Stage("embed toy audio", "embeddings/toy/audio.npy", "embed/toy/audio"),
+    "training-list": Stage("training-list toy", "lists/toy.json", ""),
+    "neighbours": Stage("neighbours toy", "neighbours/toy", "neighbours/toy"),
+    "train": Stage("train alignment full 0", f"runs/{RUN}", f"train/{RUN}"),
+    "tests": Stage("tests toy", "tests/toy.json", ""),
+    "evaluate": Stage("evaluate alignment-full-0 toy", f"results/{RUN}/toy", ""),
 }
-# Several epochs and shards, so that there is something to resume from.
+# Several epochs and shards, so that there is something to resume from; a form of the method's own.
 MORE: dict[str, dict[str, Any]] = {
     "toy": {"train": 30},
     "decode": {"shards": 6},
+    "forms": {"alignment": {"bands": 32}},
     "encoders": {"image_epochs": 4, "audio_epochs": 4},
     "train": {"epochs": 5},
 }
@@ -44,12 +68,18 @@ class StageProject:
         self.folder = folder
         self.seconds: dict[str, float] = {}  # that each stage took, undisturbed
         self.expected: dict[str, dict[str, str]] = {}  # and the hashes of what it wrote
-        content = yaml.safe_load((ROOT / "params.yaml").read_text())
-        for part in (SMALL, MORE):
-            for section, values in part.items():
-                content[section] |= values
         # Through JSON, so that what the studies share is written out instead of as aliases.
-        self.params: dict[str, Any] = json.loads(json.dumps(content))
+        content = json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))
+        active = {
+            **content["active"],
+            "corpora": {"toy": {**content["active"]["corpora"]["toy"], "list": EVERY_CLIP}},
+            "tests": {"toy": ["scenes"]},
+        }
+        self.params: dict[str, Any] = {
+            "execution": content["execution"],
+            "toy": merged(merged(content["toy"], SMALL), MORE),
+            "active": active,
+        }
         self.write_params()
         self.server = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("stage_server.py"))],
@@ -65,16 +95,17 @@ class StageProject:
         self.server.wait()
 
     def write_params(self, section: str | None = None, **changes: Any) -> None:
-        """The parameters, with some of one section changed."""
-        content = {**self.params}
-        if section is not None:
-            content[section] = {**content[section], **changes}
-        (self.folder / "params.yaml").write_text(yaml.safe_dump(content))
+        """The parameters, with some of one section changed ('toy.forms.alignment')."""
+        change: dict[str, Any] = changes
+        for part in reversed(section.split(".") if section else []):
+            change = {part: change}
+        content = merged(self.params, change)
+        (self.folder / "params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
 
     def run(self, stage: str, **order: Any) -> dict[str, Any]:
         """Run a stage; gives exit code, seconds, whether a signal was sent, and what it said."""
         log = self.folder / "log.txt"
-        command = [stage, STAGES[stage][0]]
+        command = STAGES[stage].command.split()
         place = {"command": command, "folder": str(self.folder), "log": str(log)}
         # One worker in the short form: each costs seconds of imports before it works.
         order = {**place, "workers": None if FULL else 1, **order}
@@ -90,26 +121,40 @@ class StageProject:
         return ended
 
     def output(self, stage: str) -> Path:
-        return self.folder / STAGES[stage][1]
+        """The folder, or the file, that a stage writes."""
+        return self.folder / "data" / STAGES[stage].output
 
     def hashes(self, stage: str) -> dict[str, str]:
-        """The hash of every file of a stage's outputs, hidden ones included."""
+        """The hash of every file of a stage's output, hidden ones included; of an output that is a
+        file also of what lies half-written beside it."""
+        output = self.output(stage)
+        files = [output, *output.parent.glob(f"*{output.name}*.partial"), *output.rglob("*")]
         return {
-            path.relative_to(self.output(stage)).as_posix(): hashlib.sha256(
+            path.relative_to(output.parent).as_posix(): hashlib.sha256(
                 path.read_bytes()
             ).hexdigest()
-            for path in sorted(self.output(stage).rglob("*"))
+            for path in sorted(files)
             if path.is_file()
         }
 
     def remove_output(self, stage: str) -> None:
         """What DVC does before it runs a stage."""
-        shutil.rmtree(self.output(stage), ignore_errors=True)
+        _remove(self.output(stage))
 
     def remove_all(self, stage: str) -> None:
-        """Outputs and work in progress."""
+        """Outputs and work in progress, and what it says of the output's shards."""
         self.remove_output(stage)
-        shutil.rmtree(self.folder / "data/work" / stage, ignore_errors=True)
+        if STAGES[stage].work:
+            work = self.folder / "data/work" / STAGES[stage].work
+            _remove(work)
+            work.with_name(f"{work.name}.json").unlink(missing_ok=True)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -36,6 +36,8 @@ def main() -> None:
     loaded = (faiss, timm, torch, decode, embedding, evaluation, neighbours, training)
     loaded += (training_list, open_benchmark, check, scenes, corpus, encoders)
     assert all(loaded)
+    for name in cli.COMMANDS:  # which are imported when they are given
+        cli.command(name)
     for line in sys.stdin:
         print(json.dumps(_serve(json.loads(line), cli)), flush=True)
 
@@ -73,7 +75,7 @@ def _stage(order: dict[str, Any], cli: Any) -> NoReturn:
         os.close(0)
         os.chdir(order["folder"])
         if order.get("workers"):
-            os.cpu_count = lambda: order["workers"]
+            os.sched_getaffinity = lambda pid: set(range(order["workers"]))  # type: ignore[assignment]
         if order.get("largest_file"):  # the write that goes past it fails, as on a full disk
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["largest_file"],) * 2)
         sys.argv = ["avloc", *order["command"]]

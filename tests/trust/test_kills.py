@@ -18,15 +18,21 @@ from stage_project import FULL, STAGES, StageProject, stage_project, write_table
 pytestmark = pytest.mark.trust
 
 KILLS = 20 if FULL else 1
-# A parameter of each stage that changes its bytes.
-CHANGED: dict[str, dict[str, Any]] = {
-    "toy": {"seed": 1},
-    "decode": {"bands": 32},
-    "encoders": {"seed": 8},
-    "embed": {"sound_seconds": 0.5},
-    "neighbours": {"k": 4},
-    "train": {"temperature": 0.1},
-    "evaluate": {"seed": 1},
+# A section and what in it changes the stage's bytes.
+CHANGED: dict[str, tuple[str, dict[str, Any]]] = {
+    "toy": ("toy.toy", {"seed": 1}),
+    "decode": ("toy.decode", {"side": 36}),
+    "spectrograms": ("toy.forms.alignment", {"bands": 16}),
+    "encoder-sounds": ("toy.forms.vggsound", {"hop": 400}),
+    "linked": ("toy.forms.ezvsl", {"bands": 48}),
+    "encoders": ("toy.encoders", {"seed": 8}),
+    "embed-image": ("toy.embed", {"side": 36}),
+    "embed-audio": ("toy.embed", {"sound_seconds": 0.5}),
+    "training-list": ("toy.training_list", {"shortest_seconds": 0.5, "leave_out_still": True}),
+    "neighbours": ("toy.neighbours", {"k": 4}),
+    "train": ("toy.methods.alignment", {"temperature": 0.1}),
+    "tests": ("active.tests", {"toy": ["scenes", "vggss"]}),
+    "evaluate": ("toy.evaluate", {"seed": 1}),
 }
 # A signal at some moment of each stage, and how large a file may become there: less than the
 # stage's largest, so that a write fails as it does on a full disk.
@@ -34,16 +40,26 @@ BOTH = (signal.SIGINT, signal.SIGTERM)
 STOPPED = (
     [(stage, signum) for stage in STAGES for signum in BOTH]
     if FULL
-    else [("decode", signal.SIGINT), ("train", signal.SIGTERM)]
+    else [
+        ("decode", signal.SIGINT),
+        ("spectrograms", signal.SIGTERM),
+        ("train", signal.SIGTERM),
+    ]
 )
 SOON = 5.0  # s
 LARGEST = {
     "toy": 2000,
     "decode": 20_000,
+    "spectrograms": 10_000,
+    "encoder-sounds": 1000,  # what is linked is not written
+    "linked": 1000,
     "encoders": 50_000,
-    "embed": 5000,
+    "embed-image": 5000,
+    "embed-audio": 5000,
+    "training-list": 200,
     "neighbours": 600,
     "train": 10_000,
+    "tests": 50,
     "evaluate": 2000,
 }
 # Grows line by line while the stage runs, and is whole at every moment.
@@ -69,14 +85,14 @@ def check_nothing_half_written(project: StageProject, stage: str, expected: dict
 
 def changed_parameter(project: StageProject, stage: str, dice: random.Random) -> bool:
     """Whether a changed parameter after a kill gives what it gives without one."""
-    section = stage
-    project.write_params(section, **CHANGED[stage])
+    section, changes = CHANGED[stage]
+    project.write_params(section, **changes)
     project.remove_all(stage)
     seconds = project.finish(stage)["seconds"]
     expected = project.hashes(stage)
     project.write_params()
     kill(project, stage, dice, seconds)
-    project.write_params(section, **CHANGED[stage])
+    project.write_params(section, **changes)
     project.finish(stage)
     equal = project.hashes(stage) == expected
     project.write_params()
