@@ -188,7 +188,7 @@ def test_a_sound_network_of_any_size_is_read(tmp_path: Path) -> None:
     assert resnet.Bottleneck in kinds and encoder.features == 16
 
 
-def made_encoders(folder: Path) -> tuple[encoders.ImageEncoder, AudioEncoder]:
+def made_encoders(folder: Path) -> tuple[ImageEncoder, AudioEncoder]:
     torch.manual_seed(3)
     save_torch(folder / "image.pth", timm.create_model("resnet18", **NARROW).state_dict())
     sound = AudioEncoder((1, 1), (8, 16), stem=8, classes=4)
@@ -217,9 +217,12 @@ def made_corpus(folder: Path) -> DecodedCorpus:
 def test_embedding_a_corpus(tmp_path: Path) -> None:
     image, audio = made_encoders(tmp_path)
     corpus = made_corpus(tmp_path / "corpus")
-    summary = embed_corpus(corpus, image, audio, tmp_path / "out", work=tmp_path / "w", batch=4)
-    assert summary == {"clips": 12, "image": 11, "audio": 11}
-    features = {m: np.load(tmp_path / f"out/{m}.npy") for m in ("image", "audio")}
+    features = {}
+    for encoder in (image, audio):
+        path = tmp_path / "out" / f"{encoder.modality}.npy"
+        summary = embed_corpus(corpus, encoder, path, work=tmp_path / "w", batch=4)
+        assert summary == {"clips": 12, "with features": 11}
+        features[encoder.modality] = np.load(path)
     assert features["image"].shape == (12, 24) and features["audio"].shape == (12, 16)
     assert all(array.dtype == np.float32 for array in features.values())
     assert np.isnan(features["image"]).all(axis=1).nonzero()[0].tolist() == [3]
@@ -234,12 +237,11 @@ def test_embedding_a_corpus(tmp_path: Path) -> None:
 
 
 def test_sounds_are_fitted_to_a_length(tmp_path: Path) -> None:
-    image, audio = made_encoders(tmp_path)
+    _, audio = made_encoders(tmp_path)
     corpus = made_corpus(tmp_path / "corpus")
-    embed_corpus(
-        corpus, image, audio, tmp_path / "out", work=tmp_path / "w", batch=4, sound_frames=24
-    )
-    found = np.load(tmp_path / "out/audio.npy")
+    path = tmp_path / "out/audio.npy"
+    embed_corpus(corpus, audio, path, work=tmp_path / "w", batch=4, sound_steps=24)
+    found = np.load(path)
     for row, expected in (
         (0, np.concatenate([corpus.spectrogram(0), corpus.spectrogram(0)])[:24]),
         (1, corpus.spectrogram(1)),
@@ -250,42 +252,43 @@ def test_sounds_are_fitted_to_a_length(tmp_path: Path) -> None:
         np.testing.assert_allclose(found[row], one, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("modality", ["image", "audio"])
 def test_a_killed_embedding_goes_on_and_ends_in_the_same_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    modality: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pipeline.encoders.embedding, "_BLOCK", 4)
-    image, audio = made_encoders(tmp_path)
+    encoder = dict(zip(("image", "audio"), made_encoders(tmp_path), strict=True))[modality]
     corpus = made_corpus(tmp_path / "corpus")
-    embed_corpus(corpus, image, audio, tmp_path / "whole", work=tmp_path / "w", batch=4)
+    embed_corpus(corpus, encoder, tmp_path / "whole.npy", work=tmp_path / "w", batch=4)
     calls: list[int] = []
-    original = pipeline.encoders.embedding.embed_sounds
+    name = "embed_frames" if modality == "image" else "embed_sounds"
+    original = getattr(pipeline.encoders.embedding, name)
 
     def counted(*arguments: object) -> np.ndarray:
         calls.append(1)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return original(*arguments)  # type: ignore[arg-type]
+        return original(*arguments)
 
-    monkeypatch.setattr(pipeline.encoders.embedding, "embed_sounds", counted)
+    monkeypatch.setattr(pipeline.encoders.embedding, name, counted)
     with pytest.raises(KeyboardInterrupt):
-        embed_corpus(corpus, image, audio, tmp_path / "out", work=tmp_path / "w", batch=4)
-    assert not (tmp_path / "out").exists()
-    embed_corpus(corpus, image, audio, tmp_path / "out", work=tmp_path / "w", batch=4)
+        embed_corpus(corpus, encoder, tmp_path / "out.npy", work=tmp_path / "w", batch=4)
+    assert not (tmp_path / "out.npy").exists()
+    embed_corpus(corpus, encoder, tmp_path / "out.npy", work=tmp_path / "w", batch=4)
     assert len(calls) == 4  # the first block was not computed again
-    for name in ("image.npy", "audio.npy"):
-        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    assert (tmp_path / "out.npy").read_bytes() == (tmp_path / "whole.npy").read_bytes()
 
 
 def test_other_weights_never_take_up_unfinished_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     corpus = made_corpus(tmp_path / "corpus")
-    image, audio = made_encoders(tmp_path)
+    image, _ = made_encoders(tmp_path)
     monkeypatch.setattr(pipeline.encoders.embedding.Blocks, "discard", lambda self: None)
-    embed_corpus(corpus, image, audio, tmp_path / "one", work=tmp_path / "w")
+    embed_corpus(corpus, image, tmp_path / "one.npy", work=tmp_path / "w")
     with torch.no_grad():
         image.network.conv1.weight.mul_(2)
-    embed_corpus(corpus, image, audio, tmp_path / "two", work=tmp_path / "w")
+    embed_corpus(corpus, image, tmp_path / "two.npy", work=tmp_path / "w")
     assert len(list((tmp_path / "w").iterdir())) == 2
-    one, two = (np.load(tmp_path / name / "image.npy") for name in ("one", "two"))
+    one, two = (np.load(tmp_path / f"{name}.npy") for name in ("one", "two"))
     assert np.nanmax(np.abs(one - two)) > 0
