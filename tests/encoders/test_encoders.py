@@ -17,7 +17,7 @@ from pipeline.base.files import read_parquet, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders import imagenet as encoders
 from pipeline.encoders.embedding import embed_corpus
-from pipeline.encoders.imagenet import image_encoder, load_image_encoder
+from pipeline.encoders.imagenet import ImageEncoder, image_encoder, load_image_encoder
 from pipeline.encoders.vggsound import AUDIO_WEIGHTS, AudioEncoder, audio_encoder, standardised
 from pipeline.errors import InputError
 from pipeline.networks.weights import save_safetensors, save_torch
@@ -111,7 +111,7 @@ def test_weights_that_cannot_be_fetched_say_where_to_put_the_file(
         load_image_encoder(tmp_path, "resnet18.a1_in1k", 224)
     assert "https://huggingface.co/timm/resnet18.a1_in1k" in str(caught.value)
     assert "place model.safetensors of" in str(caught.value)
-    assert str(tmp_path / "image.safetensors") in str(caught.value)
+    assert str(tmp_path / "resnet18.a1_in1k.safetensors") in str(caught.value)
     with pytest.raises(InputError, match="'nonsense': unknown to timm"):
         image_encoder("nonsense")
     with pytest.raises(InputError, match="Invalid pretrained tag"):
@@ -125,6 +125,17 @@ def test_two_files_of_image_weights_are_refused(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"x")
     with pytest.raises(InputError, match=r"holds image\.pth, image\.safetensors"):
         load_image_encoder(tmp_path, "resnet18", 64)
+
+
+def test_a_file_of_the_model_s_own_name_comes_before_the_one_for_every_model(
+    tmp_path: Path,
+) -> None:
+    sizes = {"image": NARROW, "resnet18": {**NARROW, "channels": (4, 8, 8, 8)}}
+    for name, shape in sizes.items():
+        network = timm.create_model("resnet18", num_classes=0, **shape)
+        save_torch(tmp_path / f"{name}.pth", network.state_dict())
+    assert load_image_encoder(tmp_path, "resnet18", 64).features == 8
+    assert load_image_encoder(tmp_path, "resnet34", 64).features == 24
 
 
 def test_an_image_network_with_too_few_stages_is_refused(tmp_path: Path) -> None:
