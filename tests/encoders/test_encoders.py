@@ -17,7 +17,7 @@ from pipeline.base.files import read_parquet, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders import imagenet as encoders
 from pipeline.encoders.embedding import embed_corpus
-from pipeline.encoders.imagenet import image_encoder, load_image_encoder
+from pipeline.encoders.imagenet import ImageEncoder, image_encoder, load_image_encoder
 from pipeline.encoders.vggsound import AUDIO_WEIGHTS, AudioEncoder, audio_encoder, standardised
 from pipeline.errors import InputError
 from pipeline.networks.weights import save_safetensors, save_torch
@@ -111,7 +111,7 @@ def test_weights_that_cannot_be_fetched_say_where_to_put_the_file(
         load_image_encoder(tmp_path, "resnet18.a1_in1k", 224)
     assert "https://huggingface.co/timm/resnet18.a1_in1k" in str(caught.value)
     assert "place model.safetensors of" in str(caught.value)
-    assert str(tmp_path / "image.safetensors") in str(caught.value)
+    assert str(tmp_path / "resnet18.a1_in1k.safetensors") in str(caught.value)
     with pytest.raises(InputError, match="'nonsense': unknown to timm"):
         image_encoder("nonsense")
     with pytest.raises(InputError, match="Invalid pretrained tag"):
