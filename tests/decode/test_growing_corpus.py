@@ -1,5 +1,6 @@
 """One more clip in a corpus decodes the clips of its own shard alone, by real `dvc repro`."""
 
+import json
 import os
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from made_media import tones, write_media
 from test_end_to_end import Project, copy_project, ran, shrink
 
+from pipeline.base.study import EVERY_CLIP
 from pipeline.corpora.layouts import find_sources
 from pipeline.decode.corpus import decode_corpus, shard_of
 from pipeline.execution.run import Engine
@@ -21,8 +23,10 @@ def test_one_more_clip_decodes_its_shard_alone(tmp_path: Path) -> None:
     content = project.params()
     root = project.folder / "data/mine"
     content["active"]["corpora"] = {
-        "mine": {"reader": "folder", "root": "data/mine", "decode": "decode"}
+        "mine": {"reader": "folder", "root": "data/mine", "list": EVERY_CLIP}
     }
+    content["active"]["tests"] = {}
+    content["active"]["train_on"]["corpus"] = "mine"
     project.write_params(content)
     for number in range(6):
         write_media(root / f"clip{number}.mp4", seconds=1, sound=tones(1, 16000))
@@ -40,6 +44,8 @@ def test_one_more_clip_decodes_its_shard_alone(tmp_path: Path) -> None:
     kept = inodes.items() & {path.name: path.stat().st_ino for path in shards.iterdir()}.items()
     assert len(kept) == len(inodes) - 3  # a frame file and two tables
     assert not (project.folder / "data/work/decode/mine").exists()
+    record = project.folder / "data/work/decode/mine.json"  # which says whose the shards are
+    assert len(json.loads(record.read_text())) == 3
     after = {path.name: path.read_bytes() for path in shards.iterdir()}
     changed = {name for name, content in after.items() if content != before[name]}
     number = shard_of("one_more", 3)
@@ -47,7 +53,7 @@ def test_one_more_clip_decodes_its_shard_alone(tmp_path: Path) -> None:
     assert changed == {name.format(f"{number:05d}") for name in names}
 
     names = ("side", "max_seconds", "shards", "seconds_limit", "max_reject_share")
-    values = {name: content["decode"][name] for name in names}
+    values = {name: content["toy"]["decode"][name] for name in names}
     decode_corpus(
         find_sources("folder", root),
         root,
