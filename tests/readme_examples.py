@@ -17,6 +17,9 @@ from pipeline.benchmarks import Predictions, benchmark_names, open_benchmark
 from pipeline.benchmarks.sets import test_lists
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.layouts import find_sources
+from pipeline.encoders.common.contract import load_encoder
+from pipeline.encoders.common.settings import Embed
+from pipeline.encoders.embedding import embed_corpus
 from pipeline.methods.common.files import load_weights
 from pipeline.methods.common.sections import method_settings
 from pipeline.predict.predictor import Predictor
@@ -107,5 +110,20 @@ def shelf(folder: Path) -> None:
     assert names == [("dune", "page.png", None), ("emma", "page.png", "voice.ogg")]
 
 
+def brightness(folder: Path) -> None:
+    """The encoder is found by its name, and embeds a corpus that has no spectrograms."""
+    frames = np.zeros((2, 32, 32, 3), np.uint8)
+    frames[1, :16] = 240  # a bright upper half
+    corpus = make_corpus(folder / "corpus", frames, [np.zeros((STEPS, BINS))] * 2)
+    settings = Parameters().read("paper.embed", Embed)
+    encoder = load_encoder("brightness", folder, settings)
+    path = folder / "features.npy"
+    embed_corpus(corpus, encoder, path, work=folder / "work", batch=2, sound_steps=STEPS)
+    found = np.load(path)
+    assert found.shape == (2, 16) and not found[0].any()
+    assert (found[1, :8] > 0).all() and not found[1, 8:].any()
+
+
 if __name__ == "__main__":
-    {"meanpair": meanpair, "kitchen": kitchen, "shelf": shelf}[sys.argv[1]](Path(sys.argv[2]))
+    examples = {"meanpair": meanpair, "kitchen": kitchen, "shelf": shelf, "brightness": brightness}
+    examples[sys.argv[1]](Path(sys.argv[2]))

@@ -37,6 +37,7 @@ EXAMPLES = {
     "meanpair": "pipeline/methods/meanpair.py",
     "kitchen": "pipeline/benchmarks/sets/kitchen.py",
     "shelf": "pipeline/corpora/shelf.py",
+    "brightness": "pipeline/encoders/brightness.py",
 }
 ROOMS = {path.parent.name for path in ROOT.glob("pipeline/*/__init__.py")}
 
@@ -139,8 +140,9 @@ def test_every_command_can_be_given(page: str) -> None:
 
 def test_commands_are_found() -> None:
     found = commands("README.md")
-    assert "avloc train alignment full 0" in found and "avloc score --help" in found
-    assert len(found) >= 8
+    assert "avloc train alignment full 0" in found
+    assert "avloc corpus check vggsound-144k" in found
+    assert len(found) >= 6
 
 
 @pytest.mark.parametrize("page", PAGES)

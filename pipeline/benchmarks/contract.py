@@ -5,6 +5,7 @@ and five frames over one sound are ordinary samples and need no copies of media.
 a network may meet the same frame or sound several times; it may cache by clip id.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
@@ -127,7 +128,7 @@ class Benchmark(Protocol):
         ...
 
 
-class Defaults:
+class Defaults(ABC):
     """What most benchmarks answer: maps are scored, nothing is retrieved, nothing is named."""
 
     wants_maps: ClassVar[bool] = True
@@ -141,9 +142,9 @@ class Defaults:
         """See `Benchmark.retrieval_count`."""
         return 0
 
+    @abstractmethod
     def ground_truth(self, start: int, stop: int) -> np.ndarray:
         """See `Benchmark.ground_truth`."""
-        raise NotImplementedError
 
     def outline(self, place: int) -> np.ndarray:
         """See `Benchmark.outline`: where the ground truth is not 0."""
