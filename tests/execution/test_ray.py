@@ -1,6 +1,7 @@
 """A Ray cluster gives the bytes of one machine, and accounts for retries and rejects alike."""
 
 import hashlib
+import json
 import os
 import signal
 import socket
@@ -20,6 +21,7 @@ from made_corpus import make_corpus
 from made_media import tones, write_media
 
 from pipeline.base.files import read_parquet
+from pipeline.base.study import EVERY_CLIP
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.source import Source
@@ -123,20 +125,22 @@ def test_embedding_on_ray_gives_the_same_bytes(
     audio = AudioEncoder((1, 1), (4, 8), stem=4, classes=3).eval()
     monkeypatch.setattr(embedding, "_BLOCK", 3)
     for where, engine in (("here", HERE), ("ray", Engine("ray"))):
-        embed_corpus(
-            corpus, image, audio, tmp_path / where, work=tmp_path / "work",
-            batch=2, engine=engine,
-        )  # fmt: skip
+        for encoder in (image, audio):
+            path = tmp_path / where / f"{encoder.modality}.npy"
+            embed_corpus(corpus, encoder, path, work=tmp_path / "work", batch=2, engine=engine)
+    assert {path.name for path in (tmp_path / "ray").iterdir()} == {"image.npy", "audio.npy"}
     assert content(tmp_path / "ray") == content(tmp_path / "here")
 
 
 def test_the_stages_run_where_params_yaml_says(
     two_workers: None, sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["decode"].update(shards=2, side=32, max_reject_share=0.5)
-    params["forms"] = {"someone": {"hop": 239, "bands": 64, "scale": "db"}}
-    corpus = {"reader": "folder", "root": str(sources[0].picture.parent), "decode": "decode"}
+    # Through JSON, so that what its parts share is written out.
+    params = json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    params["toy"]["forms"] = {"someone": {"hop": 239, "bands": 64, "scale": "db"}}
+    changes = {"shards": 2, "side": 32, "max_reject_share": 0.5}
+    root = str(sources[0].picture.parent)
+    corpus = {"reader": "folder", "root": root, "list": EVERY_CLIP, "decode": changes}
     params["active"]["corpora"] = {"mine": corpus}
     used = []
 
