@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -159,7 +160,7 @@ def map_npy(path: Path) -> np.ndarray:
     """Memory-map one `.npy` file, read-only; `InputError` names one that is missing or damaged."""
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, TokenError) as error:  # numpy tokenizes an old header
         raise _unreadable(path, "an npy array", error) from error
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from stage_project import FULL
@@ -133,6 +133,7 @@ def test_shards_read_as_one_array(whole: np.ndarray, data: st.DataObject) -> Non
 @given(
     st.lists(st.tuples(st.integers(0, 151), st.integers(0, 255)), max_size=6), st.integers(0, 152)
 )
+@example([(25, 91)], 128)  # a bracket that is never closed, in the header
 def test_a_damaged_shard_is_an_array_or_one_line(changes: list[tuple[int, int]], end: int) -> None:
     path = Path(FOLDER.name) / "damaged.npy"
     write_npy(path, np.arange(6, dtype=np.float32))

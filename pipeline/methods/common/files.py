@@ -25,8 +25,8 @@ from pipeline.networks.weights import (
     save_safetensors,
 )
 
-# The largest numbers in a stranger's metadata: of settings blocks, channels, pixels and seconds, of
-# a form samples and their rate.
+# The largest numbers in a stranger's metadata, of either sign: of settings blocks, channels, pixels
+# and seconds (a margin is below 0), of a form samples and their rate.
 _LARGEST, _LARGEST_OF_FORM = 4096, 1_000_000
 
 
@@ -108,6 +108,6 @@ def _check_size(said: object, path: Path, part: str, largest: int) -> None:
         entry = waiting.pop()
         if isinstance(entry, dict | list):
             waiting += entry.values() if isinstance(entry, dict) else entry
-        elif isinstance(entry, int | float) and not 0 <= entry <= largest:
+        elif isinstance(entry, int | float) and not -largest <= entry <= largest:
             found = reprlib.repr(entry)
-            raise InputError(f"{path}: found {found} in its {part}, expected 0 to {largest}")
+            raise InputError(f"{path}: found {found} in its {part}, expected at most {largest}")
