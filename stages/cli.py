@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from pipeline.errors import InputError
 from pipeline.execution.launch import is_launched, tell_launcher
+from pipeline.execution.waiting import choose_waiting
 
 
 class _Entry(NamedTuple):
@@ -127,10 +128,9 @@ def main() -> None:
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
     # Both are read once, when torch is imported, which a command's module does. cuBLAS: without it
-    # deterministic training refuses to run. OpenMP: threads that spin at its barriers starve each
-    # other beside any other busy process; waiting costs little where nothing else runs.
+    # deterministic training refuses to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    choose_waiting()
     try:
         app()
     except InputError as error:
