@@ -13,6 +13,7 @@ each.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import torch
@@ -23,6 +24,7 @@ from pipeline.base.params import Count, Natural, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
+from pipeline.methods.common.published import read_two_resnets
 from pipeline.methods.common.similarity import (
     contrastive_loss,
     localization_map,
@@ -30,10 +32,8 @@ from pipeline.methods.common.similarity import (
     s_l,
 )
 from pipeline.methods.common.synthetic import append_synthetic
-from pipeline.methods.common.two_resnets import Networks, TwoResNets, unused_entries
+from pipeline.methods.common.two_resnets import Networks, TwoResNets
 from pipeline.methods.contract import Dice, Features, Input, Moment, View
-from pipeline.networks.resnet import shape_in
-from pipeline.networks.weights import check_fit, load_into
 
 FRAMES = ("v", "v_aug", "v_conc")
 SOUNDS = ("a", "a_aug", "a_conc")
@@ -265,31 +265,19 @@ class Alignment(TwoResNets):
                     if f"{theirs}.{part}" not in state:
                         raise InputError(f"{name}: holds no {theirs}.{part}, expected p_v and p_a")
                     renamed[f"{own}.0.{part}"] = f"{theirs}.{part}"
-        entries = {**state, **{own: state[theirs] for own, theirs in renamed.items()}}
-        blocks, channels = shape_in(entries, "imgnet.", len(settings.strides), name)
-        changed = {
-            **_fields(settings),
-            "blocks": blocks,
-            "channels": channels,
+        aligned = {
             "feature_alignment": bool(projected),
             "projection_layers": 1 if projected else 0,
         }
-        with torch.device("meta"):
-            claimed = cls(AlignmentSettings(**changed), form)
-        check_fit(claimed, entries, name)
-        method = cls(AlignmentSettings(**changed), form)
-        load_into(method, entries, name)
-        return method.eval(), unused_entries(state, method.state_dict(), renamed)
+        return read_two_resnets(
+            lambda found: cls(replace(found, **aligned), form), state, settings, name, renamed
+        )
 
 
 METHOD = Alignment
 
 # The names of p_v and p_a in the authors' later files, and here.
 _PUBLISHED_PROJECTIONS = {"img_proj": "image_projection", "aud_proj": "audio_projection"}
-
-
-def _fields(settings: AlignmentSettings) -> dict[str, Any]:
-    return {name: getattr(settings, name) for name in settings.__dataclass_fields__}
 
 
 def _projection(width: int, depth: int) -> nn.Sequential:

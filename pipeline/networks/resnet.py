@@ -19,16 +19,22 @@ class ResNet(nn.Module):
     """A 7x7 stem of stride 2, a max-pool of stride 2, then stages of basic blocks."""
 
     def __init__(
-        self, inputs: int, blocks: Sequence[int], channels: Sequence[int], strides: Sequence[int]
+        self,
+        inputs: int,
+        blocks: Sequence[int],
+        channels: Sequence[int],
+        strides: Sequence[int],
+        stem: int | None = None,
     ) -> None:
+        """`stem`: the channels of the first convolution, those of the first stage by default."""
         super().__init__()
         self.strides = tuple(strides)
-        self.conv1 = nn.Conv2d(inputs, channels[0], 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(channels[0])
+        width = stem or channels[0]
+        self.conv1 = nn.Conv2d(inputs, width, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU(inplace=True)
         self.maxpool = nn.MaxPool2d(3, stride=2, padding=1)
         self.stages: list[str] = []
-        width = channels[0]
         for number, stage in enumerate(zip(blocks, channels, strides, strict=True), start=1):
             count, out, stride = stage
             shortcut = None

@@ -74,6 +74,15 @@ def test_weights_are_drawn_as_the_field_draws_them() -> None:
         assert float(first[f"1.{part}"].abs().max()) == pytest.approx(512**-0.5, rel=0.01)
 
 
+def test_a_stem_of_its_own_width() -> None:
+    usual, wide = (ResNet(3, (1, 1), (4, 6), (1, 2), stem) for stem in (None, 8))
+    assert usual.conv1.out_channels == 4 and wide.conv1.out_channels == wide.bn1.num_features == 8
+    assert "layer1.0.downsample.0.weight" in wide.state_dict()
+    assert "layer1.0.downsample.0.weight" not in usual.state_dict()
+    pictures = torch.rand(2, 3, 32, 32)
+    assert wide.eval()(pictures).shape == usual.eval()(pictures).shape == (2, 6, 4, 4)
+
+
 def test_a_shape_is_read_from_the_entries() -> None:
     network = nn.ModuleDict({"imgnet": ResNet(3, (1, 3, 2), (4, 6, 8), (1, 2, 2))})
     state = network.state_dict()

@@ -24,13 +24,17 @@ def read_two_resnets(
     """The method that `make` gives for settings, filled from a file, in evaluation mode, and the
     names of the entries that have no use.
 
-    Blocks and channels are read from the entries; strides and inputs stand in no file, so they come
-    from `settings`. `renamed` gives the method's name of an entry that the file calls otherwise,
-    `name` is the file's. Raises `InputError` where a layer is missing or does not fit."""
+    Blocks, channels and the stem are read from the entries; strides and inputs stand in no file, so
+    they come from `settings`. `renamed` gives the method's name of an entry that the file calls
+    otherwise, `name` is the file's. Raises `InputError` where a layer is missing or does not fit.
+    """
     entries = {**state, **{own: state[theirs] for own, theirs in renamed.items()}}
     blocks, channels = shape_in(entries, "imgnet.", len(settings.strides), name)
     given = {field.name: getattr(settings, field.name) for field in fields(settings)}
-    changed = type(settings)(**{**given, "blocks": blocks, "channels": channels})
+    first = entries.get("imgnet.conv1.weight")
+    stem = len(first) if first is not None and first.ndim else channels[0]
+    shape = {"blocks": blocks, "channels": channels, "stem": stem if stem != channels[0] else None}
+    changed = type(settings)(**{**given, **shape})
     # What a file claims is held against its entries before any of it takes memory.
     with torch.device("meta"):
         claimed = make(changed)

@@ -24,14 +24,17 @@ from pipeline.networks.weights import load_into
 class Networks:
     """Settings that such methods share.
 
-    `blocks`, `channels` and `strides` of each stage of both networks; `side` of the frame in
-    pixels; `seconds` of the sound's window; `vision` says where the image network's weights begin:
-    drawn, or those of `vision_model`, an ImageNet network of the same shape by timm's name.
+    `blocks`, `channels` and `strides` of each stage of both networks; `stem`, the channels of the
+    image network's first convolution where they are not those of its first stage; `side` of the
+    frame in pixels; `seconds` of the sound's window; `vision` says where the image network's
+    weights begin: drawn, or those of `vision_model`, an ImageNet network of the same shape by
+    timm's name.
     """
 
     blocks: list[Count] = field(default_factory=lambda: [2, 2, 2, 2])
     channels: list[Count] = field(default_factory=lambda: [64, 128, 256, 512])
     strides: list[Annotated[int, Field(ge=1, le=2)]] = field(default_factory=lambda: [1, 2, 2, 1])
+    stem: Count | None = None
     side: Count = 224
     seconds: Positive = 3.0
     vision: Literal["scratch", "imagenet"] = "scratch"
@@ -52,7 +55,7 @@ class TwoResNets(Method):
         super().__init__(settings, form)
         shape = (settings.blocks, settings.channels, settings.strides)
         with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced below
-            self.imgnet = ResNet(3, *shape)
+            self.imgnet = ResNet(3, *shape, settings.stem)
             self.audnet = ResNet(1, *shape)
 
     @property
