@@ -130,7 +130,8 @@ def main() -> None:
     # Both are read once, when torch is imported, which a command's module does. cuBLAS: without it
     # deterministic training refuses to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    choose_waiting()
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv:  # which compute
+        choose_waiting()
     try:
         app()
     except InputError as error:

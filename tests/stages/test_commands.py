@@ -74,6 +74,19 @@ def test_help_names_every_command(avloc: Avloc, capsys: pytest.CaptureFixture[st
     assert listed == STAGES - {"corpus"}  # which is a group, with a stage in it
 
 
+@pytest.mark.parametrize(
+    ("words", "looks"),
+    [((), False), (("--help",), False), (("train", "--help"), False), (("train", "a"), True)],
+)
+def test_only_a_command_that_computes_looks_at_the_cores(
+    words: tuple[str, ...], looks: bool, avloc: Avloc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[bool] = []
+    monkeypatch.setattr(cli, "choose_waiting", lambda: looked.append(True))
+    avloc(*words)
+    assert looked == [True] * looks
+
+
 @pytest.mark.parametrize("words", [*COMMANDS, *GROUPS], ids=" ".join)
 def test_help_of_a_command_has_an_example(
     words: tuple[str, ...],

@@ -5,6 +5,8 @@ run.
 after a kill; the short form kills each once.
 """
 
+import hashlib
+import os
 import random
 import signal
 import tempfile
@@ -133,6 +135,37 @@ def test_every_stage_survives_kills(project: StageProject) -> None:
             assert not list((project.folder / "data").rglob("*.partial"))
         lines.append(f"{stage:12}{seconds:8.2f}{KILLS:7}{resumed:9}{equal:7}  {stale}")
         write_table("kills", lines)
+
+
+def test_no_stage_writes_into_what_the_cache_holds(
+    project: StageProject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Outputs lie in DVC's cache as hard links, and may still lie there when a stage begins: those
+    that persist, and all of a stage that is run by hand. Another parameter, a kill on the way, the
+    end, and back again leave every file of the cache as it was."""
+    held: dict[Path, str] = {}
+    for stage in STAGES:
+        project.finish(stage)
+        output = project.output(stage)
+        cache = tmp_path_factory.mktemp("cache")
+        files = sorted(p for p in [output, *output.rglob("*")] if p.is_file())
+        for number, path in enumerate(files):
+            entry = cache / str(number)
+            os.link(path, entry)
+            entry.chmod(0o444)  # as DVC leaves it; to an administrator it says nothing
+            held[entry] = hashlib.sha256(entry.read_bytes()).hexdigest()
+    assert len(held) > len(STAGES)
+    for stage in STAGES:
+        dice = random.Random(f"{stage} on hard links")
+        section, changes = CHANGED[stage]
+        for settings in (changes, {}):
+            project.write_params(*([section] if settings else []), **settings)
+            moment = dice.uniform(0.2, 0.8) * project.seconds[stage]
+            project.run(stage, after=moment, signal=signal.SIGKILL)
+            project.finish(stage)
+        assert project.hashes(stage) == project.expected[stage], stage
+    for entry, expected in held.items():
+        assert hashlib.sha256(entry.read_bytes()).hexdigest() == expected, entry
 
 
 def the_line(said: str) -> str:
