@@ -340,10 +340,10 @@ def _fitting_area(draws: Tensor, area: tuple[float, float], aspect: float) -> tu
 
     As torchvision's RandomResizedCrop: share and aspect are uniform and log-uniform *given that the
     crop fits*, which in a frame that is no square shuts out large ones. It draws again where one
-    does not fit; here both are drawn from the distribution that this makes: the shares that fit a
-    crop r times as wide as high are those up to min(1, aspect / r, r / aspect), so r is drawn in
-    proportion to how many there are. Where none of the `area` fits, as in a strip, the crop is the
-    largest that does.
+    does not fit (and takes the middle after ten times: of 16:9 frames less than one in a thousand);
+    here both are drawn from the distribution that this makes: the shares that fit a crop r times as
+    wide as high are those up to min(1, aspect / r, r / aspect), so r is drawn in proportion to how
+    many there are. Where none of the `area` fits, as in a strip, the crop is the largest that does.
     """
 
     def largest(ratio: np.ndarray) -> np.ndarray:
