@@ -168,7 +168,7 @@ def test_a_benchmark_is_that_of_the_corpus_frames(tmp_path: Path, annotations: P
     rows = seen.score(Predictions(true_maps(truth))).rows
     assert rows["iou_adaptive"].to_pylist() == pytest.approx([1, 1, 0, 1], abs=0.01)
     rows = benchmark.score(Predictions(true_maps(truth))).rows
-    assert rows["iou_adaptive"].to_pylist()[3] < 0.85
+    assert rows["iou_adaptive"].to_pylist()[3] < 0.9
 
 
 @pytest.mark.parametrize("name", MAPS)
