@@ -42,6 +42,7 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
         work=WORK / "decode" / name,
         side=values.side,
         aspect=values.aspect,
+        antialias=values.antialias,
         max_seconds=values.max_seconds,
         shards=values.shards,
         seconds_limit=values.seconds_limit,

@@ -35,7 +35,7 @@ def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study
     classes = sorted(set(labelled.values()))
     rows = corpus.rows(list(labelled))
     labels = np.array([classes.index(label) for label in labelled.values()])
-    frames = np.stack([corpus.frame(row) for row in rows])
+    frames = np.stack([corpus.square(row) for row in rows])
     folder, work = encoders_folder(name), WORK / "encoders" / name
     remove_partials(folder, work)
     image = train_image_encoder(

@@ -22,6 +22,7 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus, TrainOn, all_studies
 from pipeline.benchmarks import open_benchmark
 from pipeline.benchmarks.manifest import describe
+from pipeline.benchmarks.seen import as_seen
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.corpora.lists import read_clip_list
@@ -192,6 +193,8 @@ class _Scorer:
                 f"{settings.annotations}: benchmark {name} has changed since stage tests looked at "
                 f"it, expected the same; run dvc repro, or avloc tests first"
             )
+        if settings.values.cropped_truth == "seen":
+            benchmark = as_seen(benchmark, self.corpus)
         return evaluate_method(
             benchmark,
             self.method,

@@ -17,6 +17,7 @@ from pipeline.base.study import Evaluated, find_evaluated
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark, open_benchmark
 from pipeline.benchmarks.maps_file import read_maps
 from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
+from pipeline.benchmarks.seen import as_seen
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders.imagenet import load_image_encoder
 from pipeline.errors import InputError
@@ -120,7 +121,7 @@ def figure(
     root = Path(ground.study.corpora[ground.corpus].root)
     corpus = DecodedCorpus(decoded_folder(ground.corpus))
     annotations = Path(ground.study.annotations)
-    benchmark = open_benchmark(ground.benchmark, annotations, corpus, root)
+    benchmark = as_seen(open_benchmark(ground.benchmark, annotations, corpus, root), corpus)
     paths = [out.with_name(f"{out.name}.{ending}") for ending in ("pdf", "png")]
     read = [parameters.path, corpus.folder, *(place for s in sources for place in s.read)]
     read += media_called(page.name, corpus, root) if page else []
@@ -185,7 +186,7 @@ def _with_objects(
     weights = Path(study.weights)
     encoder = load_image_encoder(weights, values.object_model, values.object_side)
     clips = [benchmark.samples[place].frame_clip for place in places]
-    frames = np.stack([corpus.frame(corpus.row(clip)) for clip in clips])
+    frames = np.stack([corpus.square(corpus.row(clip)) for clip in clips])
     with torch.inference_mode():
         objects = encoder.object_map(torch.from_numpy(frames)).numpy()
     form = benchmark.resize
@@ -225,7 +226,7 @@ def _page(
             ]
             uri = None if synthetic else clip_sound(corpus, pair[1], root, longest)
             sounds.append(SoundChoice(sound_label(benchmark, place), uri, maps))
-        frame = corpus.frame(corpus.row(benchmark.samples[image[0]].frame_clip))
+        frame = corpus.square(corpus.row(benchmark.samples[image[0]].frame_clip))
         uri = picture_uri(Image.fromarray(frame))
         scenes.append(InteractiveScene(uri, [row.label for row in rows], sounds))
         first += len(image)

@@ -16,6 +16,7 @@ from pipeline.base.files import (
 from pipeline.base.params import Parameters
 from pipeline.base.study import Study, active_study, all_studies
 from pipeline.benchmarks import open_benchmark
+from pipeline.benchmarks.seen import as_seen
 from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.lists import read_clip_list
@@ -131,7 +132,8 @@ def _benchmark(scored: Scored, study: Study, opened: dict[str, Clips]) -> Sectio
     if scored.corpus not in opened:
         opened[scored.corpus] = Clips(DecodedCorpus(decoded_folder(scored.corpus)), root)
     clips = opened[scored.corpus]
-    benchmark = open_benchmark(scored.benchmark, Path(study.annotations), clips.corpus, root)
+    whole = open_benchmark(scored.benchmark, Path(study.annotations), clips.corpus, root)
+    benchmark = as_seen(whole, clips.corpus)
     details = folder / "details" / scored.benchmark
     rows = read_parquet(details / "samples.parquet")
     if benchmark.wants_maps:
@@ -151,7 +153,8 @@ def _draw_scenes(scored: list[Scored], study: Study, opened: dict[str, Clips], p
         if item.benchmark.startswith("scenes"):  # the toy's own, with masks and swaps
             corpus = opened[item.corpus].corpus
             root = Path(study.corpora[item.corpus].root)
-            benchmark = open_benchmark(item.benchmark, Path(study.annotations), corpus, root)
+            whole = open_benchmark(item.benchmark, Path(study.annotations), corpus, root)
+            benchmark = as_seen(whole, corpus)
             assert isinstance(benchmark, ScenesBenchmark)
             folder = results_folder(item.run.folder, item.corpus) / "details" / item.benchmark
             draw_scenes_of(folder, corpus, benchmark, path)

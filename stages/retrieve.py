@@ -97,7 +97,7 @@ def retrieve(
         if chosen == By.sound:
             sound = sound_window(searched, row, localizer.steps)
         else:
-            picture = searched.frame(row)
+            picture = searched.square(row)
     elif chosen == By.sound:
         sound = middle_window(file, localizer).numpy()
     else:

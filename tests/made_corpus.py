@@ -14,7 +14,7 @@ from pipeline.clips.spectrogram import SoundForm
 
 def make_corpus(
     folder: Path,
-    frames: np.ndarray,
+    frames: np.ndarray | Sequence[np.ndarray],
     sounds: Sequence[np.ndarray],
     shards: int = 2,
     clip_ids: Sequence[str] | None = None,
@@ -22,8 +22,9 @@ def make_corpus(
     spectrograms: Path | None = None,
     form: SoundForm | None = None,
 ) -> DecodedCorpus:
-    """Write clips clip00, clip01, ..., or of given ids, with frames (n, side, side, 3) uint8 and
-    spectrograms (steps, bins), as float16, and open them.
+    """Write clips clip00, clip01, ..., or of given ids, with frames (n, side, side, 3) uint8, or
+    (h, w, 3) each, whose aspect is then kept, and spectrograms (steps, bins), as float16, and open
+    them.
 
     The spectrograms lie in `folder / "spectrograms"` by default, and are of a `form` with as many
     bands as they have bins."""
@@ -31,7 +32,11 @@ def make_corpus(
     spectrograms = spectrograms or folder / "spectrograms"
     clips = np.array_split(np.arange(len(frames)), shards)
     for number, rows in enumerate(clips):
-        write_npy(folder / f"shards/frames_{number}.npy", frames[rows])
+        if isinstance(frames, np.ndarray):
+            stored = frames[rows]
+        else:
+            stored = np.concatenate([frames[row].reshape(-1) for row in rows])
+        write_npy(folder / f"shards/frames_{number}.npy", stored)
         steps = np.concatenate([sounds[row] for row in rows]).astype(np.float16)
         write_npy(spectrograms / f"shards/spectrograms_{number}.npy", steps)
     ids = list(clip_ids or [f"clip{row:02d}" for row in range(len(frames))])
@@ -40,6 +45,11 @@ def make_corpus(
         "frame_row": pa.array(range(len(frames)), pa.int64()),
         "sound_seconds": pa.array([1.0] * len(frames), pa.float64()),
     }
+    if not isinstance(frames, np.ndarray):
+        starts = np.cumsum([0, *(frame.size for frame in frames)])[:-1]
+        table["frame_row"] = pa.array(starts, pa.int64())
+        table["frame_height"] = pa.array([len(frame) for frame in frames], pa.int32())
+        table["frame_width"] = pa.array([frame.shape[1] for frame in frames], pa.int32())
     write_parquet(folder / "clips.parquet", pa.table(table))
     steps_of = {
         "clip_id": ids,

@@ -8,7 +8,7 @@ a network may meet the same frame or sound several times; it may cache by clip i
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +21,7 @@ SILENCE = "<silence>"
 NOISE = "<noise>"
 
 Available = Callable[[str], bool] | Container[str]
+Window = tuple[float, float, float, float]  # see `Benchmark.through`
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,12 @@ class Benchmark(Protocol):
         nothing."""
         ...
 
+    def through(self, windows: Sequence[Window]) -> "Benchmark":
+        """The same where the frames show a window of their pictures alone, one a sample: left,
+        upper, right and lower edge as shares of width and height. Raises `InputError` where the
+        benchmark knows only whole pictures."""
+        ...
+
     def score(self, predictions: Predictions) -> Scores:
         """The numbers; raises `InputError` for predictions of a wrong shape or with NaN, and where
         no sample is left."""
@@ -141,6 +148,15 @@ class Defaults(ABC):
     def retrieval_count(self) -> int:
         """See `Benchmark.retrieval_count`."""
         return 0
+
+    def through(self, windows: Sequence[Window]) -> Benchmark:
+        """See `Benchmark.through`: as it is where no map is scored, else not known."""
+        if self.wants_maps:
+            raise InputError(
+                f"{type(self).__name__}: its ground truth is of whole pictures, found frames whose "
+                f"edges are cropped; expected a corpus decoded with aspect: squashed"
+            )
+        return cast(Benchmark, self)
 
     @abstractmethod
     def ground_truth(self, start: int, stop: int) -> np.ndarray:

@@ -5,6 +5,7 @@ so a check of the lists needs none of them; the price is that a damaged one show
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,11 +15,11 @@ from pipeline.corpora.lists import read_clip_list
 FLICKR_TEST_LISTS = {"flickr_test.csv": read_clip_list}
 
 
-def read_consensus(path: Path) -> np.ndarray:
-    """The consensus map of one XML file, float32 (224, 224)."""
+def read_consensus(path: Path, *window: Any) -> np.ndarray:
+    """The consensus map of one XML file, float32 (224, 224); with a `Window` of what is in it."""
     from pipeline.benchmarks.metrics.rasters import consensus_boxes
 
-    return consensus_boxes(read_flickr_boxes(path))
+    return consensus_boxes(read_flickr_boxes(path), *window)
 
 
 def read_flickr(annotations: Path) -> tuple[list[str], list[Path]]:

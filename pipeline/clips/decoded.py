@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline.base.arrays import ShardedArray
 from pipeline.base.files import read_json, read_parquet
 from pipeline.base.params import bound
+from pipeline.clips.frames import squashed
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 
@@ -41,6 +42,8 @@ class DecodedCorpus:
         self._frame_rows = self.clips["frame_row"].to_numpy()
         self._frames = ShardedArray(sorted((folder / "shards").glob("frames_*.npy")))
         self._kept = bool(self._frames.shards) and self._frames.shards[0].ndim == 1
+        said = self.clips.schema.metadata or {}
+        self._aspect = "kept" if self._kept else said.get(b"aspect", b"squashed").decode()
         if self._kept:
             self._frame_heights = self.clips["frame_height"].to_numpy()
             self._frame_widths = self.clips["frame_width"].to_numpy()
@@ -64,6 +67,12 @@ class DecodedCorpus:
                 f"{spectrograms}: its shards hold {bins or 'no'} bins a time step, expected "
                 f"{self._form.bins} as its form has"
             )
+
+    @property
+    def aspect(self) -> str:
+        """How its frames came to their size: squashed, cropped or kept, see
+        `pipeline.media.resizing.resized`."""
+        return self._aspect
 
     @property
     def sounds_folder(self) -> Path:
@@ -114,6 +123,11 @@ class DecodedCorpus:
             return self._frames.read(start, start + 1)[0]
         height, width = self.frame_size(row)
         return self._frames.read(start, start + 3 * height * width).reshape(height, width, 3)
+
+    def square(self, row: int) -> np.ndarray:
+        """The middle frame, (side, side, 3) uint8: as it is stored where all are squares, else
+        squashed to its shorter side."""
+        return squashed(self.frame(row)) if self._kept else self.frame(row)
 
     def frame_size(self, row: int) -> tuple[int, int]:
         """Height and width of the middle frame in pixels, without touching it."""

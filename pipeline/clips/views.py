@@ -4,17 +4,23 @@ A view is a function of the stored frames and of uniform random numbers, `DRAWS`
 drawn on the CPU from an explicit generator: the same seed gives the same views on any device, with
 any number of loading processes and in any split of the batch over ranks. What it costs: the order
 of the four colour operations, which torchvision draws for each picture, is drawn for each batch.
+
+Frames of one size, (B, H, W, 3), are taken as squashed to a square; `Frames` have their aspect
+kept, and a crop of one is square in the picture's own pixels, anywhere in its whole length.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resize
+
+from pipeline.clips.frames import Frames, Stored
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
@@ -25,6 +31,8 @@ DRAWS = 12  # uniform numbers that a view of one clip takes
 RELEASED_DRAWS = 14  # ... that `released_view` takes
 
 _LUMINANCE = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision and PIL weigh the channels
+_LONGEST = math.log(4 / 3)  # of a random crop's aspect, in logarithms; its negative is the shortest
+_ASPECTS = 129  # places of the distribution of a kept frame's crops' aspects
 
 
 def draw(generator: torch.Generator, clips: int) -> Tensor:
@@ -53,28 +61,30 @@ def plain_view(frames: Tensor, side: int) -> Tensor:
     return normalise(pictures)
 
 
-def light_view(frames: Tensor, draws: Tensor, side: int) -> Tensor:
+def light_view(frames: Stored, draws: Tensor, side: int) -> Tensor:
     """v of 3.3: resized to 1.1 x `side`, cropped to `side` at random, flipped at random.
 
-    frames: (B, H, H, 3) uint8; draws: (B, DRAWS) from `draw`; returns normalised
-    (B, 3, side, side) float32. Bilinear without antialiasing: frames are stored at about 1.1 x the
-    side, where resizing changes nothing.
+    frames: (B, H, H, 3) uint8, or `Frames`, whose shorter edge is resized so; draws: (B, DRAWS)
+    from `draw`; returns normalised (B, 3, side, side) float32. Bilinear without antialiasing:
+    frames are stored at about 1.1 x the side, where resizing changes nothing.
     """
     return normalise(light_crop(frames, draws, side))
 
 
-def light_crop(frames: Tensor, draws: Tensor, side: int, scale: float = LIGHT_SCALE) -> Tensor:
+def light_crop(frames: Stored, draws: Tensor, side: int, scale: float = LIGHT_SCALE) -> Tensor:
     """The pictures of `light_view` before they are normalised, (B, 3, side, side) float32 in 0..1,
     of frames resized to `scale` x `side`. The first three of the draws are used."""
-    resized = round(scale * side)
-    draws = draws.to(frames.device)
-    corner = (draws[:, :2] * (resized - side + 1)).floor()
-    extent = torch.full_like(corner, side / resized)
-    return _crop(_unit(frames), corner / resized, extent, draws[:, 2] < 0.5, side)
+
+    def view(frames: Tensor, draws: Tensor, kept: bool) -> Tensor:
+        draws = draws.to(frames.device)
+        corner, extent = _light_area(draws[:, :2], frames, round(scale * side), side, kept)
+        return _crop(_unit(frames), corner, extent, draws[:, 2] < 0.5, side)
+
+    return _each_size(frames, draws, view)
 
 
 def simclr_view(
-    frames: Tensor,
+    frames: Stored,
     draws: Tensor,
     side: int,
     *,
@@ -89,11 +99,21 @@ def simclr_view(
     the circle) in the given `order` of these four, with 0.2 greyscale, with 0.5 a Gaussian blur
     over a tenth of the side, of deviation 0.1 to 2 px at 224 px and in proportion elsewhere.
 
-    frames: (B, H, H, 3) uint8; draws: (B, DRAWS); returns normalised (B, 3, side, side) float32.
+    frames: (B, H, H, 3) uint8, or `Frames`; draws: (B, DRAWS); returns normalised
+    (B, 3, side, side) float32.
     """
+
+    def cropped(frames: Tensor, draws: Tensor, kept: bool) -> Tensor:
+        if kept:
+            height, width = frames.shape[1:3]
+            places = _fitting_area(draws[:, :4], area, width / height)
+            corner, extent = (place.to(frames.device) for place in places)
+        else:
+            corner, extent = _random_area(draws[:, :4].to(frames.device), area)
+        return _crop(_unit(frames), corner, extent, draws[:, 4].to(frames.device) < 0.5, side)
+
+    pictures = _each_size(frames, draws, cropped)
     draws = draws.to(frames.device)
-    corner, extent = _random_area(draws[:, :4], area)
-    pictures = _crop(_unit(frames), corner, extent, draws[:, 4] < 0.5, side)
     jittered = draws[:, 5] < 0.8
     factors = 1 + (2 * draws[:, 6:9] - 1) * 0.8 * strength
     factors = torch.where(jittered[:, None], factors.clamp_min(0), 1.0)
@@ -108,7 +128,7 @@ def simclr_view(
 
 
 def released_view(
-    frames: Tensor, draws: Tensor, side: int, *, order: Sequence[int] = (0, 1, 2, 3)
+    frames: Stored, draws: Tensor, side: int, *, order: Sequence[int] = (0, 1, 2, 3)
 ) -> Tensor:
     """v_aug as the authors' training code makes it (kaistmm/ssl_kccv @ 7e178e6, Alignment).
 
@@ -117,21 +137,25 @@ def released_view(
     the given `order`; with 1/2 a blur over 3 pixels of deviation 0.1 to 2; the light crop; flips
     of both axes; a shift of up to a fifth of the side, black behind it; with 1/5 greyscale.
 
-    frames: (B, H, W, 3) uint8, as stored (theirs are blurred at the file's own size, which is
-    larger); draws: (B, RELEASED_DRAWS); returns normalised (B, 3, side, side) float32.
+    frames: (B, H, W, 3) uint8 or `Frames`, as stored (theirs are blurred at the file's own size,
+    which is larger); draws: (B, RELEASED_DRAWS); returns normalised (B, 3, side, side) float32.
     """
+
+    def cropped(frames: Tensor, draws: Tensor, kept: bool) -> Tensor:
+        draws = draws.to(frames.device)
+        pictures = _turned(_unit(frames), (4 * draws[:, 0]).long().clamp_max(3))
+        jittered = draws[:, 1] < 0.8
+        factors = torch.where(jittered[:, None], 0.4 * draws[:, 2:5], 1.0)
+        shift = torch.where(jittered, 0.1 * draws[:, 5], 0.0)
+        pictures = _jitter(pictures, factors, shift, order)
+        blurred = draws[:, 6] >= 0.5
+        pictures = blur(pictures, torch.where(blurred, 0.1 + (2 * draws[:, 6] - 1) * 1.9, 0.0), 3)
+        resized = round(LIGHT_SCALE * side)
+        corner, extent = _light_area(draws[:, 7:9], frames, resized, side, kept)
+        return _crop(pictures, corner, extent, draws[:, 9] < 0.5, side)
+
+    pictures = _each_size(frames, draws, cropped)
     draws = draws.to(frames.device)
-    pictures = _turned(_unit(frames), (4 * draws[:, 0]).long().clamp_max(3))
-    jittered = draws[:, 1] < 0.8
-    factors = torch.where(jittered[:, None], 0.4 * draws[:, 2:5], 1.0)
-    shift = torch.where(jittered, 0.1 * draws[:, 5], 0.0)
-    pictures = _jitter(pictures, factors, shift, order)
-    blurred = draws[:, 6] >= 0.5
-    pictures = blur(pictures, torch.where(blurred, 0.1 + (2 * draws[:, 6] - 1) * 1.9, 0.0), 3)
-    resized = round(LIGHT_SCALE * side)
-    corner = (draws[:, 7:9] * (resized - side + 1)).floor()
-    extent = torch.full_like(corner, side / resized)
-    pictures = _crop(pictures, corner / resized, extent, draws[:, 9] < 0.5, side)
     pictures = torch.where((draws[:, 10] < 0.5)[:, None, None, None], pictures.flip(2), pictures)
     pictures = _shifted(pictures, ((2 * draws[:, 11:13] - 1) * 0.2 * side).round().long())
     grey = (draws[:, 13] < 0.2)[:, None, None, None]
@@ -183,21 +207,35 @@ def shift_hue(pictures: Tensor, shifts: Tensor) -> Tensor:
 
 def blur(pictures: Tensor, sigmas: Tensor, size: int) -> Tensor:
     """Gaussian blur over `size` (odd) pixels with reflected edges; a deviation of 0 leaves the
-    picture as it is. pictures: (B, 3, S, S); sigmas: (B,) pixels.
+    picture as it is. pictures: (B, 3, H, W); sigmas: (B,) pixels.
 
-    Along each axis it is one product with a band matrix of the picture's own, so that every
-    picture of the batch can have its own deviation.
+    Along each axis of a square it is one product with a band matrix of the picture's own, so that
+    every picture of the batch can have its own deviation.
     """
     if size < 3:
         return pictures
     chosen = sigmas.nonzero().squeeze(1)
-    side = pictures.shape[-1]
     offsets = torch.arange(size, device=pictures.device) - size // 2
     weights = torch.exp(-0.5 * (offsets / sigmas[chosen, None]) ** 2)
     weights = weights / weights.sum(dim=1, keepdim=True)
+    height, side = pictures.shape[2:]
+    if height != side:
+        return pictures.index_copy(0, chosen, _blurred(pictures[chosen], weights))
     taps = _taps(side, size, pictures.device)
     bands = torch.einsum("bk,ikj->bij", weights, taps).unsqueeze(1)
     return pictures.index_copy(0, chosen, bands @ pictures[chosen] @ bands.transpose(2, 3))
+
+
+def _blurred(pictures: Tensor, weights: Tensor) -> Tensor:
+    """Pictures (B, 3, H, W) blurred by their own `weights` (B, size) tap by tap: slower than band
+    matrices, which of a long edge are too large."""
+    height, width = pictures.shape[2:]
+    size = weights.shape[1]
+    padded = functional.pad(pictures, [size // 2] * 4, mode="reflect")
+    taps = weights.T[:, :, None, None, None]
+    none = torch.zeros((), device=pictures.device)
+    rows = sum((tap * padded[:, :, k : k + height] for k, tap in enumerate(taps)), none)
+    return sum((tap * rows[:, :, :, k : k + width] for k, tap in enumerate(taps)), none)
 
 
 @lru_cache(maxsize=4)
@@ -254,6 +292,32 @@ def _unit(frames: Tensor) -> Tensor:
     return frames.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 
+def _each_size(
+    frames: Stored, draws: Tensor, view: Callable[[Tensor, Tensor, bool], Tensor]
+) -> Tensor:
+    """`view` of frames of one size, or of kept ones size by size; it is told their draws and
+    whether their aspect is kept."""
+    if isinstance(frames, Frames):
+        return frames.each(lambda group, clips: view(group, draws[clips], True))
+    return view(frames, draws, False)
+
+
+def _light_area(
+    draws: Tensor, frames: Tensor, resized: int, side: int, kept: bool
+) -> tuple[Tensor, Tensor]:
+    """Corner and extent (x, y), each (B, 2) as shares of the frame, of a crop of `side` pixels
+    at a random whole pixel of the frame resized to `resized` pixels, kept ones by their shorter
+    edge. draws: (B, 2); frames: (B, H, W, 3)."""
+    height, width = frames.shape[1:3]
+    shorter = min(height, width)
+    # The longer edge is rounded down, as torchvision's Resize does.
+    edges = [resized * edge // shorter for edge in (width, height)] if kept else [resized] * 2
+    axes = list(zip(draws.unbind(1), edges, strict=True))
+    corners = [(u * (edge - side + 1)).floor() / edge for u, edge in axes]
+    extents = [torch.full_like(u, side / edge) for u, edge in axes]
+    return torch.stack(corners, dim=1), torch.stack(extents, dim=1)
+
+
 def _blend(pictures: Tensor, others: Tensor, factors: Tensor) -> Tensor:
     factors = factors[:, None, None, None]
     return (factors * pictures + (1 - factors) * others).clamp(0, 1)
@@ -266,8 +330,37 @@ def _random_area(draws: Tensor, area: tuple[float, float]) -> tuple[Tensor, Tens
     the frame takes its whole side, which keeps the share of the area only nearly.
     """
     share = area[0] + draws[:, 0] * (area[1] - area[0])
-    aspect = torch.exp((2 * draws[:, 1] - 1) * math.log(4 / 3))
+    aspect = torch.exp((2 * draws[:, 1] - 1) * _LONGEST)
     extent = torch.stack([(share * aspect).sqrt(), (share / aspect).sqrt()], dim=1).clamp_max(1)
+    return draws[:, 2:4] * (1 - extent), extent
+
+
+def _fitting_area(draws: Tensor, area: tuple[float, float], aspect: float) -> tuple[Tensor, Tensor]:
+    """`_random_area` of frames `aspect` times as wide as high, on the CPU.
+
+    As torchvision's RandomResizedCrop: share and aspect are uniform and log-uniform *given that the
+    crop fits*, which in a frame that is no square shuts out large ones. It draws again where one
+    does not fit (and takes the middle after ten times: of 16:9 frames less than one in a thousand);
+    here both are drawn from the distribution that this makes: the shares that fit a crop r times as
+    wide as high are those up to min(1, aspect / r, r / aspect), so r is drawn in proportion to how
+    many there are. Where none of the `area` fits, as in a strip, the crop is the largest that does.
+    """
+
+    def largest(ratio: np.ndarray) -> np.ndarray:
+        return np.minimum(area[1], np.minimum(aspect / ratio, ratio / aspect))
+
+    first, second = draws[:, :2].double().numpy().T
+    places = np.linspace(-_LONGEST, _LONGEST, _ASPECTS)
+    room = np.maximum(largest(np.exp(places)) - area[0], 0)
+    likely = np.concatenate([[0], np.cumsum(room[1:] + room[:-1])])
+    if likely[-1] == 0:
+        likely = np.arange(_ASPECTS)
+    ratio = np.exp(np.interp(second * likely[-1], likely, places))
+    limit = largest(ratio)
+    share = area[0] + first * np.maximum(limit - area[0], 0)
+    share = np.minimum(share, limit)
+    sides = np.stack([np.sqrt(share * ratio / aspect), np.sqrt(share / ratio * aspect)], axis=1)
+    extent = torch.from_numpy(np.minimum(sides, 1)).float()
     return draws[:, 2:4] * (1 - extent), extent
 
 

@@ -73,13 +73,14 @@ class ClipFiles(Protocol):
 class Settings:
     """What makes the numbers: pixels of a frame's side; seconds of a long sound that are looked at
     (its centre) and that decoding a clip's picture or its sound may take; how a frame comes to its
-    side (`pipeline.media.resizing.resized`)."""
+    side, and whether antialiased (`pipeline.media.resizing.resized`)."""
 
     side: int
     max_seconds: float
     seconds_limit: float
     aspect: Aspect = "squashed"
     taken: Taken = USUAL
+    antialias: bool = True
 
 
 @dataclass(frozen=True)
@@ -159,6 +160,7 @@ def _picture(
         side=settings.side,
         seconds_limit=settings.seconds_limit,
         aspect=settings.aspect,
+        antialias=settings.antialias,
         middle=settings.taken.middle,
         second=settings.taken.second,
     )

@@ -48,6 +48,7 @@ def decode_corpus(
     engine: Engine,
     clip_ids: Collection[str] | None = None,
     aspect: Aspect = "squashed",
+    antialias: bool = True,
     taken: Taken = USUAL,
     worker: Worker[ShardTask] = decode_shard,
 ) -> dict[str, int | float]:
@@ -56,9 +57,10 @@ def decode_corpus(
     Frames are (`side`, `side`, 3) uint8, squashed or cropped, or, with their aspect "kept", (h, w,
     3) with min(h, w) = `side`. Kept frames lie one behind the other in one array of bytes: the
     table's `frame_row` is then the first byte of a frame, `frame_height` and `frame_width` tell its
-    shape, and the rows of any crop are one contiguous read. With `clip_ids` only these clips are
-    decoded; how many of them are no source is `not_found` in the summary. Sounds are decoded for
-    the table's columns about them, of those longer than `max_seconds` the centre;
+    shape, and the rows of any crop are one contiguous read. That frames are "cropped" stands in the
+    table's metadata, `aspect`, since their boxes are other ones. With `clip_ids` only these clips
+    are decoded; how many of them are no source is `not_found` in the summary. Sounds are decoded
+    for the table's columns about them, of those longer than `max_seconds` the centre;
     `pipeline.decode.spectrograms` makes what a network hears.
 
     `work` keeps finished shards until all are; it is empty in the end. No output depends on
@@ -75,7 +77,7 @@ def decode_corpus(
         if not sources:
             raise InputError(f"{root}: holds none of the {len(listed)} listed clips")
         not_found = {"not_found": len(listed) - len(sources)}
-    settings = Settings(side, max_seconds, seconds_limit, aspect, taken)
+    settings = Settings(side, max_seconds, seconds_limit, aspect, taken, antialias)
     members: list[list[Source]] = [[] for _ in range(shards)]
     for source in sorted(sources, key=lambda source: source.clip_id):
         members[shard_of(source.clip_id, shards)].append(source)
@@ -92,7 +94,7 @@ def decode_corpus(
     try:
         for _ in track(run(unfinished, worker, engine), "decode", clips_left):
             pass
-        return _publish(store, root, max_reject_share, not_found)
+        return _publish(store, root, aspect, max_reject_share, not_found)
     except OSError as error:
         raise InputError(f"{error.filename or work}: {error.strerror}") from error
 
@@ -119,7 +121,11 @@ def _name(root: Path, number: int, sources: Sequence[Source], settings: Settings
 
 
 def _publish(
-    store: Shards, root: Path, max_reject_share: float, more: Mapping[str, int | float]
+    store: Shards,
+    root: Path,
+    aspect: Aspect,
+    max_reject_share: float,
+    more: Mapping[str, int | float],
 ) -> dict[str, int | float]:
     """Put the shards together in their output, after a look at the rejects. The summary gets `more`
     entries."""
@@ -143,6 +149,8 @@ def _publish(
     write_json(folder / "summary.json", summary)
     _check_rejects(clips, rejected, max_reject_share, root, folder / "rejects.parquet")
     store.publish()
+    if aspect == "cropped":
+        clips = clips.replace_schema_metadata({"aspect": aspect})
     write_parquet(folder / "clips.parquet", clips)
     remove_pieces(store.work)
     return summary

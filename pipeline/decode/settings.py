@@ -10,9 +10,12 @@ from pipeline.decode.taken import Taken
 class Decode:
     """Frames and sounds of a corpus (4.1).
 
-    `side` in pixels, of a `squashed` frame both sides, of one whose aspect is `kept` the shorter; a
-    sound shorter than `seconds` is repeated up to it, one longer than `max_seconds` is cut; a clip
-    may take `seconds_limit` to decode; more rejects than `max_reject_share` fail the stage. `keep`,
+    `side` in pixels: of a `squashed` frame both sides, of one whose aspect is `kept` the shorter,
+    of a `cropped` one both sides of the middle of that; `antialias`: see
+    `pipeline.media.resizing.resized`. Tested frames are squashed, by some methods' authors cropped;
+    trained ones are squashed or kept, and kept ones serve both (`train.aspect`). A sound shorter
+    than `seconds` is repeated up to it, one longer than `max_seconds` is cut; a clip may take
+    `seconds_limit` to decode; more rejects than `max_reject_share` fail the stage. `keep`,
     `channels`, `middle` and `second` are those of `pipeline.decode.taken.Taken`."""
 
     side: Count
@@ -21,7 +24,8 @@ class Decode:
     shards: Count
     seconds_limit: Positive
     max_reject_share: Share
-    aspect: Literal["squashed", "kept"] = "squashed"
+    aspect: Literal["squashed", "kept", "cropped"] = "squashed"
+    antialias: bool = True
     keep: Literal["middle", "first"] = "middle"
     channels: Literal["mean", "first"] = "mean"
     middle: Literal["own", "clip"] = "own"

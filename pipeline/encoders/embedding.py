@@ -1,18 +1,18 @@
 """Features of a decoded corpus: one row a clip, one npy file an encoder.
 
 Clips are taken in blocks of 1,024 in the corpus' order, and within a block in batches of one sound
-length, so what is computed together depends on the corpus and the batch size alone, and with it
-every bit of the result. A corpus of one length, the usual case, loses nothing by this; one where
-every length differs is embedded clip by clip.
+length or one frame size, so what is computed together depends on the corpus and the batch size
+alone, and with it every bit of the result. A corpus of one length, the usual case, loses nothing by
+this; one where every length differs is embedded clip by clip.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -148,8 +148,11 @@ def embed_frames(
     corpus: DecodedCorpus, encoder: Encoder, rows: Sequence[int], batch: int, device: str
 ) -> np.ndarray:
     """Features of the clips at `rows`, float32 (rows, D), NaN where a clip has no picture."""
-    present = [place for place, row in enumerate(rows) if corpus.has_frame(row)]
-    groups = [present[first : first + batch] for first in range(0, len(present), batch)]
+    sizes: dict[tuple[int, int], list[int]] = {}
+    for place, row in enumerate(rows):
+        if corpus.has_frame(row):
+            sizes.setdefault(corpus.frame_size(row), []).append(place)
+    groups = _batches(sizes, batch)
     return _embed(corpus, encoder, rows, groups, corpus.frame, device)
 
 
@@ -166,14 +169,19 @@ def embed_sounds(
     for place, row in enumerate(rows):
         if corpus.has_sound(row):
             lengths.setdefault(sound_steps or corpus.sound_length(row), []).append(place)
-    groups = [
-        places[first : first + batch]
-        for _, places in sorted(lengths.items())
-        for first in range(0, len(places), batch)
-    ]
+    groups = _batches(lengths, batch)
     return _embed(
         corpus, encoder, rows, groups, lambda row: _sound(corpus, row, sound_steps), device
     )
+
+
+def _batches(alike: Mapping[Any, list[int]], batch: int) -> list[list[int]]:
+    """Places of one shape each, by their shapes in order, at most `batch` together."""
+    return [
+        places[first : first + batch]
+        for _, places in sorted(alike.items())
+        for first in range(0, len(places), batch)
+    ]
 
 
 def _sound(corpus: DecodedCorpus, row: int, length: int | None) -> np.ndarray:

@@ -187,4 +187,4 @@ class ObjectMaps:
 
 def _stored(corpus: DecodedCorpus, clips: list[str]) -> np.ndarray:
     """The stored frames of clips, (n, side, side, 3) uint8."""
-    return np.stack([corpus.frame(corpus.row(clip)) for clip in clips])
+    return np.stack([corpus.square(corpus.row(clip)) for clip in clips])

@@ -66,19 +66,20 @@ class MediaFile:
         side: int,
         seconds_limit: float = 60.0,
         aspect: Aspect = "squashed",
+        antialias: bool = True,
         middle: Middle = "own",
         second: float | None = None,
     ) -> Picture:
         """As `read_picture`."""
         if self.path.suffix.lower() in PICTURE_FILES:
             image = open_picture(self.path)
-            frame = resized(image, side, aspect)
+            frame = resized(image, side, aspect, antialias)
             return Picture(frame, image.width, image.height, None, None, None)
         deadline = Deadline(seconds_limit)
         with decoding("breaks midway"):
             _, track = self._track(best_picture, deadline)
             return picture_of_track(
-                self.path, track, side, aspect, Moment(middle, second), deadline
+                self.path, track, side, aspect, Moment(middle, second), deadline, antialias
             )
 
     def sound(
@@ -130,6 +131,7 @@ def read_picture(
     side: int,
     seconds_limit: float = 60.0,
     aspect: Aspect = "squashed",
+    antialias: bool = True,
     middle: Middle = "own",
     second: float | None = None,
 ) -> Picture:
@@ -142,14 +144,19 @@ def read_picture(
 
     Of several video streams the one that a player shows counts: a film before a still, then the
     default one, then the one with most pixels, then the first; cover art is none. The frame is
-    turned and mirrored upright and resampled once, by Pillow's antialiased bicubic filter, whose
-    integer arithmetic gives the same bytes on any machine; `aspect`: "squashed" to (side, side, 3)
-    uint8; "kept": (h, w, 3) with min(h, w) = `side`; "cropped": the middle (side, side, 3) of that.
+    turned and mirrored upright and resampled once, to the same bytes on any machine; `aspect`:
+    "squashed" to (side, side, 3) uint8; "kept": (h, w, 3) with min(h, w) = `side`; "cropped": the
+    middle (side, side, 3) of that; `antialias`: see `pipeline.media.resizing.resized`.
     Raises `MediaError`; "time limit" after `seconds_limit` seconds.
     """
     with MediaFile(path) as file:
         return file.picture(
-            side=side, seconds_limit=seconds_limit, aspect=aspect, middle=middle, second=second
+            side=side,
+            seconds_limit=seconds_limit,
+            aspect=aspect,
+            antialias=antialias,
+            middle=middle,
+            second=second,
         )
 
 

@@ -77,7 +77,13 @@ class Moment:
 
 
 def picture_of_track(
-    path: Path, track: Track, side: int, aspect: Aspect, moment: Moment, deadline: Deadline
+    path: Path,
+    track: Track,
+    side: int,
+    aspect: Aspect,
+    moment: Moment,
+    deadline: Deadline,
+    antialias: bool = True,
 ) -> Picture:
     """The picture of the file whose video stream says `track`. Raises `MediaError`."""
     if not track.packets:
@@ -94,7 +100,7 @@ def picture_of_track(
     begin = min(track.clip[0], shown.first * track.time_base)
     time = None if shown.time is None else float(shown.time * track.time_base - begin)
     return Picture(
-        resized(image, side, aspect),
+        resized(image, side, aspect, antialias),
         image.width,
         image.height,
         seconds,

@@ -110,7 +110,7 @@ class Alignment(TwoResNets):
             found["conceptual_sounds"] = Input("sound", "sound_neighbour", k=k)
         return found
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v, v_aug, v_conc and a, a_aug, a_conc of 3.3, those that are on; behind a the synthetic
         negatives, where they are on."""
         settings, side = self.settings, self.side

@@ -128,10 +128,12 @@ class Method(nn.Module, ABC):
         """What the loop has to bring for a batch, by names of the method's choice."""
 
     @abstractmethod
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """Stored bytes on the device to the networks' inputs.
 
-        inputs: for a frame (b, height, width, 3) uint8, for a sound (b, steps, bins) float16."""
+        inputs: for a frame (b, height, width, 3) uint8, or, where the training keeps their aspect,
+        `pipeline.clips.frames.Frames` (all of `pipeline.clips.views` takes both); for a sound
+        (b, steps, bins) float16."""
 
     @abstractmethod
     def encode(self, view: View) -> Features:

@@ -75,7 +75,7 @@ class FNAC(ProjectedResNets):
     title = "FNAC (CVPR 2023)"
     settings: FNACSettings
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v and a as EZ-VSL's, the clips' own sounds masked."""
         sounds, masks = inputs["sounds"], self.settings.masks
         if masks != "none":

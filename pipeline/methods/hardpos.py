@@ -21,6 +21,7 @@ network of its own; here they are the study's, as for any other method.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,7 +62,7 @@ class HardPos(CosinePair):
             "hard_sounds": Input("sound", "sound_neighbour", k=k),
         }
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v and v_hard (b, 3, side, side), cropped and flipped; a and a_hard (b, 1, bins,
         steps)."""
         made = {}

@@ -66,7 +66,7 @@ class HearTheFlow(CosinePair):
         """See `Method.inputs`."""
         return {"frames": Input("frame"), "sounds": Input("sound")}
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v, cropped and flipped, which nothing that learns encodes, and a."""
         frames = inputs["frames"]
         draws = dice.uniform("frame", len(frames), views.DRAWS)

@@ -69,7 +69,7 @@ class LVS(CosinePair):
         """See `Method.inputs`."""
         return {"frames": Input("frame"), "sounds": Input("sound")}
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v (b, 3, side, side), cropped and flipped; a (b, 1, bins, steps), with the synthetic
         negatives behind it where they are on."""
         frames, sounds = inputs["frames"], inputs["sounds"]

@@ -95,7 +95,7 @@ class SLAVC(TwoResNets):
         """See `Method.inputs`."""
         return {"frames": Input("frame"), "sounds": Input("sound")}
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v, a random crop and flip of the frame, and a, the sound's middle, each once more for the
         copies, with a dropout mask of its own."""
         shape, share = (self.width, *self.map_size()), self.settings.dropout

@@ -96,7 +96,7 @@ class SSLTIE(CosinePair):
         """The epoch decides how much sounds are mixed."""
         self._epoch = moment.epoch
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v, its turned picture and a."""
         frames, sounds = inputs["frames"], inputs["sounds"]
         pictures = views.simclr_view(

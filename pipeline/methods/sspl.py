@@ -152,7 +152,7 @@ class SSPL(Method):
         """See `Method.inputs`."""
         return {"frames": Input("frame"), "sounds": Input("sound")}
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """Two light views v1, v2 and a. Nothing that encodes them learns, so none has a
         gradient."""
         frames = inputs["frames"]

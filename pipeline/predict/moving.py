@@ -133,7 +133,7 @@ def localize_stored(
     whole = torch.from_numpy(sound_window(corpus, sound, length).copy())
     moments = max(1, round(form.seconds(length) / INTERVAL))
     starts = moment_starts(0, moments, length, form, method.steps, INTERVAL)
-    frame = torch.from_numpy(corpus.frame(picture).copy())[None]
+    frame = torch.from_numpy(corpus.square(picture).copy())[None]
     v = method.eval().frame_features(frame)
     maps = []
     for part in starts.split(_BATCH):

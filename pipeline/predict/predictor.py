@@ -92,7 +92,7 @@ class Predictor:
                 row = self.corpus.row(clip)
                 if not self.corpus.has_frame(row):
                     raise InputError(f"{self.corpus.folder}: clip {clip} has no picture")
-                pictures.append(self.corpus.frame(row))
+                pictures.append(self.corpus.square(row))
             stored = torch.from_numpy(np.stack(pictures)).to(self.device)
             yield start, len(pictures), self.method.frame_features(stored)
 

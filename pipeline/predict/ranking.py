@@ -69,7 +69,7 @@ def best_clips(
     for start in track(starts, f"search, batches of {batch} clips", len(starts)):
         part = kept[start : start + batch]
         if sound is not None:
-            found = method.similarities(features([corpus.frame(row) for row in part], []), query)
+            found = method.similarities(features([corpus.square(row) for row in part], []), query)
         else:
             windows = [sound_window(corpus, row, method.steps) for row in part]
             found = method.similarities(query, features([], windows))

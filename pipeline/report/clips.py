@@ -80,11 +80,12 @@ class Clips:
             return Player(None, f"cannot be played: {error}")
 
     def _pixels(self, clip: str) -> np.ndarray:
-        return self.corpus.frame(self.corpus.row(clip))
+        return self.corpus.square(self.corpus.row(clip))
 
     def _picture(self, picture: Image.Image, clip: str, what: str) -> Picture:
         row = self.corpus.row(clip)
-        # Stored frames are squashed to a square; shown they have the video's own shape again.
+        # Squashed to a square, a frame is shown in the video's own shape again; its middle is one.
         width, height = (self.corpus.clips[name][row].as_py() for name in ("width", "height"))
-        shape = f"{width}/{height}" if width and height else None
+        whole = width and height and self.corpus.aspect != "cropped"
+        shape = f"{width}/{height}" if whole else None
         return Picture(picture_uri(picture), f"{what} of {clip}", picture.width, shape)

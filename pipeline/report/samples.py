@@ -55,7 +55,7 @@ def choose_images(benchmark: Benchmark, names: Sequence[str], count: int) -> lis
 
 def column(benchmark: Benchmark, corpus: DecodedCorpus, place: int) -> Column:
     """A sample as a column of a figure."""
-    frame = corpus.frame(corpus.row(benchmark.samples[place].frame_clip))
+    frame = corpus.square(corpus.row(benchmark.samples[place].frame_clip))
     if isinstance(benchmark, ScenesBenchmark):
         truth = benchmark.masks(place, place + 1)[0]
     else:

@@ -70,7 +70,7 @@ def draw_benchmark_scenes(
                 (silent.label, sample),
             )
         ]
-        frame = corpus.frame(corpus.row(benchmark.scenes[scene].clip_id))
+        frame = corpus.square(corpus.row(benchmark.scenes[scene].clip_id))
         drawn.append(Scene(frame, sounds))
     draw_scenes(path, drawn)
 

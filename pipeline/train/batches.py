@@ -4,25 +4,27 @@ An item is a whole batch, named by its step in the whole run, and everything ran
 drawn at once for an epoch from (seed, epoch): loading processes agree without talking, and a
 resumed run continues with the batches it would have had. The price is a few numbers a clip and
 epoch in every process (6 MB at 200,000 clips). Augmentation is the device's work; a loading
-process copies stored bytes and nothing else.
+process copies stored bytes and nothing else, but for frames that are stored with their aspect kept
+and wanted squashed.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import Dataset
 
 from pipeline.base.arrays import read_ahead
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.frames import Stored, kept_frames, squashed
 from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.methods.contract import Input
 
-Batch: TypeAlias = dict[str, Tensor]
+# By the names that a method gave: a `Stored` for frames, a tensor for sounds.
+Batch: TypeAlias = dict[str, Any]
 
 _CHECKED_ROWS = 4096  # neighbour ids checked at a time, so that the memory stays small
 
@@ -50,7 +52,8 @@ class TrainingSet(Dataset[Batch]):
     """The batches of `epochs` passes over a training list; item s is the batch of step s.
 
     A batch holds what the method asked for by the names that it gave, clip i at entry i: frames
-    (b, height, width, 3) uint8, windows of sounds (b, steps, bins) float16. The last clips of an
+    (b, side, side, 3) uint8, or `Frames` where their aspect is kept, windows of sounds (b, steps,
+    bins) float16. The last clips of an
     epoch's order that fill no batch are left out of that epoch, since a loss depends on the number
     of negatives.
     """
@@ -68,19 +71,27 @@ class TrainingSet(Dataset[Batch]):
         seed: int,
         part: int = 0,
         parts: int = 1,
+        aspect: Literal["squashed", "kept"] = "squashed",
     ) -> None:
         """`rows` (n,) int64 are the training list's rows of `corpus`; `neighbours` may be None
         where no input is of one. `seconds` is the length of a window that says no other. Of each
-        batch, this set holds the `part`-th of `parts` equal parts (one for each rank).
+        batch, this set holds the `part`-th of `parts` equal parts (one for each rank). `aspect`:
+        see `pipeline.train.settings.Train`.
 
         Raises `InputError` where a clip has no picture or no sound, where the list is smaller than
-        a batch, where `parts` does not divide `batch`, and where the neighbours are fewer than k,
-        are not of this list, or name the clip itself.
+        a batch, where `parts` does not divide `batch`, where the neighbours are fewer than k, are
+        not of this list, or name the clip itself, and where the aspect is to be kept and was not
+        when the corpus was decoded.
         """
         self.corpus, self.rows = corpus, np.asarray(rows, dtype=np.int64)
         self.inputs, self.seconds = dict(inputs), seconds
         self.batch, self.epochs, self.seed = batch, epochs, seed
-        self.part, self.parts = part, parts
+        self.part, self.parts, self.aspect = part, parts, aspect
+        if aspect == "kept" and corpus.aspect != "kept":
+            raise InputError(
+                f"{corpus.folder}: its frames are {corpus.aspect}, but the training's aspect is "
+                f"kept; expected a corpus decoded with aspect: kept"
+            )
         for row in self.rows:
             if not (corpus.has_frame(row) and corpus.has_sound(row)):
                 raise InputError(
@@ -129,7 +140,20 @@ class TrainingSet(Dataset[Batch]):
             else:
                 stored[name] = self._sounds(wanted, rows, epoch.shifts[clips])
         read_ahead(view for part in stored.values() for view in part)
-        return {name: torch.from_numpy(np.stack(part)) for name, part in stored.items()}
+        return {
+            name: self._frames(part)
+            if self.inputs[name].part == "frame"
+            else torch.from_numpy(np.stack(part))
+            for name, part in stored.items()
+        }
+
+    def _frames(self, stored: list[np.ndarray]) -> Stored:
+        """The frames of a batch in one form."""
+        if self.aspect == "kept":
+            return kept_frames(stored)
+        if self.corpus.aspect == "kept":
+            stored = [squashed(frame) for frame in stored]
+        return torch.from_numpy(np.stack(stored))
 
     def _k(self, of: str) -> int:
         """Among how many neighbours of a kind the inputs choose; 0 where none is of one."""

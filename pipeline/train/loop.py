@@ -89,6 +89,7 @@ def train(
             seed=seed,
             part=ranks.rank(),
             parts=ranks.count(),
+            aspect=recipe.aspect,
         )
         identity = _fingerprint(clips, method, recipe)
         return _Run(clips, method, recipe, chosen, output, work, identity).finish(

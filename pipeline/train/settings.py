@@ -13,6 +13,9 @@ class Train:
     """How a method is trained.
 
     `batch` counts the clips of a step over all devices. `weight_decay` is Adam's coupled one (L2).
+    `aspect`: frames are `squashed` to a square before they are cropped, or crops are square in the
+    picture's own pixels, anywhere in its length (`kept`); a corpus that is decoded with
+    `aspect: kept` serves both.
     `threads` are the CPU's, one of the settings because sums in another order end in other bytes.
     Over several ranks `sync_batch_norm` normalises by the statistics of the whole batch, as one
     device would; without it each rank does by those of its own part, and the running statistics are
@@ -24,6 +27,7 @@ class Train:
     batch: Annotated[int, Field(ge=2)] = 128
     learning_rate: Positive = 1e-4
     schedule: Literal["constant", "one-cycle"] = "constant"
+    aspect: Literal["squashed", "kept"] = "squashed"
     weight_decay: NotNegative = 0.0
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     channels_last: bool = True

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 from torchvision.transforms import functional as reference
 
+from pipeline.clips.frames import kept_frames
 from pipeline.clips.views import IMAGENET_DEVIATION, IMAGENET_MEAN, RELEASED_DRAWS, released_view
 
 BATCH, STORED = 32, 40
@@ -20,7 +21,9 @@ def _draws() -> Tensor:
     return torch.rand(BATCH, RELEASED_DRAWS, generator=torch.Generator().manual_seed(1))
 
 
-def _expected(frame: Tensor, u: list[float], side: int, order: tuple[int, ...]) -> Tensor:
+def _expected(
+    frame: Tensor, u: list[float], side: int, order: tuple[int, ...], kept: bool = False
+) -> Tensor:
     """The same of one frame, step by step; u are its draws."""
     picture = reference.rotate(frame.permute(2, 0, 1).float() / 255, 90 * int(4 * u[0]))
     if u[1] < 0.8:
@@ -36,8 +39,10 @@ def _expected(frame: Tensor, u: list[float], side: int, order: tuple[int, ...]) 
     if u[6] >= 0.5:
         picture = reference.gaussian_blur(picture, [3, 3], [0.1 + (2 * u[6] - 1) * 1.9] * 2)
     resized = round(1.1 * side)
-    picture = reference.resize(picture, [resized, resized], antialias=False)
-    x, y = (int(v * (resized - side + 1)) for v in u[7:9])
+    size = [resized] if kept else [resized, resized]  # of the shorter edge, or of both
+    picture = reference.resize(picture, size, antialias=False)
+    height, width = picture.shape[1:]
+    x, y = (int(v * (edge - side + 1)) for v, edge in zip(u[7:9], (width, height), strict=True))
     picture = reference.crop(picture, y, x, side, side)
     if u[9] < 0.5:
         picture = reference.hflip(picture)
@@ -58,6 +63,21 @@ def test_released_view_equals_torchvision_step_by_step(side: int, order: tuple[i
     assert found.shape == (BATCH, 3, side, side)
     for frame, picture, u in zip(frames, found, draws.tolist(), strict=True):
         torch.testing.assert_close(picture, _expected(frame, u, side, order), atol=5e-4, rtol=0)
+
+
+@pytest.mark.parametrize("side", [32, 36])
+def test_of_kept_frames_the_turn_is_on_their_own_canvas(side: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    shapes = [[(40, 40), (40, 72), (58, 40), (40, 54)][clip % 4] for clip in range(BATCH)]
+    frames = [
+        torch.randint(0, 256, (*shape, 3), generator=generator, dtype=torch.uint8).numpy()
+        for shape in shapes
+    ]
+    draws = _draws()
+    found = released_view(kept_frames(frames), draws, side, order=(2, 0, 3, 1))
+    for frame, picture, u in zip(frames, found, draws.tolist(), strict=True):
+        expected = _expected(torch.from_numpy(frame), u, side, (2, 0, 3, 1), kept=True)
+        torch.testing.assert_close(picture, expected, atol=5e-4, rtol=0)
 
 
 def test_the_draws_reach_every_branch() -> None:

@@ -28,10 +28,13 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> list[Source]:
     return [*(Source(path.stem, path, None) for path in paths), Source("heard", None, sound)]
 
 
-def decode(sources: list[Source], folder: Path, aspect: Aspect) -> DecodedCorpus:
+def decode(
+    sources: list[Source], folder: Path, aspect: Aspect, antialias: bool = True
+) -> DecodedCorpus:
     decode_corpus(
         sources, Path("/"), folder / "decoded", work=folder / "work", side=16, max_seconds=4.0,
         shards=2, seconds_limit=60.0, max_reject_share=0.0, engine=Engine(workers=2), aspect=aspect,
+        antialias=antialias,
     )  # fmt: skip
     return DecodedCorpus(folder / "decoded")
 
@@ -40,6 +43,7 @@ def test_kept_frames_are_the_files_in_their_own_shapes(
     sources: list[Source], tmp_path: Path
 ) -> None:
     found = decode(sources, tmp_path, "kept")
+    assert found.aspect == "kept"
     assert len(found) == 5 and not found.has_frame(found.row("heard"))
     for source in sources[:-1]:
         row = found.row(source.clip_id)
@@ -58,8 +62,35 @@ def test_kept_frames_are_the_files_in_their_own_shapes(
 @pytest.mark.parametrize("aspect", ["squashed", "cropped"])
 def test_other_frames_are_squares(sources: list[Source], tmp_path: Path, aspect: Aspect) -> None:
     found = decode(sources, tmp_path, aspect)
+    assert found.aspect == aspect
     for source in sources[:-1]:
         row = found.row(source.clip_id)
         frame = read_picture(source.picture, side=16, aspect=aspect).frame
         assert found.frame_size(row) == (16, 16)
         np.testing.assert_array_equal(found.frame(row), frame)
+
+
+def test_kept_frames_are_squared_where_squares_are_wanted(
+    sources: list[Source], tmp_path: Path
+) -> None:
+    kept = decode(sources, tmp_path / "kept", "kept")
+    squashed = decode(sources, tmp_path / "squashed", "squashed")
+    for source in sources[:-1]:
+        row = kept.row(source.clip_id)
+        square = kept.square(row)
+        assert square.shape == (16, 16, 3)
+        np.testing.assert_array_equal(squashed.square(row), squashed.frame(row))
+        # Resampled twice along one axis: near what one resize gives.
+        apart = np.abs(square.astype(int) - squashed.frame(squashed.row(source.clip_id)))
+        assert apart.mean() < 4
+
+
+def test_frames_without_antialiasing(sources: list[Source], tmp_path: Path) -> None:
+    found = decode(sources, tmp_path, "squashed", antialias=False)
+    plain = 0
+    for source in sources[:-1]:
+        row = found.row(source.clip_id)
+        frame = read_picture(source.picture, side=16, antialias=False).frame
+        np.testing.assert_array_equal(found.frame(row), frame)
+        plain += bool((frame == read_picture(source.picture, side=16).frame).all())
+    assert plain < 2  # a picture of 32 pixels is halved as well

@@ -11,6 +11,8 @@ from made_corpus import make_corpus
 from scipy import signal
 from torch import Tensor, nn
 from torchvision.models import resnet
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms.functional import resize
 
 import pipeline.encoders.embedding
 from pipeline.base.files import read_parquet, write_parquet
@@ -245,6 +247,25 @@ def test_embedding_a_corpus(tmp_path: Path) -> None:
             one = audio(torch.from_numpy(corpus.spectrogram(row).copy())[None])[0].numpy()
             np.testing.assert_allclose(features["audio"][row], one, rtol=1e-4, atol=1e-5)
     assert list((tmp_path / "w").iterdir()) == []
+
+
+def test_frames_with_their_aspect_kept_are_squashed_in_one_resize(tmp_path: Path) -> None:
+    image, _ = made_encoders(tmp_path)
+    generator = np.random.default_rng(2)
+    shapes = [(70, 124), (124, 70), (70, 70), (70, 124), (70, 93)]
+    frames = [generator.integers(0, 256, (*shape, 3)).astype(np.uint8) for shape in shapes]
+    sounds = [generator.normal(-9, 3, (20, 16)) for _ in shapes]
+    corpus = make_corpus(tmp_path / "corpus", frames, sounds)
+    path = tmp_path / "out/image.npy"
+    embed_corpus(corpus, image, path, work=tmp_path / "w", batch=4)
+    found = np.load(path)
+    with torch.inference_mode():
+        for row, frame in enumerate(frames):
+            seen = torch.from_numpy(frame).permute(2, 0, 1)[None].float()
+            square = resize(seen, [32, 32], InterpolationMode.BILINEAR, antialias=True)
+            normalised = (square / 255 - image.mean) / image.deviation
+            expected = image.network(normalised)[0].numpy()
+            np.testing.assert_allclose(found[row], expected, rtol=1e-3, atol=1e-4)
 
 
 def test_sounds_are_fitted_to_a_length(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from made_media import all_frames, write_media
 from PIL import Image
 from torchvision.transforms import CenterCrop, InterpolationMode, Resize
@@ -69,6 +70,27 @@ def test_aspect_kept_and_cropped_are_torchvision_s(tmp_path: Path, size: tuple[i
     assert (found.width, found.height) == size
     cropped = read_picture(path, side=31, aspect="cropped").frame
     np.testing.assert_array_equal(cropped, np.asarray(CenterCrop(31)(kept)))
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (320, 240), (60, 45), (33, 47)])
+@pytest.mark.parametrize("aspect", ["squashed", "kept", "cropped"])
+def test_without_antialiasing_frames_are_torch_s_of_a_tensor(
+    tmp_path: Path, size: tuple[int, int], aspect: Any
+) -> None:
+    levels = np.random.default_rng(0).integers(0, 256, (size[1], size[0], 3)).astype(np.uint8)
+    path = saved(tmp_path / "a.png", levels)
+    found = read_picture(path, side=56, aspect=aspect, antialias=False).frame
+    tensor = torch.from_numpy(levels).permute(2, 0, 1).double() / 255
+    edges = [56, 56] if aspect == "squashed" else [56]
+    expected = Resize(edges, InterpolationMode.BICUBIC, antialias=False)(tensor)
+    if aspect == "cropped":
+        expected = CenterCrop(56)(expected)
+    expected = (255 * expected).clamp(0, 255).permute(1, 2, 0).numpy()
+    assert found.shape == expected.shape
+    np.testing.assert_allclose(found, expected, atol=0.5 + 1e-6)  # rounded to the nearest byte
+    if size == (1280, 720):  # what it is about: a frame that becomes much smaller is another one
+        smooth = read_picture(path, side=56, aspect=aspect).frame
+        assert found.std() > 3 * smooth.std()
 
 
 def test_a_strip_is_squashed_but_not_kept(tmp_path: Path) -> None:

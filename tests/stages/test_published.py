@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import yaml
@@ -23,6 +24,7 @@ from test_pipeline import Stages, covered, module_of, words
 from torch import Tensor
 
 from pipeline.base.code import code_of
+from pipeline.base.files import read_parquet, write_parquet
 from pipeline.base.params import Parameters
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
@@ -125,6 +127,27 @@ def test_a_published_file_is_a_run(mini: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(avloc(*arguments).stdout) == metrics
     retrieval = avloc(*arguments[:4], "retrieval", "--corpus", "mini")
     assert {"R@1_a2i", "R@1_a2i_s_L"} <= set(json.loads(retrieval.stdout))
+
+
+@pytest.mark.parametrize("cropped_truth", ["seen", "whole"])
+def test_boxes_of_cropped_frames_are_those_of_what_is_seen(mini: Path, cropped_truth: str) -> None:
+    path = mini / "params.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["toy"]["evaluate"]["cropped_truth"] = cropped_truth
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    clips = mini / "data/decoded/mini/clips.parquet"
+    rows = read_parquet(clips)
+    # The frames are the middle half of pictures twice as high as wide.
+    for name, pixels in (("width", 70), ("height", 140)):
+        rows = rows.append_column(name, pa.array([pixels] * 6, pa.int32()))
+    write_parquet(clips, rows.replace_schema_metadata({"aspect": "cropped"}))
+    load.load("ours")
+    tests.tests("mini")
+    evaluate.evaluate("ours", "mini")
+    scored = read_parquet(mini / "data/results/mini/ours/mini/details/vggss/samples.parquet")
+    # Boxes end at 0.4 + n / 9 of the picture, which is (0.4 + n / 9 - 0.25) / 0.5 of the frame.
+    ends = {"whole": [89, 114, 139, 164], "seen": [67, 116, 166, 216]}[cropped_truth]
+    assert scored["area"].to_pylist() == [112 * end / 224**2 for end in ends]
 
 
 def test_what_cannot_be_evaluated_is_named(mini: Path) -> None:

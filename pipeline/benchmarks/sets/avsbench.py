@@ -6,6 +6,7 @@ silently be another one.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -39,7 +40,7 @@ class _Masks:
         self.media = media
         self.paths: dict[str, Path] | None = None
 
-    def __call__(self, frame: str) -> np.ndarray:
+    def __call__(self, frame: str, *window: Any) -> np.ndarray:
         from pipeline.benchmarks.metrics.rasters import resize_mask
 
         if self.media is None:
@@ -48,7 +49,7 @@ class _Masks:
             self.paths = find_avsbench_masks(self.media)
         if frame not in self.paths:
             raise InputError(f"{self.media}: no mask of frame {frame}, expected one in gt_masks")
-        return resize_mask(read_mask(self.paths[frame]))
+        return resize_mask(read_mask(self.paths[frame]), *window)
 
 
 def open(name: str, annotations: Path, available: Available, root: Path | None) -> Benchmark:

@@ -34,11 +34,13 @@ def _pairs(path: Path) -> list[str]:
 TEST_LISTS = {**VGGSS_TEST_LISTS, **FLICKR_TEST_LISTS, "*_plus_silent.csv": _pairs}
 
 
-def _paint(entry: Any) -> np.ndarray:
+def _paint(entry: Any, *window: Any) -> np.ndarray:
     """A negative's empty map, the consensus of a Flickr XML, or the union of VGG-SS boxes."""
     from pipeline.benchmarks.metrics.rasters import fraction_boxes
 
-    return read_consensus(entry) if isinstance(entry, Path) else fraction_boxes(entry)
+    if isinstance(entry, Path):
+        return read_consensus(entry, *window)
+    return fraction_boxes(entry, *window)
 
 
 def open(name: str, annotations: Path, available: Available, root: Path | None) -> Benchmark:

@@ -11,6 +11,7 @@ from pipeline.benchmarks.contract import (
     Predictions,
     Sample,
     Scores,
+    Window,
     checked_maps,
     checked_object_maps,
     counted,
@@ -67,6 +68,10 @@ class DetectionBenchmark(Defaults):
         sounding = self.sounding[np.array(rows, dtype=np.int64)]
         truth, parts = self.truth.select(rows), select_parts(self.parts, rows)
         return replace(self, samples=samples, truth=truth, sounding=sounding, parts=parts)
+
+    def through(self, windows: Sequence[Window]) -> "DetectionBenchmark":
+        """See `Benchmark.through`."""
+        return replace(self, truth=self.truth.through(windows))
 
     def score(self, predictions: Predictions) -> Scores:
         """See `Benchmark.score`; raises `InputError` as well where no clip sounds."""

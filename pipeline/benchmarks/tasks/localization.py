@@ -12,6 +12,7 @@ from pipeline.benchmarks.contract import (
     Predictions,
     Sample,
     Scores,
+    Window,
     checked_maps,
     checked_object_maps,
     counted,
@@ -82,6 +83,10 @@ class LocalizationBenchmark(Defaults):
             parts=select_parts(self.parts, rows),
             counts=select_parts(self.counts, rows),
         )
+
+    def through(self, windows: Sequence[Window]) -> "LocalizationBenchmark":
+        """See `Benchmark.through`."""
+        return replace(self, truth=self.truth.through(windows))
 
     def score(self, predictions: Predictions) -> Scores:
         """See `Benchmark.score`. `confidence` is the mean of the top quarter of the raw map's

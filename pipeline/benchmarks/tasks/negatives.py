@@ -4,7 +4,8 @@ After Juanola et al., *A Critical Assessment of Visual Sound Source Localization
 Negative Audio* (arXiv 2410.01020); see `metrics/negatives.py` for the numbers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,7 @@ from pipeline.benchmarks.contract import (
     Predictions,
     Sample,
     Scores,
+    Window,
     checked_maps,
     counted,
     sample_columns,
@@ -53,6 +55,10 @@ class NegativesBenchmark(Defaults):
         maps = self.truth.maps(start, stop)
         maps[self.kinds[start:stop] != "own"] = _EMPTY
         return maps
+
+    def through(self, windows: Sequence[Window]) -> "NegativesBenchmark":
+        """See `Benchmark.through`."""
+        return replace(self, truth=self.truth.through(windows))
 
     def score(self, predictions: Predictions) -> Scores:
         """See `Benchmark.score`.

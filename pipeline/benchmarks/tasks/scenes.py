@@ -7,7 +7,8 @@ frame alone gives less away, and by the size of what sounds (`parts.py`). The pr
 exist only where a world is made.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,6 +19,7 @@ from pipeline.benchmarks.contract import (
     Predictions,
     Sample,
     Scores,
+    Window,
     checked_maps,
     checked_object_maps,
     checked_similarities,
@@ -27,7 +29,7 @@ from pipeline.benchmarks.contract import (
 from pipeline.benchmarks.metrics.bootstrap import with_intervals
 from pipeline.benchmarks.metrics.detection import confidences, score_maps
 from pipeline.benchmarks.metrics.localization import localize, pointing, success_table
-from pipeline.benchmarks.metrics.rasters import fraction_boxes, resize_mask
+from pipeline.benchmarks.metrics.rasters import WHOLE, fraction_boxes, resize_mask
 from pipeline.benchmarks.tasks.parts import localization_scores, size_bands
 from pipeline.benchmarks.tasks.retrieval import part_scores, score_similarities
 from pipeline.corpora.ground_truth import Distractor, Scene, read_mask
@@ -40,7 +42,8 @@ class ScenesBenchmark(Defaults):
     """Samples are the scenes with their own sounds, then the audio swaps.
 
     `scenes` (n) are the present scenes in the order of the first n samples. Swap j is sample n + j:
-    scene `swaps[j][0]` under the sound of its silent object `swaps[j][1]`.
+    scene `swaps[j][0]` under the sound of its silent object `swaps[j][1]`. `windows` are what the
+    samples' frames show of their pictures, all of it where None.
     """
 
     scenes: list[Scene]
@@ -48,6 +51,7 @@ class ScenesBenchmark(Defaults):
     samples: list[Sample]
     official_count: int
     resize: str = "half-pixel"
+    windows: Sequence[Window] | None = None
 
     @property
     def retrieval_count(self) -> int:
@@ -69,13 +73,24 @@ class ScenesBenchmark(Defaults):
         """See `Benchmark.outline`: the visible mask."""
         return self.masks(place, place + 1)[0]
 
+    def through(self, windows: Sequence[Window]) -> "ScenesBenchmark":
+        """See `Benchmark.through`."""
+        return replace(self, windows=windows)
+
+    def _shown(self, start: int, stop: int) -> Iterator[tuple[Scene | Distractor, Window]]:
+        """What the sounds of some samples belong to, and what their frames show."""
+        windows = self.windows or [WHOLE] * len(self.samples)
+        return zip(self._objects[start:stop], windows[start:stop], strict=True)
+
     def masks(self, start: int, stop: int) -> np.ndarray:
         """The visible masks of what samples `start` to `stop` sound like, bool (n, 224, 224)."""
-        return np.stack([resize_mask(read_mask(item.mask)) for item in self._objects[start:stop]])
+        shown = self._shown(start, stop)
+        return np.stack([resize_mask(read_mask(item.mask), window) for item, window in shown])
 
     def ground_truth(self, start: int, stop: int) -> np.ndarray:
         """See `Benchmark.ground_truth`: the boxes' union; in a swap those of the silent object."""
-        return np.stack([fraction_boxes(item.boxes) for item in self._objects[start:stop]])
+        shown = self._shown(start, stop)
+        return np.stack([fraction_boxes(item.boxes, window) for item, window in shown])
 
     def score(self, predictions: Predictions) -> Scores:
         """See `Benchmark.score`.

@@ -11,6 +11,7 @@ from pipeline.benchmarks.contract import (
     Predictions,
     Sample,
     Scores,
+    Window,
     checked_maps,
     checked_object_maps,
     counted,
@@ -55,6 +56,10 @@ class SegmentationBenchmark(Defaults):
         samples = [self.samples[row] for row in rows]
         labels = [self.labels[row] for row in rows] if self.labels else ()
         return replace(self, samples=samples, truth=self.truth.select(rows), labels=labels)
+
+    def through(self, windows: Sequence[Window]) -> "SegmentationBenchmark":
+        """See `Benchmark.through`."""
+        return replace(self, truth=self.truth.through(windows))
 
     def score(self, predictions: Predictions) -> Scores:
         """See `Benchmark.score`; F is left out where every mask is empty."""

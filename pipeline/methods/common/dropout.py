@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.clips.frames import Stored
 from pipeline.methods.contract import Dice
 
 _LEVELS = 2**16
 
 
 def draw_kept(
-    dice: Dice, name: str, inputs: Tensor, shape: tuple[int, ...], share: float
+    dice: Dice, name: str, inputs: Stored, shape: tuple[int, ...], share: float
 ) -> Tensor | None:
     """Which entries of the feature maps of a `shape` stay where each is dropped with the
     probability `share` (to 1/65,536): (b, *shape) bool for this rank's b `inputs`, on their device;

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pipeline.base.params import Positive, settings
 from pipeline.clips import views
+from pipeline.clips.frames import Stored
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.published import read_two_resnets
@@ -49,7 +50,7 @@ class PairedResNets(TwoResNets):
             "sounds": Input("sound"),
         }
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """`frames`, (2 b, 3, side, side), and `sounds`."""
         pictures = [
             paired_view(inputs[name], dice.uniform(name, len(inputs[name]), views.DRAWS), self.side)
@@ -98,11 +99,12 @@ class PairedResNets(TwoResNets):
         return read_two_resnets(lambda s: make(s, form), state, settings, name, renamed)
 
 
-def paired_view(frames: Tensor, draws: Tensor, side: int) -> Tensor:
+def paired_view(frames: Stored, draws: Tensor, side: int) -> Tensor:
     """A random crop and flip, brightness and colour by factors in 0.7 to 1.3.
 
-    frames: (B, H, W, 3) uint8; draws: (B, >= 5) uniform; returns normalised (B, 3, side, side)
-    float32. The code changes the colours first, which differs only where they are cut off."""
+    frames: (B, H, W, 3) uint8 or kept ones; draws: (B, >= 5) uniform; returns normalised
+    (B, 3, side, side) float32. The code changes the colours first, which differs only where they
+    are cut off."""
     draws = draws.to(frames.device)
     pictures = views.light_crop(frames, draws, side, scale=_SCALE)
     low, high = _JITTER

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from pipeline.base.params import Count, Positive, settings
 from pipeline.clips import views
+from pipeline.clips.frames import Stored
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import single
@@ -82,7 +83,7 @@ class ProjectedResNets(TwoResNets):
         """See `Method.inputs`."""
         return {"frames": Input("frame"), "sounds": Input("sound")}
 
-    def views(self, inputs: Mapping[str, Tensor], dice: Dice) -> dict[str, View]:
+    def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v, a random crop and flip of the frame, and a, the sound's middle, with the synthetic
         negatives behind it where they are on."""
         frames, sounds = inputs["frames"], inputs["sounds"]
@@ -137,9 +138,9 @@ class ProjectedResNets(TwoResNets):
         return read_resnets(cls, state, settings, form, name, "img_proj")
 
 
-def light_frames(frames: Tensor, dice: Dice, side: int) -> Tensor:
-    """The light view of stored frames, by the step's numbers named 'frames': (b, H, W, 3) uint8 to
-    (b, 3, side, side)."""
+def light_frames(frames: Stored, dice: Dice, side: int) -> Tensor:
+    """The light view of stored frames, by the step's numbers named 'frames': (b, 3, side, side)
+    float32."""
     return views.light_view(frames, dice.uniform("frames", len(frames), views.DRAWS), side)
 
 
