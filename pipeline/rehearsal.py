@@ -10,7 +10,7 @@ hold an entry that says what they are, which every stage that reads one tells as
 
 import json
 import shutil
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -56,14 +56,16 @@ _BLOCKS, _WIDTHS, _CLASSES = (2, 2, 2, 2), (64, 128, 256, 512), 309
 @dataclass(frozen=True)
 class Rehearsal:
     """A rehearsed study under its name, and the content of its params.yaml; `clips` are those that
-    are taken, of which `trained` are in its training list; `left_out` are the benchmarks that have
-    no sample among them, as '<benchmark> on <corpus>'."""
+    are taken, of which `trained` are in its training list; `drawn` is, by corpus, the benchmark
+    whose ground truth can be looked at; `left_out` are those that have no sample among the clips,
+    as '<benchmark> on <corpus>'."""
 
     name: str
     study: Study
     content: dict[str, Any]
     clips: Sequence[Source]
     trained: int
+    drawn: Mapping[str, str]
     left_out: Sequence[str]
 
 
@@ -94,23 +96,23 @@ def plan(parameters: Parameters, name: str, folder: Path, count: int) -> Rehears
             f"{folder}: {trained} of its {len(sources)} clips are in {study.train_on.list}, "
             f"expected at least {needed}: a batch of {batch}, and {k} neighbours of each clip"
         )
-    tests = {
-        corpus: [test for test in tests if _open(study, test, taken, folder).samples]
-        for corpus, tests in study.tests.items()
-        if corpus in corpora
-    }
-    if study.tests and not any(tests.values()):
+    kept: dict[str, list[str]] = {}
+    drawn: dict[str, str] = {}
+    left_out: list[str] = []
+    for corpus, test in study.benchmarks():
+        benchmark = _open(study, test, taken, folder) if corpus in corpora else None
+        if benchmark is None or not benchmark.samples:
+            left_out.append(f"{test} on {corpus}")
+            continue
+        kept.setdefault(corpus, []).append(test)
+        if benchmark.wants_maps:
+            drawn.setdefault(corpus, test)
+    if study.tests and not kept:
         wanted = ", ".join(dict.fromkeys(test for names in study.tests.values() for test in names))
         raise InputError(
             f"{folder}: none of its {len(sources)} clips is tested by study {name}, expected at "
             f"least one of {wanted}"
         )
-    left_out = [
-        f"{test} on {corpus}"
-        for corpus, test in study.benchmarks()
-        if test not in tests.get(corpus, ())
-    ]
-    kept = {corpus: names for corpus, names in tests.items() if names}
     changed = {
         **asdict(study),
         "corpora": {
@@ -135,7 +137,7 @@ def plan(parameters: Parameters, name: str, folder: Path, count: int) -> Rehears
         "active": changed,
     }
     rehearsed = parameters.bound(Study, "studies", changed)
-    return Rehearsal(f"{name}-rehearsed", rehearsed, content, clips, trained, left_out)
+    return Rehearsal(f"{name}-rehearsed", rehearsed, content, clips, trained, drawn, left_out)
 
 
 def _real_study(parameters: Parameters, name: str) -> Study:

@@ -59,11 +59,9 @@ def _told(rehearsal: Rehearsal, project: Path) -> list[str]:
         f"{rehearsal.name}: {len(rehearsal.clips)} clips, {rehearsal.trained} of them in the "
         "training list; all stages ran"
     ]
-    for corpus, names in rehearsal.study.tests.items():
+    for corpus, name in rehearsal.drawn.items():
         sheet, decoded = project / f"{corpus}.png", project / decoded_folder(corpus)
-        lines.append(
-            draw_sheet(decoded, rehearsal.study, corpus, names[0], sheet, _FRAMES, project)
-        )
+        lines.append(draw_sheet(decoded, rehearsal.study, corpus, name, sheet, _FRAMES, project))
     return [
         *lines,
         f"{project / REPORT}: the page; its scores are of random encoders and mean nothing",

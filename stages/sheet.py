@@ -44,6 +44,8 @@ def draw_sheet(
     decoded = DecodedCorpus(folder)
     root = base / study.corpora[corpus].root
     opened = open_benchmark(name, base / study.annotations, decoded, root)
+    if not opened.wants_maps:
+        raise InputError(f"benchmark {name}: scores no maps, so there is nothing to outline")
     places = first_of_each_frame(opened, count)
     head = (
         f"{name}: {len(places)} frames of the {len(opened.samples):,} samples here, of "

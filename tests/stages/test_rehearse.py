@@ -12,6 +12,7 @@ import pytest
 import torch
 from data_project import ANNOTATIONS, MEDIA, ROOT, project, table
 from PIL import Image
+from torchvision.models import resnet18
 
 from pipeline.base.files import read_json, read_parquet, read_tsv
 from pipeline.base.params import Parameters
@@ -73,7 +74,13 @@ def test_made_encoders_are_read_as_the_published_ones_are(
     sounds = audio_encoder(tmp_path / "one" / AUDIO_WEIGHTS)
     classifier = sounds.audnet[-1]
     assert (sounds.features, classifier.out_features) == (512, 309)
-    assert sum(p.numel() for p in sounds.parameters()) == 11_328_693  # of ResNet-18 on one channel
+    # torchvision's ResNet-18, but on one channel.
+    usual = {
+        f"audnet.{name}": value for name, value in resnet18(num_classes=309).named_parameters()
+    }
+    found = {name: tuple(value.shape) for name, value in sounds.named_parameters()}
+    stem = {"audnet.conv1.weight": (64, 1, 7, 7)}
+    assert found == {**{name: tuple(value.shape) for name, value in usual.items()}, **stem}
     heard = sounds(torch.randn(2, 200, 257))
     assert heard.shape == (2, 512) and bool(heard.isfinite().all()) and bool(heard.std(0).any())
     pictures = load_image_encoder(tmp_path / "one", "resnet18.tv_in1k", 224)
