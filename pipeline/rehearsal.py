@@ -204,8 +204,8 @@ def make_project(rehearsal: Rehearsal, parameters: Parameters, folder: Path, pro
         _copy(Path(path), project / path)
     shutil.rmtree(project / CLIPS, ignore_errors=True)
     for source in rehearsal.clips:
-        for path in filter(None, (source.picture, source.sound, source.mask)):
-            _copy(path, project / CLIPS / path.relative_to(folder))
+        for media in filter(None, (source.picture, source.sound, source.mask)):
+            _copy(media, project / CLIPS / media.relative_to(folder))
     models = [
         parameters.read(f"{study.settings}.embed", Embed).image_model,
         parameters.read(f"{study.settings}.evaluate", Evaluate).object_model,
