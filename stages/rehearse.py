@@ -48,7 +48,7 @@ def rehearse(
     make_project(planned, parameters, folder, out)
     for benchmark in planned.left_out:
         console.print(f"rehearse: {benchmark} has no sample among the clips, and is left out")
-    _repro(out)
+    repro(out)
     for line in _told(planned, out):
         typer.echo(line)
 
@@ -68,9 +68,10 @@ def _told(rehearsal: Rehearsal, project: Path) -> list[str]:
     ]
 
 
-def _repro(project: Path) -> None:
-    """Run `dvc repro` in the project, its stages' commands those of this Python. Raises
-    `InputError` where it fails, below what it says itself."""
+def repro(project: Path) -> None:
+    """Run `dvc repro` in a project, with this Python's `avloc` for its stages; what ends this
+    process ends DVC and its stage. Raises `InputError` where it fails, below what it says itself.
+    """
     binaries = str(Path(sys.executable).parent)
     path = os.pathsep.join((binaries, os.environ.get("PATH", os.defpath)))
     # A group of its own, so that a signal reaches the stage that DVC has started, too.

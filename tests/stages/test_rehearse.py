@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from pipeline.methods.common.sections import method_settings
 from pipeline.networks.weights import read_metadata, read_state
 from pipeline.rehearsal import MADE, choose, make_encoders, make_project, plan
 from pipeline.train.settings import Train
+from stages.rehearse import repro
 
 TRAINED = [f"{letter * 11}_000001" for letter in "abcdefgh"]
 TESTED = [f"{letter * 11}_000001" for letter in "hij"]  # one of them is trained on
@@ -197,6 +199,45 @@ def test_what_cannot_be_rehearsed_is_said_before_anything_is_written(folder: Pat
     with pytest.raises(InputError, match="none of its 7 clips is tested by study vggsound-alone"):
         plan(parameters, "vggsound-alone", folder, 16)
     assert not Path("build").exists()
+
+
+def runs(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rsplit(")", 1)[1].split()[0] != "Z"
+
+
+def test_a_signal_ends_the_stage_that_runs_as_well(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    stage = "stages:\n  long:\n    cmd: echo $$ > number && mv number pid && exec sleep 600\n"
+    (tmp_path / "dvc.yaml").write_text(stage)
+    code = (
+        "import signal, sys; from pathlib import Path; from stages.rehearse import repro; "
+        "signal.signal(signal.SIGTERM, lambda *_: sys.exit(7)); repro(Path())"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment) as process:
+        deadline = time.monotonic() + 300
+        while not (tmp_path / "pid").exists():
+            assert process.poll() is None and time.monotonic() < deadline
+            time.sleep(0.1)
+        pid = int((tmp_path / "pid").read_text())
+        assert runs(pid)
+        process.terminate()
+        assert process.wait(120) == 7
+    deadline = time.monotonic() + 60
+    while runs(pid):
+        assert time.monotonic() < deadline, "the stage runs on"
+        time.sleep(0.1)
+
+
+def test_a_failing_stage_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "dvc.yaml").write_text("stages: {wrong: {cmd: exit 3}}\n")
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / ".dvc/config").write_text("[core]\n    no_scm = true\n    analytics = false\n")
+    with pytest.raises(InputError, match=r"dvc repro ended with exit code \d+, for the reason ab"):
+        repro(tmp_path)
 
 
 def test_the_paper_s_settings_on_real_clips(tmp_path: Path) -> None:
