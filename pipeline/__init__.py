@@ -20,9 +20,9 @@ The rooms, in the order of the data; a room imports from those above it:
     toy         the made corpus and its encoders
     speed       each stage beside the way it is usually done
 
-`errors.py` is the one error that a user sees as a line. `stages/` holds one thin command for each
-DVC stage; it reads parameters, calls this package and writes outputs. Nothing here imports from
-there.
+`errors.py` is the one error that a user sees as a line; `rehearsal.py` makes a small project of a
+study and a few clips. `stages/` holds one thin command for each DVC stage; it reads parameters,
+calls this package and writes outputs. Nothing here imports from there.
 
 **Bare section, equation and table numbers, as (4.1), Eq. 5 or Table 7, are those of the paper**,
 Senocak et al., Sound Source Localization is All about Cross-Modal Alignment, ICCV 2023 (arXiv

@@ -44,6 +44,8 @@ COMMANDS = {
     "evaluate": _Entry("evaluate", "Score a run, or a weight file.", STAGES),
     "report": _Entry("report", "Write the page of a study.", STAGES),
     "corpus": _Entry("corpus", "What of the data is in place.", OTHERS),
+    "rehearse": _Entry("rehearse", "Walk a study on a few clips, before the real run.", OTHERS),
+    "sheet": _Entry("sheet", "Draw decoded frames with their official boxes.", OTHERS),
     "cache": _Entry("cache", "What of DVC's cache is damaged.", OTHERS),
     "localize": _Entry("localize", "Draw where a clip's sound comes from.", OTHERS),
     "retrieve": _Entry("retrieve", "Find the clips that fit a sound or a picture.", OTHERS),
