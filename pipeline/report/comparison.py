@@ -122,7 +122,8 @@ def _our_rows(columns: Sequence[Column], group: Group, lines: Sequence[Line]) ->
             for column, metric in zip(columns, metrics, strict=True)
         ]
         if any(cells):
-            rows.append(_our_row(group, cells, line.word, columns, line.full, bool(rows)))
+            shown = [column for column, cell in zip(columns, cells, strict=True) if cell]
+            rows.append(_our_row(group, cells, line.word, shown, line.full, bool(rows)))
     return rows
 
 
@@ -145,10 +146,10 @@ def _our_row(
     full: bool,
     further: bool,
 ) -> TableRow:
-    """A row of ours. The first one of a run says all its conditions, a further one just what is
-    its own."""
+    """A row of ours with scores in `columns`. The first one of a run says all its conditions, a
+    further one just what is its own."""
     name = group.title + (f", {word}" if word else "")
-    conditions = group.full_counts() if further and full else []
+    conditions = group.full_counts({c.benchmark for c in columns}) if further and full else []
     if not further:
         conditions = [*group.conditions(), *([] if full else _paper_clips(group, columns))]
     run = group.runs[0]

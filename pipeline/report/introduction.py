@@ -22,6 +22,8 @@ def reading(scored: Sequence[Scored]) -> list[str]:
         "A score of several seeds is their mean ± Student's 95 % interval of that mean, and below "
         "it the lowest to the highest seed. In brackets is the 95 % bootstrap interval over "
         "samples; of several seeds, the mean of each end.",
+        "Epoch says which one a number is of: many printed ones are of the epoch that was best on "
+        "a test set, as each method's own code has it, ours are always of the last.",
     ]
     if any(item.made for item in scored):
         lines.append(

@@ -40,10 +40,12 @@ class Strip:
 
 @dataclass(frozen=True)
 class Scale:
-    """A column: the benchmark, the metric, and the end of its strips."""
+    """A column: the benchmark, the metric, over which part of the samples where not over all, and
+    the end of its strips."""
 
     benchmark: str
     metric: str
+    part: str
     end: str
 
 
@@ -63,9 +65,9 @@ def overview(scored: Sequence[Scored]) -> Markup:
             values = [_value(group, benchmark, metric) for group in together]
             trivial = _baseline(together[0], benchmark, metric)
             end = _end([value.high for value in values if value] + ([trivial] if trivial else []))
-            scales.append(
-                Scale(benchmark, metric.replace(PAPER_CLIPS, ", the paper's clips"), f"{end:g}")
-            )
+            part = "the paper's clips, " if metric.endswith(PAPER_CLIPS) else ""
+            name = metric.removesuffix(PAPER_CLIPS)
+            scales.append(Scale(benchmark, name, part, f"{end:g}"))
             columns.append(_strips(values, trivial, end))
     rows = [
         (group.label, [column[number] for column in columns])

@@ -1,6 +1,6 @@
 """Our runs and their scores as the page's tables take them: seeds together, conditions beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
@@ -162,10 +162,13 @@ class Group:
             return f"leaked clips: {next(iter(words.values()))}"
         return "leaked clips: " + ", ".join(f"{count} of {name}" for name, count in words.items())
 
-    def full_counts(self) -> list[str]:
-        """How many samples of each benchmark's official list were scored, a line a benchmark."""
+    def full_counts(self, benchmarks: Collection[str] | None = None) -> list[str]:
+        """How many samples of the official list of each benchmark (of `benchmarks` alone, where
+        they are given) were scored, a line a benchmark."""
         lines = []
         for benchmark in dict.fromkeys(scored.benchmark for scored in self.scored):
+            if benchmarks is not None and benchmark not in benchmarks:
+                continue
             counts = {sample_counts(scored.metrics) for scored in self.on(benchmark)}
             lines.append(f"{benchmark}: {'; '.join(sorted(counts))}")
         return lines
