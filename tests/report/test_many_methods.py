@@ -34,6 +34,9 @@ LISTS = {
 
 # The rows of a run in Table 1.
 KEYS = ("cIoU@available", "cIoU", "cIoU_ogl@available", "cIoU_ogl")
+# Two of them in each section, and those of HearTheFlow with its printed row: once plain and once
+# below the methods that are not printed with OGL.
+KEYED, FIRST = len(KEYS) * len(METHODS), 2 * len(METHODS)
 
 
 @pytest.fixture(scope="module")
@@ -163,32 +166,68 @@ def test_the_page_stays_complete_and_small(made: str) -> None:
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1400])
-def test_it_never_scrolls_sideways(
-    project: Path, made: str, tmp_path: Path, width: int, theme: str
-) -> None:
+def test_all_that_scrolls_or_folds_is_reached_by_keyboard(made: str) -> None:
+    reader = Reader(made)
+    scrolled = [div for div in reader.of("div") if div.get("class") == "scroll"]
+    assert len(scrolled) >= 9 + 3 and all(
+        d["tabindex"] == "0" and d["aria-label"] for d in scrolled
+    )
+    assert len(reader.of("details")) == len(reader.of("summary"))
+    assert len(reader.of("input")) == len(reader.of("label")) > 0  # each inside its label
+
+
+def _in_browser(page: Path, folder: Path, width: int, theme: str, expression: str) -> str:
+    """What a JavaScript expression of `root`, the page's document in a frame of `width` pixels,
+    gives: the page runs no script, so another one asks."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
     if not browser:
         pytest.skip("no Chromium here")
-    # The page runs no script, so another page measures it in a frame of that width.
-    page = project / "data" / "report" / "index.html"
-    harness = tmp_path / "harness.html"
+    harness = folder / "harness.html"
     harness.write_text(
         f'<meta name="color-scheme" content="{theme}"><iframe src="{page.as_uri()}" '
         f'style="width:{width}px;height:900px;border:0"></iframe><p></p><script>'
         "onload = () => { const root = document.querySelector('iframe').contentDocument;"
-        "const frame = root.documentElement;"
-        "document.querySelector('p').textContent = `found ${frame.scrollWidth} of "
-        "${frame.clientWidth} on ${getComputedStyle(root.body).backgroundColor}`; }</script>"
+        f"document.querySelector('p').textContent = 'found ' + ({expression}); }}</script>"
     )
     command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
     command += ["--allow-file-access-from-files", "--disable-web-security"]
-    command += [f"--user-data-dir={tmp_path / 'profile'}", harness.as_uri()]
+    command += [f"--user-data-dir={folder / 'profile'}", harness.as_uri()]
     if theme == "dark":
         command.insert(1, "--blink-settings=preferredColorScheme=0")
     shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
-    found = re.search(r"found (\d+) of (\d+) on (rgb\([^)]*\))", shown)
+    found = re.search(r"<p>found ([^<]*)</p>", shown)
     assert found, shown[-500:]
-    assert int(found[1]) <= int(found[2]) <= width
-    assert found[3] == ("rgb(13, 17, 23)" if theme == "dark" else "rgb(255, 255, 255)")
+    return found[1]
+
+
+@pytest.mark.parametrize(("theme", "ground"), [("light", "255, 255, 255"), ("dark", "13, 17, 23")])
+@pytest.mark.parametrize("width", [390, 1400])
+def test_it_never_scrolls_sideways(
+    project: Path, made: str, tmp_path: Path, width: int, theme: str, ground: str
+) -> None:
+    page = project / "data" / "report" / "index.html"
+    # Also with all that folds unfolded, and all that is skipped while out of sight laid out.
+    wide = (
+        "(root.querySelectorAll('details').forEach(each => each.open = true),"
+        "root.body.append(Object.assign(root.createElement('style'),"
+        "{textContent: '* { content-visibility: visible !important }'})),"
+        "[root.documentElement.scrollWidth, root.documentElement.clientWidth,"
+        "getComputedStyle(root.body).backgroundColor].join(' '))"
+    )
+    found = _in_browser(page, tmp_path, width, theme, wide)
+    content, frame, colour = found.split(" ", 2)
+    assert int(content) <= int(frame) <= width
+    assert colour == f"rgb({ground})"
+
+
+def test_a_table_shows_the_first_row_of_each_run_alone_where_asked(
+    project: Path, made: str, tmp_path: Path
+) -> None:
+    page = project / "data" / "report" / "index.html"
+    seen = (
+        "[0, 1].map(() => { const table = root.querySelector('#table-1');"
+        "const rows = [...table.querySelectorAll('tr.mine')];"
+        "const shown = rows.filter(row => row.getClientRects().length).length;"
+        "table.querySelector('input').click(); return shown; }).join(' ')"
+    )
+    assert _in_browser(page, tmp_path, 1400, "light", seen) == f"{KEYED} {FIRST}"
