@@ -27,12 +27,14 @@ from pipeline.execution.summary import show_summary
 from pipeline.report.clips import Clips
 from pipeline.report.collect import runs_of, scores_of
 from pipeline.report.comparison import comparison
+from pipeline.report.disagreement import CARDS, Judged, share_of, side_by_side
 from pipeline.report.gallery import gallery, retrieval_gallery
 from pipeline.report.headline import headline
 from pipeline.report.health import corpora_health, leakage
-from pipeline.report.introduction import reading, run_table
+from pipeline.report.introduction import facts, reading, run_table
+from pipeline.report.overview import overview
 from pipeline.report.page import Section, benchmark_content, page, together
-from pipeline.report.runs import Scored, sample_counts
+from pipeline.report.runs import Group, Scored, groups, groups_of_runs
 from pipeline.report.scenes import draw_scenes_of
 from pipeline.report.scores import curve_charts, score_table, training_charts
 from stages.paths import DATA, decoded_folder, results_folder, run_folder
@@ -82,20 +84,23 @@ def report(
         for run in runs
     }
     histories = {
-        trained.name: read_tsv(run_folder(folder) / "history.tsv")
-        for folder, trained in own.trained().items()
+        group.label: [read_tsv(run_folder(run.folder) / "history.tsv") for run in group.runs]
+        for group in groups_of_runs([run for run in runs if run.seed is not None])
     }
     summaries = {
         corpus: read_json(decoded_folder(corpus) / "summary.json") for corpus in own.corpora
     }
     sections = [
         Section("runs", "Runs", run_table(runs, clips)),
+        Section("overview", "All runs on all benchmarks", overview(scored), "Overview"),
         Section("tables", "The paper's tables", together(comparison(everything), "tables")),
         Section("training", "Training", together(training_charts(histories), "curves")),
     ]
     opened: dict[str, Clips] = {}
-    for item in track(scored, f"report of {title}", len(scored)):
-        sections.append(_benchmark(item, own, opened))
+    tested = list(dict.fromkeys((item.corpus, item.benchmark) for item in scored))
+    for corpus, name in track(tested, f"report of {title}", len(tested)):
+        items = [item for item in scored if (item.corpus, item.benchmark) == (corpus, name)]
+        sections.append(_benchmark(items, own, opened, share_of(CARDS, len(tested))))
     health = together([corpora_health(summaries), leakage(scored)], "health")
     sections.append(Section("corpora", "The corpora's health", health, "Corpora"))
     text = page(f"avloc: study {title}", reading(everything), sections)
@@ -125,26 +130,48 @@ def _check_made(study: Study, name: str) -> None:
         )
 
 
-def _benchmark(scored: Scored, study: Study, opened: dict[str, Clips]) -> Section:
-    """The section of one evaluation."""
-    folder = results_folder(scored.run.folder, scored.corpus)
-    root = Path(study.corpora[scored.corpus].root)
-    if scored.corpus not in opened:
-        opened[scored.corpus] = Clips(DecodedCorpus(decoded_folder(scored.corpus)), root)
-    clips = opened[scored.corpus]
-    whole = open_benchmark(scored.benchmark, Path(study.annotations), clips.corpus, root)
+def _benchmark(items: list[Scored], study: Study, opened: dict[str, Clips], count: int) -> Section:
+    """The section of one benchmark with all its runs; of `count` samples their maps."""
+    corpus, name = items[0].corpus, items[0].benchmark
+    root = Path(study.corpora[corpus].root)
+    if corpus not in opened:
+        opened[corpus] = Clips(DecodedCorpus(decoded_folder(corpus)), root)
+    clips = opened[corpus]
+    whole = open_benchmark(name, Path(study.annotations), clips.corpus, root)
     benchmark = as_seen(whole, clips.corpus)
-    details = folder / "details" / scored.benchmark
-    rows = read_parquet(details / "samples.parquet")
-    if benchmark.wants_maps:
-        cases = gallery(benchmark, rows, map_npy(details / "maps.npy"), clips)
+    runs = groups(items)
+    curves = [(group.label, curve_charts(_curves(group))) for group in runs]
+    if len(runs) > 1 and benchmark.wants_maps:
+        cases = side_by_side(benchmark, [_judged(group) for group in runs], clips, count)
     else:
-        cases = retrieval_gallery(benchmark, rows, benchmark.classes, clips)
-    paths = sorted((folder / "curves" / scored.benchmark).glob("*.tsv"))
-    curves = {path.stem: read_tsv(path) for path in paths}
-    facts = f"Run {scored.run.name} on corpus {scored.corpus}: {sample_counts(scored.metrics)}."
-    content = benchmark_content(facts, curve_charts(curves), score_table(scored), cases)
-    return Section(scored.name, scored.name, content, class_="benchmark")
+        details = _details(items[0])
+        rows = read_parquet(details / "samples.parquet")
+        if benchmark.wants_maps:
+            cases = gallery(benchmark, rows, map_npy(details / "maps.npy"), clips)
+        else:
+            cases = retrieval_gallery(benchmark, rows, benchmark.classes, clips)
+    alone = sum(other == name for names in study.tests.values() for other in names) == 1
+    key = name if alone else f"{name}-{corpus}"
+    whose = "" if len(runs) > 1 and benchmark.wants_maps else items[0].run.name
+    content = benchmark_content(facts(runs, corpus), curves, score_table(name, runs), cases, whose)
+    return Section(key, key, content, class_="benchmark")
+
+
+def _details(scored: Scored) -> Path:
+    return results_folder(scored.run.folder, scored.corpus) / "details" / scored.benchmark
+
+
+def _curves(group: Group) -> dict[str, dict[str, list[float]]]:
+    """The curves of a run's first seed on its only benchmark."""
+    first = group.scored[0]
+    folder = results_folder(first.run.folder, first.corpus) / "curves" / first.benchmark
+    return {path.stem: read_tsv(path) for path in sorted(folder.glob("*.tsv"))}
+
+
+def _judged(group: Group) -> Judged:
+    """A run's samples of each seed on its only benchmark, and the maps of the first one."""
+    tables = [read_parquet(_details(item) / "samples.parquet") for item in group.scored]
+    return Judged(group.label, tables, map_npy(_details(group.scored[0]) / "maps.npy"))
 
 
 def _draw_scenes(scored: list[Scored], study: Study, opened: dict[str, Clips], path: Path) -> None:

@@ -6,6 +6,7 @@ is one of the ranks and starts nothing.
 """
 
 import os
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.execution.launch import launch
 from pipeline.execution.progress import console
+from pipeline.execution.seconds import keep_seconds
 from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
 from pipeline.methods.common.sections import method_settings
@@ -124,6 +126,8 @@ def train(
         write_json(output / "run.json", _facts(values, method, seed))
         with atomic_file(output / "training_clips.txt") as file:
             file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())
+    # Of a run that goes on after a kill nobody knows what it took.
+    resumes, started = (work / "checkpoint.pt").exists(), time.monotonic()
     train_method(
         corpus,
         clips["row"].to_numpy(),
@@ -136,6 +140,8 @@ def train(
         workers=loaders,
     )
     if first:
+        if not resumes:
+            keep_seconds(work, output / "history.tsv", time.monotonic() - started)
         history = read_tsv(output / "history.tsv")
         summary = {
             "clips": len(clips),

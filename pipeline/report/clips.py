@@ -18,7 +18,7 @@ from pipeline.report.figures import TRUE, outline, overlay
 from pipeline.report.players import picture_uri, sound_uri
 
 _SIDE = 176  # stored pixels of a picture in a case
-_SMALL = 96  # and in a row of answers
+_SMALL = 96  # and in a row of answers or of many maps
 _SECONDS = 5.0  # kept around the middle, which the network hears 2 or 3 of
 _MADE = {SILENCE: "silence, made", NOISE: "noise, made"}
 
@@ -56,11 +56,12 @@ class Clips:
         picture = Image.fromarray(self._pixels(clip))
         return self._picture(picture.resize((side, side), Image.Resampling.BICUBIC), clip, "frame")
 
-    def heat(self, clip: str, heat: np.ndarray, truth: np.ndarray) -> Picture:
+    def heat(self, clip: str, heat: np.ndarray, truth: np.ndarray, small: bool = False) -> Picture:
         """The frame under the raw map `heat` (h, w), with what is not 0 in `truth` (H, W) outlined
         in white."""
-        picture = overlay(self._pixels(clip), np.asarray(heat), _SIDE)
-        return self._picture(outline(picture, truth > 0, TRUE), clip, "heat map")
+        picture = overlay(self._pixels(clip), np.asarray(heat), _SMALL if small else _SIDE)
+        drawn = outline(picture, truth > 0, TRUE, 1 if small else 2)
+        return self._picture(drawn, clip, "heat map")
 
     def player(self, clip: str) -> Player:
         """The clip's sound, or why there is none."""

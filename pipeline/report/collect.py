@@ -40,6 +40,7 @@ def runs_of(study: Study, folders: Runs) -> dict[str, Run]:
                 facts.get("seed"),
                 recipe.get("epochs"),
                 recipe.get("batch"),
+                recipe.get("precision"),
             )
     return runs
 

@@ -1,11 +1,12 @@
 """The paper's tables with our scores among its own, each row marked as the paper's or ours."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from markupsafe import Markup
 
 from pipeline.report.html_tables import (
+    Cell,
     Head,
     PageTable,
     RowGroup,
@@ -13,16 +14,19 @@ from pipeline.report.html_tables import (
     number,
     table_markup,
 )
+from pipeline.report.paper_methods import LAST, PRINTED, UNKNOWN
 from pipeline.report.paper_numbers import (
     ABLATIONS,
     FLOW,
     FULL_LIST,
     NEIGHBOURS,
+    OF_THE_CLIPS,
     OGL,
     PAPER_CLIPS,
     TABLES,
     Column,
     Line,
+    Row,
     Table,
 )
 from pipeline.report.runs import BASELINES, SWITCHES, Group, Run, Scored, groups
@@ -45,22 +49,26 @@ def _methods(paper: Table, scored: Sequence[Scored]) -> Markup:
     trained = {1: lambda layout: layout != "flickr", 2: lambda layout: layout == "flickr"}
     fits = trained.get(paper.number, lambda layout: True)
     ours = groups([item for item in scored if fits(item.run.layout)], benchmarks)
-    body = []
+    served = {line.section for line in paper.ours}
+    body: list[RowGroup] = []
+    others: list[TableRow] = []
     for section in ("", OGL, FLOW):
-        rows = [
-            TableRow(
-                row.method,
-                [*map(number, row.values), _PRETRAINED[row.pretrained]],
-                tag=_PAPER,
-            )
-            for row in paper.rows
-            if row.section == section
-        ]
-        for line in paper.ours:
-            if line.section == section:
-                rows += _our_rows(paper.columns, ours, line)
+        lines = [line for line in paper.ours if line.section == section]
+        rows: list[TableRow] = []
+        left = list(ours)
+        for row in (row for row in paper.rows if row.section == section):
+            rows.append(_printed_row(row))
+            for group in _of(row, paper.rows, left):
+                # Where a section has no lines of ours, as what uses the flow, the plain ones.
+                rows += _our_rows(paper.columns, group, lines or _plain(paper))
+                left.remove(group)
         if rows:
             body.append(RowGroup(section, rows))
+        for group in left:
+            if section in served and not (section == "" and _elsewhere(paper, group, served)):
+                others += _our_rows(paper.columns, group, lines)
+    if others:
+        body.append(RowGroup("methods of ours that the paper does not print here", others))
     if ours:
         body += _baselines(paper.columns, paper.ours[0], ours[0])
     note = None
@@ -69,24 +77,53 @@ def _methods(paper: Table, scored: Sequence[Scored]) -> Markup:
     sets = list(dict.fromkeys(column.test_set for column in paper.columns))
     spans = [(name, sum(column.test_set == name for column in paper.columns)) for name in sets]
     heads = [*(Head(column.score) for column in paper.columns)]
-    heads.append(Head("pretrained vision", number=False))
-    return _section(paper.number, paper.caption, "method", heads, body, [*spans, ("", 1)], note)
+    heads += [Head("pretrained vision", number=False), Head("epoch", number=False)]
+    spans.append(("", 2))
+    return _section(paper.number, paper.caption, "method", heads, body, paper.notes, spans, note)
 
 
-def _our_rows(columns: Sequence[Column], ours: Sequence[Group], line: Line) -> list[TableRow]:
-    rows = []
+def _printed_row(row: Row) -> TableRow:
+    known = [_PRETRAINED[row.pretrained], PRINTED[row.method].kept]
+    return TableRow(row.method, [*map(number, row.values), *known], tag=_PAPER)
+
+
+def _of(row: Row, rows: Sequence[Row], ours: Sequence[Group]) -> list[Group]:
+    """The runs of ours that are a printed row's method. Where no row of its section is of such a
+    run in particular (a released model, say), the last one of the method takes it."""
+    found = []
     for group in ours:
+        run = group.runs[0]
+        of_it = [each for each in rows if each.section == row.section]
+        of_it = [each for each in of_it if PRINTED[each.method].method == run.method]
+        exact = [each for each in of_it if PRINTED[each.method].is_of(run)]
+        if of_it and row is (exact or of_it)[-1]:
+            found.append(group)
+    return found
+
+
+def _plain(paper: Table) -> list[Line]:
+    return [line for line in paper.ours if not line.section]
+
+
+def _elsewhere(paper: Table, group: Group, served: Collection[str]) -> bool:
+    """Whether a run's plain lines stand in a section that has no lines of its own."""
+    return any(
+        row.section not in served and PRINTED[row.method].method == group.runs[0].method
+        for row in paper.rows
+    )
+
+
+def _our_rows(columns: Sequence[Column], group: Group, lines: Sequence[Line]) -> list[TableRow]:
+    rows: list[TableRow] = []
+    for line in lines:
         metrics = [line.metric(column) for column in columns]
         cells = [
-            group.cell(column.benchmark, metric) if metric else ""
+            group.cell(column.benchmark, metric) if metric else Cell()
             for column, metric in zip(columns, metrics, strict=True)
         ]
         if any(cells):
-            conditions = group.settings() if line.suffix else group.conditions()
-            if not line.full:
-                conditions = [*conditions, *_paper_clips(group, columns)]
-            known = _PRETRAINED[group.runs[0].pretrained]
-            rows.append(_our_row(group, [*cells, known], line.word, conditions))
+            shown = [column for column, cell in zip(columns, cells, strict=True) if cell]
+            rows.append(_our_row(group, cells, line.word, shown, line.full, bool(rows)))
     return rows
 
 
@@ -102,10 +139,27 @@ def _paper_clips(group: Group, columns: Sequence[Column]) -> list[str]:
 
 
 def _our_row(
-    group: Group, cells: Sequence[object], word: str, conditions: Sequence[str]
+    group: Group,
+    cells: Sequence[object],
+    word: str,
+    columns: Sequence[Column],
+    full: bool,
+    further: bool,
 ) -> TableRow:
-    name = f"{group.runs[0].method}, {group.label}" + (f", {word}" if word else "")
-    return TableRow(name, cells, conditions, _OURS, True, group.made)
+    """A row of ours with scores in `columns`. The first one of a run says all its conditions, a
+    further one just what is its own."""
+    name = group.title + (f", {word}" if word else "")
+    conditions = group.full_counts({c.benchmark for c in columns}) if further and full else []
+    if not further:
+        conditions = [*group.conditions(), *([] if full else _paper_clips(group, columns))]
+    run = group.runs[0]
+    known = [_PRETRAINED[run.pretrained], LAST if run.seed is not None else _kept(run)]
+    return TableRow(name, [*cells, *known], conditions, _OURS, True, group.made, further)
+
+
+def _kept(run: Run) -> str:
+    """Which epoch a published file is of."""
+    return next((each.kept for each in PRINTED.values() if each.is_of(run)), UNKNOWN)
 
 
 def _baselines(columns: Sequence[Column], line: Line, group: Group) -> list[RowGroup]:
@@ -118,7 +172,7 @@ def _baselines(columns: Sequence[Column], line: Line, group: Group) -> list[RowG
             for column in columns
         ]
         if any(cells):
-            rows.append(TableRow(label, [*cells, ""], tag=_OURS))
+            rows.append(TableRow(label, [*cells, "", ""], tag=_OURS))
     title = f"baselines and bound on the samples of {group.label}"
     return [RowGroup(title, rows)] if rows else []
 
@@ -132,9 +186,8 @@ def _ablations(scored: Sequence[Scored]) -> Markup:
         rows.append(TableRow(f"({letter})", [*words, *map(number, values)], tag=_PAPER))
         for group in ours:
             if group.runs[0].switches == switches:
-                for word, cells in _on_its_benchmark(group):
-                    rows.append(_our_row(group, [*words, *cells], word, group.conditions()))
-    return _section(8, "Ablations, on VGG-SS", "", heads, [RowGroup("", rows)])
+                rows += _studied_rows(group, words)
+    return _section(8, "Ablations, on VGG-SS", "", heads, [RowGroup("", rows)], (OF_THE_CLIPS,))
 
 
 def _neighbours(scored: Sequence[Scored]) -> Markup:
@@ -145,10 +198,10 @@ def _neighbours(scored: Sequence[Scored]) -> Markup:
             rows.append(TableRow("", [k, *map(number, NEIGHBOURS[k])], tag=_PAPER))
         for group in full:
             if group.runs[0].k == k:
-                for word, cells in _on_its_benchmark(group):
-                    rows.append(_our_row(group, [k, *cells], word, group.conditions()))
+                rows += _studied_rows(group, [k])
     heads = [Head(name) for name in ("k", "cIoU", "AUC")]
-    return _section(9, "k of the neighbour search, on VGG-SS", "", heads, [RowGroup("", rows)])
+    caption = "k of the neighbour search, on VGG-SS"
+    return _section(9, caption, "", heads, [RowGroup("", rows)], (OF_THE_CLIPS,))
 
 
 def _studied(scored: Sequence[Scored]) -> list[Group]:
@@ -158,17 +211,23 @@ def _studied(scored: Sequence[Scored]) -> list[Group]:
     return [*first, *(group for group in second if not known.intersection(group.runs))]
 
 
-def _on_its_benchmark(group: Group) -> list[tuple[str, list[str]]]:
-    """A word and the scores of each line: on the paper's clips and, below, on all; where no list
-    says which the paper's are, on all alone."""
-    lines: list[tuple[str, list[str]]] = []
+def _studied_rows(group: Group, first: Sequence[object]) -> list[TableRow]:
+    """A row on the paper's clips and, below, one on all; where no list says which the paper's are,
+    one on all alone. `first` are the cells before the scores."""
+    name = group.scored[0].benchmark
+    rows: list[TableRow] = []
     for word, part in (("", PAPER_CLIPS), (FULL_LIST, "")):
-        cells = [
-            group.cell(group.scored[0].benchmark, f"{metric}{part}") for metric in ("cIoU", "AUC")
-        ]
+        cells = [group.cell(name, f"{metric}{part}") for metric in ("cIoU", "AUC")]
         if any(cells):
-            lines.append((word if lines else "", cells))
-    return lines
+            conditions = group.full_counts() if rows else group.conditions()
+            if counts := group.values(name, f"samples{part}") if part else []:
+                conditions.append(
+                    f"{name}: over the {min(counts):.0f} samples that the paper scored"
+                )
+            title = group.title + (f", {word}" if rows else "")
+            row = TableRow(title, [*first, *cells], conditions, _OURS, True, group.made, bool(rows))
+            rows.append(row)
+    return rows
 
 
 def _section(
@@ -177,8 +236,11 @@ def _section(
     first: str,
     heads: Sequence[Head],
     body: Sequence[RowGroup],
+    notes: Sequence[str],
     spans: Sequence[tuple[str, int]] = (),
-    note: str | None = None,
+    missing: str | None = None,
 ) -> Markup:
     table = PageTable(caption, f"Table {place}", first, heads, body, spans)
-    return render("paper_table", number=place, note=note, table=table_markup(table))
+    folds = any(row.further for group in body for row in group.rows)
+    notes = [*([missing] if missing else ()), *notes]
+    return render("paper_table", number=place, notes=notes, folds=folds, table=table_markup(table))

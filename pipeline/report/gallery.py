@@ -77,7 +77,7 @@ def gallery(benchmark: Benchmark, rows: pa.Table, maps: np.ndarray, clips: Clips
     `rows` and `maps` (samples, h, w) are what evaluating it wrote. Raises `InputError` where they
     are of other samples than the benchmark's.
     """
-    _check(benchmark, rows, "iou")
+    check_rows(benchmark, rows, "iou")
     columns = {name: rows[name].to_pylist() for name in rows.column_names}
     shown = columns.get("sounding") or columns.get("has_mask") or [True] * rows.num_rows
     true = [n for n, iou in enumerate(columns["iou"]) if shown[n] and iou is not None]
@@ -134,7 +134,7 @@ def retrieval_gallery(
 ) -> Markup:
     """Queries with their five best answers both ways, the right one marked; `classes` names what
     each sample is, where that is known. Raises as `gallery` does."""
-    _check(benchmark, rows, *(f"answers_{direction}" for direction in DIRECTIONS))
+    check_rows(benchmark, rows, *(f"answers_{direction}" for direction in DIRECTIONS))
     ids = [sample.sample_id for sample in benchmark.samples]
     known = dict(zip(ids, classes, strict=True)) if classes else {}
     groups = []
@@ -182,7 +182,8 @@ def _query(
     )
 
 
-def _check(benchmark: Benchmark, rows: pa.Table, *columns: str) -> None:
+def check_rows(benchmark: Benchmark, rows: pa.Table, *columns: str) -> None:
+    """Raise `InputError` unless a table of samples has `columns` and is of the benchmark's own."""
     for column in columns:
         if column not in rows.column_names:
             raise InputError(f"the table of samples has no {column}; run dvc repro evaluate")

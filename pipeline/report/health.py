@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from pipeline.report.html_tables import Head, TableRow, draw_table
-from pipeline.report.runs import Scored
+from pipeline.report.runs import Scored, groups
 
 _QUANTILES = {"min": "shortest", "p05": "5 %", "median": "median", "max": "longest"}
 _REJECTS = "rejects_"
@@ -33,16 +33,15 @@ def corpora_health(summaries: Mapping[str, Mapping[str, float]]) -> Markup:
 
 
 def leakage(scored: Sequence[Scored]) -> Markup:
-    """How many clips of each benchmark each run was trained on."""
+    """How many clips of each benchmark the runs were trained on, a column for each method and run:
+    seeds share their training list."""
     benchmarks = list(dict.fromkeys(item.benchmark for item in scored))
-    runs = list(dict.fromkeys(item.run.name for item in scored))
-    found = {(item.run.name, item.benchmark): item.metrics for item in scored}
+    together = groups(scored)
     rows = []
     for benchmark in benchmarks:
-        cells = []
-        for run in runs:
-            metrics = found.get((run, benchmark))
-            cells.append(f"{metrics['leaked_clips']:.0f}" if metrics else "")
+        found = [sorted(set(group.values(benchmark, "leaked_clips"))) for group in together]
+        cells = [" or ".join(f"{count:.0f}" for count in counts) for counts in found]
         rows.append(TableRow(benchmark, cells))
     caption = "Leakage: how many different clips of a benchmark the run was trained on"
-    return draw_table(caption, "Leakage", "benchmark", list(map(Head, runs)), rows)
+    heads = [Head(group.label) for group in together]
+    return draw_table(caption, "Leakage", "benchmark", heads, rows)

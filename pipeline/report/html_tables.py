@@ -18,10 +18,25 @@ class Head:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """A score and, below it in small letters, how far it would move; an empty text is a blank."""
+
+    text: str = ""
+    spread: Sequence[str] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.text)
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
 class TableRow:
-    """A row: its name and a text for each column behind it. `tag` says whose it is (paper, ours),
-    `mine` that it is ours and `made` that its clips are of a toy corpus. Of several `notes` the
-    first is always seen and the others can be unfolded."""
+    """A row: its name and a text or a `Cell` for each column behind it. `tag` says whose it is
+    (paper, ours), `mine` that it is ours, `made` that its clips are of a toy corpus and `further`
+    that it is not the first row of a run. Of several `notes` the first is always seen and the
+    others can be unfolded."""
 
     name: str
     cells: Sequence[object]
@@ -29,6 +44,7 @@ class TableRow:
     tag: str | None = None
     mine: bool = False
     made: bool = False
+    further: bool = False
 
 
 @dataclass(frozen=True)

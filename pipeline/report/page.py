@@ -36,8 +36,13 @@ def together(parts: Sequence[Markup], class_: str) -> Markup:
 
 
 def benchmark_content(
-    facts: str, charts: Sequence[Markup], scores: Markup, cases: Markup
+    facts: str,
+    curves: Sequence[tuple[str, Sequence[Markup]]],
+    scores: Markup,
+    cases: Markup,
+    whose: str,
 ) -> Markup:
-    """The section of one evaluation: a sentence, its curves, all its scores, folded, and its
-    cases."""
-    return render("benchmark", facts=facts, charts=charts, scores=scores, cases=cases)
+    """The section of one benchmark: a sentence, the `curves` of each run by its label, all scores,
+    folded, and its cases, which are those of the run `whose` ('' for all runs)."""
+    drawn = [(label, charts) for label, charts in curves if charts]
+    return render("benchmark", facts=facts, curves=drawn, scores=scores, cases=cases, whose=whose)

@@ -1,9 +1,13 @@
 """Our runs and their scores as the page's tables take them: seeds together, conditions beside."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import fmean
 from typing import Any
+
+from pipeline.benchmarks.metrics.bootstrap import HIGH, LOW
+from pipeline.report.html_tables import Cell
+from pipeline.report.tables import over_seeds
 
 # What stands behind the dot of a baseline's score, and what a reader calls it.
 BASELINES = {
@@ -27,8 +31,8 @@ PAPER = "alignment"  # the paper's own method
 class Run:
     """A run of ours. `folder` is where it lies below data/runs; `trained_on` the name of its
     training list, `layout` that of the corpus it trains on; `alike` is equal for runs that differ
-    in their seed alone; `label` and `settings` are the method's. `seed`, `epochs` and `batch` are
-    unknown, and so None, for published weights."""
+    in their seed alone; `label` and `settings` are the method's. `seed`, `epochs`, `batch` and the
+    training's `precision` are unknown, and so None, for published weights."""
 
     name: str
     folder: str
@@ -41,6 +45,12 @@ class Run:
     seed: int | None = None
     epochs: int | None = None
     batch: int | None = None
+    precision: str | None = None
+
+    @property
+    def without_seed(self) -> str:
+        """The name that runs of other seeds share."""
+        return self.name if self.seed is None else self.name.removesuffix(f"-{self.seed}")
 
     @property
     def switches(self) -> tuple[bool, ...] | None:
@@ -84,52 +94,92 @@ class Group:
     """Runs that differ in their seed alone, with their scores on some benchmarks."""
 
     runs: tuple[Run, ...]
-    scored: tuple[Scored, ...]
+    scored: tuple[Scored, ...] = ()
 
     @property
     def label(self) -> str:
         """The run's name, or what the names of several have in common."""
-        names = [run.name for run in self.runs]
-        without_seed = {name.rstrip("-_0123456789") for name in names}
-        return names[0] if len(names) == 1 else ", ".join(sorted(without_seed))
+        names = {run.without_seed for run in self.runs}
+        return self.runs[0].name if len(self.runs) == 1 else ", ".join(sorted(names))
+
+    @property
+    def title(self) -> str:
+        """The method and the run."""
+        method = self.runs[0].method
+        return self.label if self.label.startswith(f"{method}-") else f"{method}, {self.label}"
 
     @property
     def made(self) -> bool:
         """Whether any of the scores is on a toy corpus."""
         return any(scored.made for scored in self.scored)
 
+    def on(self, benchmark: str) -> list[Scored]:
+        """The scores on one benchmark, of each seed that has some."""
+        return [scored for scored in self.scored if scored.benchmark == benchmark]
+
     def values(self, benchmark: str, metric: str) -> list[float]:
         """The scores of all seeds that have one."""
-        return [
-            scored.metrics[metric]
-            for scored in self.scored
-            if scored.benchmark == benchmark and metric in scored.metrics
-        ]
+        return [item.metrics[metric] for item in self.on(benchmark) if metric in item.metrics]
 
-    def cell(self, benchmark: str, metric: str) -> str:
-        """The score as the paper prints one; of several seeds the mean, with their range."""
+    def interval(self, benchmark: str, metric: str) -> tuple[float, float] | None:
+        """The 95 % bootstrap interval over samples, of several seeds the mean of each end; None
+        where the metric has none."""
+        ends = [self.values(benchmark, f"{metric}{end}") for end in (LOW, HIGH)]
+        return (fmean(ends[0]), fmean(ends[1])) if all(ends) else None
+
+    def cell(self, benchmark: str, metric: str) -> Cell:
+        """The score as the paper prints one; of several seeds their mean with its 95 % interval.
+        Below it the range of the seeds and the interval over samples, where there are such."""
         values = self.values(benchmark, metric)
         if not values:
-            return ""
-        mean = f"{fmean(values):.2f}"
-        return mean if len(values) == 1 else f"{mean} ({min(values):.2f} to {max(values):.2f})"
+            return Cell()
+        spread, below = over_seeds(values), []
+        text = f"{spread.mean:.2f}"
+        if spread.half is not None:
+            text += f" ± {spread.half:.2f}"
+            below.append(f"{spread.low:.1f} to {spread.high:.1f}")
+        if interval := self.interval(benchmark, metric):
+            below.append(f"[{interval[0]:.1f}, {interval[1]:.1f}]")
+        return Cell(text, below)
 
     def settings(self) -> list[str]:
         """In one line what tells variants of a method apart; none where nothing does."""
         return [self.runs[0].label] if self.runs[0].label else []
 
-    def conditions(self) -> list[str]:
-        """Under what its scores were made: a line for the runs, one for their settings and one for
-        each benchmark."""
-        first = self.runs[0]
+    @property
+    def seeds(self) -> str:
+        """The seeds in words; '' for a published file, which says none."""
         seeds = sorted(run.seed for run in self.runs if run.seed is not None)
-        seed = f"seed {seeds[0]}" if len(seeds) == 1 else f"seeds {', '.join(map(str, seeds))}"
-        lines = [f"trained on {first.trained_on}" + (f", {seed}" if seeds else ", published file")]
-        lines += self.settings()
+        numbers = ", ".join(map(str, seeds))
+        return f"seed{'s' if len(seeds) > 1 else ''} {numbers}" if seeds else ""
+
+    def leaks(self) -> str:
+        """How many of each benchmark's clips the runs were trained on."""
+        benchmarks = list(dict.fromkeys(scored.benchmark for scored in self.scored))
+        found = {name: sorted(set(self.values(name, "leaked_clips"))) for name in benchmarks}
+        words = {name: " or ".join(f"{n:.0f}" for n in counts) for name, counts in found.items()}
+        if len(words) == 1:
+            return f"leaked clips: {next(iter(words.values()))}"
+        return "leaked clips: " + ", ".join(f"{count} of {name}" for name, count in words.items())
+
+    def full_counts(self, benchmarks: Collection[str] | None = None) -> list[str]:
+        """How many samples of the official list of each benchmark (of `benchmarks` alone, where
+        they are given) were scored, a line a benchmark."""
+        lines = []
         for benchmark in dict.fromkeys(scored.benchmark for scored in self.scored):
-            shown = [scored for scored in self.scored if scored.benchmark == benchmark]
-            counts = {sample_counts(scored.metrics) for scored in shown}
+            if benchmarks is not None and benchmark not in benchmarks:
+                continue
+            counts = {sample_counts(scored.metrics) for scored in self.on(benchmark)}
             lines.append(f"{benchmark}: {'; '.join(sorted(counts))}")
+        return lines
+
+    def conditions(self) -> list[str]:
+        """Under what its scores were made: a line for the runs and their leaked clips, one for
+        their settings and one for each benchmark."""
+        first = self.runs[0]
+        facts = [first.trained_on, self.seeds or "published file", first.precision or ""]
+        lines = [f"trained on {', '.join(filter(None, [*facts, self.leaks()]))}"]
+        lines += [*self.settings(), *self.full_counts()]
         studies = sorted({scored.study for scored in self.scored if scored.study})
         if studies:
             lines.append(f"made by the study {', '.join(studies)}, which is not the active one")
@@ -137,21 +187,26 @@ class Group:
 
 
 def sample_counts(metrics: Mapping[str, float]) -> str:
-    """How many samples of how many were scored, and how many clips leaked."""
-    return (
-        f"{metrics['samples']:.0f} of {metrics['official_samples']:.0f} samples, "
-        f"leaked clips: {metrics['leaked_clips']:.0f}"
-    )
+    """How many samples of how many were scored."""
+    return f"{metrics['samples']:.0f} of {metrics['official_samples']:.0f} samples"
 
 
-def groups(scored: Sequence[Scored], benchmarks: Sequence[str]) -> list[Group]:
-    """The scores on `benchmarks`, runs that differ in their seed alone together; in the order in
-    which they come."""
+def groups(scored: Sequence[Scored], benchmarks: Sequence[str] | None = None) -> list[Group]:
+    """The scores on `benchmarks` (None: on all), runs that differ in their seed alone together; in
+    the order in which they come."""
     together: dict[str, list[Scored]] = {}
     for item in scored:
-        if item.benchmark in benchmarks:
+        if benchmarks is None or item.benchmark in benchmarks:
             together.setdefault(item.run.alike, []).append(item)
     return [
         Group(tuple({item.run.name: item.run for item in items}.values()), tuple(items))
         for items in together.values()
     ]
+
+
+def groups_of_runs(runs: Sequence[Run]) -> list[Group]:
+    """Runs that differ in their seed alone together, without their scores."""
+    together: dict[str, list[Run]] = {}
+    for run in runs:
+        together.setdefault(run.alike, []).append(run)
+    return [Group(tuple(members)) for members in together.values()]

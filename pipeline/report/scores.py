@@ -1,15 +1,17 @@
 """A benchmark's own scores: every metric beside its baselines, and its curves."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 
 from markupsafe import Markup
 
+from pipeline.benchmarks.metrics.bootstrap import HIGH, LOW
 from pipeline.report.curves import Line, chart
-from pipeline.report.html_tables import Head, TableRow, draw_table, number
-from pipeline.report.runs import BASELINES, Scored
+from pipeline.report.html_tables import Head, TableRow, draw_table
+from pipeline.report.runs import BASELINES, Group
 
 # Facts of the samples, which say the same for every map.
-_COUNTS = ("samples", "official_samples", "leaked_clips", "images", "official_images")
+_COUNTS = ("samples", "sounding_samples", "official_", "leaked_clips", "images")
 _LINES = {
     "iou": "median threshold",
     "iou_adaptive": "adaptive threshold",
@@ -27,22 +29,30 @@ _UNIT = (0.0, 1.0)
 Columns = Mapping[str, Sequence[float]]
 
 
-def score_table(scored: Scored) -> Markup:
-    """Every metric of one evaluation, a column for the run and one for each baseline."""
-    metrics = scored.metrics
-    known = [name for name in BASELINES if any(key.endswith(f".{name}") for key in metrics)]
+def score_table(benchmark: str, together: Sequence[Group]) -> Markup:
+    """Every metric on one benchmark: a column for each run, and one for each baseline beside the
+    first run. The ends of an interval stand below their metric."""
+    first = together[0].on(benchmark)[0].metrics
+    baselines = [name for name in BASELINES if any(key.endswith(f".{name}") for key in first)]
+    everything = [item.metrics for group in together for item in group.on(benchmark)]
     rows = []
-    for key, value in metrics.items():
-        if "." in key:
+    for key in dict.fromkeys(key for metrics in everything for key in metrics):
+        if "." in key or key.endswith((LOW, HIGH)):
             continue
-        if key.startswith(("samples", *_COUNTS)) or key == "sounding_samples":
-            cells = [f"{value:.0f}", *[""] * len(known)]
+        if key.startswith(_COUNTS):
+            found = [sorted(set(group.values(benchmark, key))) for group in together]
+            cells: list[object] = [" or ".join(f"{n:.0f}" for n in counts) for counts in found]
+            cells += [""] * len(baselines)
         else:
-            cells = [number(value), *(number(metrics.get(f"{key}.{name}")) for name in known)]
+            cells = [group.cell(benchmark, key) for group in together]
+            cells += [together[0].cell(benchmark, f"{key}.{name}") for name in baselines]
         rows.append(TableRow(key, cells))
-    heads = [Head(name) for name in (scored.run.name, *(BASELINES[name] for name in known))]
+    heads = [Head(group.label) for group in together]
+    heads += [Head(BASELINES[name]) for name in baselines]
     caption = "All scores, in per cent but for counts and thresholds"
-    return draw_table(caption, f"All scores on {scored.benchmark}", "metric", heads, rows)
+    if len(together) > 1 and baselines:
+        caption += f"; the baselines are those beside {together[0].label}"
+    return draw_table(caption, f"All scores on {benchmark}", "metric", heads, rows)
 
 
 def curve_charts(curves: Mapping[str, Columns]) -> list[Markup]:
@@ -66,15 +76,18 @@ def curve_charts(curves: Mapping[str, Columns]) -> list[Markup]:
     return charts
 
 
-def training_charts(histories: Mapping[str, Columns]) -> list[Markup]:
-    """The training curve of each run: its loss and the loss's parts over the epochs."""
+def training_charts(histories: Mapping[str, Sequence[Columns]]) -> list[Markup]:
+    """The training curve of each run, by its label: its loss and the loss's parts over the epochs,
+    of several seeds the mean."""
     charts = []
-    for run, history in histories.items():
-        parts = [name for name in history if name not in ("epoch", "loss", "learning_rate")]
-        lines = [
-            Line(name, history["epoch"], history[name])
-            for name in ("loss", *(parts if len(parts) > 1 else ()))
-            if any(history[name])
-        ]
-        charts.append(chart(f"Loss of {run}", lines, "epoch", "loss"))
+    for run, seeds in histories.items():
+        first = seeds[0]
+        parts = [name for name in first if name not in ("epoch", "loss", "learning_rate")]
+        lines = []
+        for name in ("loss", *(parts if len(parts) > 1 else ())):
+            curve = [fmean(values) for values in zip(*(seed[name] for seed in seeds), strict=False)]
+            if any(curve):
+                lines.append(Line(name, first["epoch"][: len(curve)], curve))
+        title = f"Loss of {run}" + (f", mean of {len(seeds)} seeds" if len(seeds) > 1 else "")
+        charts.append(chart(title, lines, "epoch", "loss"))
     return charts

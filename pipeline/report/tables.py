@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from scipy.stats import t as student
@@ -15,8 +16,11 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return str(tabulate(rows, header, tablefmt="github", disable_numparse=True))
 
 
-def seeds_table(variants: Mapping[str, Sequence[Metrics]], names: Mapping[str, str]) -> str:
-    """Mean, its 95 % interval, and smallest and largest score of each variant over its seeds.
+def seeds_table(
+    variants: Mapping[str, Sequence[Metrics]], names: Mapping[str, str], ranges: bool = True
+) -> str:
+    """Mean, its 95 % interval, and with `ranges` smallest and largest score of each variant over
+    its seeds.
 
     The interval is Student's, of the mean over seeds; of a single seed there is none.
 
@@ -27,7 +31,10 @@ def seeds_table(variants: Mapping[str, Sequence[Metrics]], names: Mapping[str, s
     rows = []
     for variant, scores in variants.items():
         rows.append(
-            [f"{variant} ({len(scores)} seeds)", *(_spread(scores, m) for m in names.values())]
+            [
+                f"{variant} ({len(scores)} seed{'s' if len(scores) > 1 else ''})",
+                *(_spread(scores, metric, ranges) for metric in names.values()),
+            ]
         )
     everything = [metrics for scores in variants.values() for metrics in scores]
     known = {key.split(".", 1)[1] for metrics in everything for key in metrics if "." in key}
@@ -36,6 +43,23 @@ def seeds_table(variants: Mapping[str, Sequence[Metrics]], names: Mapping[str, s
         if any(cells):
             rows.append([baseline, *cells])
     return markdown(["", *names], rows)
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A score over seeds: its mean, half the width of Student's 95 % interval of that mean (None
+    for a single seed), and the smallest and the largest value."""
+
+    mean: float
+    half: float | None
+    low: float
+    high: float
+
+
+def over_seeds(values: Sequence[float]) -> Spread:
+    """The spread of one value a seed, of at least one."""
+    half = half_interval(values) if len(values) > 1 else None
+    return Spread(fmean(values), half, min(values), max(values))
 
 
 def _values(scores: Sequence[Metrics], metric: str) -> list[float]:
@@ -47,14 +71,15 @@ def _mean(scores: Sequence[Metrics], metric: str) -> str:
     return f"{fmean(values):.1f}" if values else ""
 
 
-def _spread(scores: Sequence[Metrics], metric: str) -> str:
+def _spread(scores: Sequence[Metrics], metric: str, ranges: bool) -> str:
     values = _values(scores, metric)
     if not values:
         return ""
-    mean = f"{fmean(values):.1f}"
-    if len(values) == 1:
-        return mean
-    return f"{mean} ± {half_interval(values):.1f} ({min(values):.1f} to {max(values):.1f})"
+    spread = over_seeds(values)
+    if spread.half is None:
+        return f"{spread.mean:.1f}"
+    text = f"{spread.mean:.1f} ± {spread.half:.1f}"
+    return f"{text} ({spread.low:.1f} to {spread.high:.1f})" if ranges else text
 
 
 def half_interval(values: Sequence[float]) -> float:

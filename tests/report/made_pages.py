@@ -1,20 +1,34 @@
-"""What the tests of pages share: a reader of HTML, clips to show, and a hostile name."""
+"""What the tests of pages share: a reader of HTML, clips to show, a project after its stages, and a
+hostile name."""
 
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import yaml
 from made_corpus import make_corpus
 from made_media import tones, write_media
 
-from pipeline.base.files import write_parquet
+from pipeline.base.files import write_json, write_npy, write_parquet, write_tsv
+from pipeline.base.study import EVERY_CLIP
+from pipeline.benchmarks import Predictions, open_benchmark
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.methods.contract import load_method
 from pipeline.report.clips import Clips
+from pipeline.train.settings import Train
 
+ROOT = Path(__file__).resolve().parents[2]
 BOXES = [[0.05 * n, 0.1, 0.05 * n + 0.4, 0.7] for n in range(12)]
+# Of two fifths of the frame, which a map cut at its median can meet with an IoU above 0.5.
+LARGE = [[0.05 * n, 0.05, 0.05 * n + 0.45, 0.95] for n in range(12)]
 HOSTILE = '<img src=x onerror="alert(1)">&"\'</figure></script>'
-VOID = {"br", "img", "link", "meta"}
+VOID = {"br", "img", "input", "link", "meta"}
 
 
 class Reader(HTMLParser):
@@ -67,3 +81,102 @@ def make_clips(folder: Path, names: list[str], sounds: bool = True) -> Clips:
     for path in more["sound_path"] if sounds else ():
         write_media(folder / path, size=None, sound=tones(1.0, 16000), audio_codec="pcm_s16le")
     return Clips(DecodedCorpus(folder / "decoded"), folder)
+
+
+def make_summary() -> dict[str, float]:
+    """What decoding a corpus wrote of its health."""
+    counts = {"clips": 12, "rejects": 5, "rejects_no_sound": 4, "rejects_breaks_midway": 1}
+    seconds = {"sound_seconds_min": 1.0, "sound_seconds_p05": 1.5, "sound_seconds_median": 2.5}
+    counts |= {"silent": 6, "still": 7, "duplicates": 8}
+    return {**counts, **seconds, "sound_seconds_max": 9.5}
+
+
+def make_facts(
+    settings: Any, seed: int, training_list: str = "x/made.txt", method: str = "alignment"
+) -> dict[str, Any]:
+    """What stage train keeps of a run."""
+    return {
+        "method": method,
+        "label": load_method(method).label(settings),
+        "settings": asdict(settings),
+        "recipe": asdict(Train(epochs=2, batch=4)),
+        "list": training_list,
+        "seed": seed,
+    }
+
+
+def make_project(
+    folder: Path,
+    clips: list[str],
+    benchmarks: Sequence[str],
+    settings: Mapping[str, Any],
+    seeds: Sequence[int],
+    lists: Mapping[str, Sequence[str]] | None = None,
+) -> None:
+    """A project's folder after all its stages but the last: runs `full` of the methods that
+    `settings` has, of several seeds, on `benchmarks` of one corpus of clips with boxes. `lists` are
+    files of clips among the annotations.
+
+    Maps are noise, and the higher a method stands in `settings` the more of the truth is in it."""
+    data, annotations = folder / "data", folder / "annotations"
+    make_clips(folder / "media", clips)
+    shutil.move(folder / "media" / "decoded", data / "decoded" / "made")
+    write_json(data / "decoded" / "made" / "summary.json", make_summary())
+    annotations.mkdir()
+    boxes = [
+        {"file": clip, "class": "ab"[n % 2], "bbox": [LARGE[n % len(LARGE)]]}
+        for n, clip in enumerate(clips)
+    ]
+    (annotations / "vggss.json").write_text(json.dumps(boxes))
+    for name, listed in (lists or {}).items():
+        (annotations / name).write_text("".join(f"{clip}\n" for clip in listed))
+    corpus = DecodedCorpus(data / "decoded" / "made")
+    generator = np.random.default_rng(1)
+    opened = {name: open_benchmark(name, annotations, corpus) for name in benchmarks}
+    for place, (method, values) in enumerate(settings.items()):
+        for seed in seeds:
+            name = f"{method}-full-{seed}"
+            run, results = data / "runs/made" / name, data / "results/made" / name / "made"
+            write_json(run / "run.json", make_facts(values, seed, method=method))
+            (run / "training_clips.txt").write_text("".join(f"{c}\n" for c in clips[:3]))
+            losses = {"epoch": [1, 2], "loss": [5.0, 4.0], "localization": [5.0, 4.0]}
+            write_tsv(run / "history.tsv", pa.table(losses))
+            metrics = {}
+            for benchmark_name, benchmark in opened.items():
+                count = len(benchmark.samples)
+                maps = generator.random((count, 7, 7), np.float32)
+                if benchmark.wants_maps:
+                    truth = benchmark.ground_truth(0, count).astype(np.float32)
+                    share = 0.0 if len(settings) == 1 else 1 - place / len(settings)
+                    maps += share * truth.reshape(count, 7, 32, 7, 32).mean(axis=(2, 4))
+                pairs = {s: generator.random((count, count), np.float32) for s in ("s_A", "s_L")}
+                scores = benchmark.score(Predictions(maps, maps, pairs, set(clips[:3])))
+                details = results / "details" / benchmark_name
+                write_parquet(details / "samples.parquet", scores.rows)
+                if benchmark.wants_maps:
+                    write_npy(details / "maps.npy", maps)
+                for curve, table in scores.curves.items():
+                    write_tsv(results / "curves" / benchmark_name / f"{curve}.tsv", table)
+                first = next(iter(scores.metrics))
+                metrics[benchmark_name] = {
+                    **scores.metrics,
+                    f"{first}.random": 12.34,
+                    "leaked_clips": 3,
+                }
+            write_json(results / "metrics.json", metrics)
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["active"] = {
+        **params["studies"]["toy"],
+        "toys": [],
+        "corpora": {
+            "made": {"reader": "vggsound", "root": str(folder / "media"), "list": EVERY_CLIP}
+        },
+        "annotations": str(annotations),
+        "train_on": {"corpus": "made", "list": "/home/somebody/lists/made.txt", "search": "made"},
+        "methods": list(settings),
+        "runs": {"full": {}},
+        "seeds": list(seeds),
+        "published": {},
+        "tests": {"made": list(benchmarks)},
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(params))

@@ -10,29 +10,20 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import av
-import numpy as np
-import pyarrow as pa
 import pytest
-import yaml
-from made_pages import BOXES, Reader, make_clips
+from made_pages import ROOT, Reader, make_facts, make_project
 
-from pipeline.base.files import write_json, write_npy, write_parquet, write_tsv
-from pipeline.base.study import EVERY_CLIP
-from pipeline.benchmarks import Predictions, open_benchmark
-from pipeline.clips.decoded import DecodedCorpus
+from pipeline.base.files import write_json
 from pipeline.errors import InputError
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.report.comparison import comparison
 from pipeline.report.paper_numbers import ABLATIONS, NEIGHBOURS, TABLES
 from pipeline.report.runs import Run, Scored
 from pipeline.report.scores import training_charts
-from pipeline.train.settings import Train
 from stages.report import report
 
-ROOT = Path(__file__).resolve().parents[2]
 CLIPS = [f"madeclip{number:03d}_{number:06d}" for number in range(12)]
 BENCHMARKS = ("vggss", "retrieval")
 RUN = "alignment-full-42"
@@ -43,84 +34,9 @@ FOLDER, RESULTS = f"data/runs/made/{RUN}", f"data/results/made/{RUN}/made"
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a project after its stages, with one run on two benchmarks."""
     folder = tmp_path_factory.mktemp("project")
-    data = folder / "data"
-    make_clips(folder / "media", CLIPS)
-    shutil.move(folder / "media" / "decoded", data / "decoded" / "made")
-    write_json(data / "decoded" / "made" / "summary.json", _summary())
-    annotations = folder / "annotations"
-    annotations.mkdir()
-    boxes = [
-        {"file": clip, "class": "ab"[n % 2], "bbox": [BOXES[n]]} for n, clip in enumerate(CLIPS)
-    ]
-    (annotations / "vggss.json").write_text(json.dumps(boxes))
-    run = folder / FOLDER
-    run.mkdir(parents=True)
-    (run / "training_clips.txt").write_text("".join(f"{c}\n" for c in CLIPS[:3]))
-    write_json(run / "run.json", _facts(AlignmentSettings(k=20, pooling="top"), 42))
-    write_tsv(
-        run / "history.tsv",
-        pa.table({"epoch": [1, 2], "loss": [5.0, 4.0], "localization": [5.0, 4.0]}),
-    )
-    corpus = DecodedCorpus(data / "decoded" / "made")
-    generator = np.random.default_rng(1)
-    results, metrics = folder / RESULTS, {}
-    for name in BENCHMARKS:
-        benchmark = open_benchmark(name, annotations, corpus)
-        maps = generator.random((len(CLIPS), 7, 7), np.float32)
-        similarities = {s: generator.random((12, 12), np.float32) for s in ("s_A", "s_L")}
-        scores = benchmark.score(Predictions(maps, maps, similarities))
-        write_parquet(results / "details" / name / "samples.parquet", scores.rows)
-        if benchmark.wants_maps:
-            write_npy(results / "details" / name / "maps.npy", maps)
-        for curve, table in scores.curves.items():
-            write_tsv(results / "curves" / name / f"{curve}.tsv", table)
-        first = next(iter(scores.metrics))
-        metrics[name] = {**scores.metrics, f"{first}.random": 12.34, "leaked_clips": 3}
-    write_json(results / "metrics.json", metrics)
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["active"] = _study(params["studies"]["toy"], annotations, folder / "media")
-    (folder / "params.yaml").write_text(yaml.safe_dump(params))
+    settings = {"alignment": AlignmentSettings(k=20, pooling="top")}
+    make_project(folder, CLIPS, BENCHMARKS, settings, [42])
     return folder
-
-
-def _summary() -> dict[str, float]:
-    counts = {"clips": 12, "rejects": 5, "rejects_no_sound": 4, "rejects_breaks_midway": 1}
-    seconds = {"sound_seconds_min": 1.0, "sound_seconds_p05": 1.5, "sound_seconds_median": 2.5}
-    counts |= {"silent": 6, "still": 7, "duplicates": 8}
-    return {**counts, **seconds, "sound_seconds_max": 9.5}
-
-
-def _facts(
-    settings: AlignmentSettings, seed: int, training_list: str = "x/made.txt"
-) -> dict[str, Any]:
-    """What stage train keeps of a run."""
-    return {
-        "method": "alignment",
-        "label": Alignment.label(settings),
-        "settings": asdict(settings),
-        "recipe": asdict(Train(epochs=2, batch=4)),
-        "list": training_list,
-        "seed": seed,
-    }
-
-
-def _study(toy: dict[str, Any], annotations: Path, media: Path) -> dict[str, Any]:
-    return {
-        **toy,
-        "toys": [],
-        "corpora": {"made": {"reader": "vggsound", "root": str(media), "list": EVERY_CLIP}},
-        "annotations": str(annotations),
-        "train_on": {
-            "corpus": "made",
-            "list": "/home/somebody/lists/made.txt",
-            "search": "made",
-        },
-        "methods": ["alignment"],
-        "runs": {"full": {}},
-        "seeds": [42],
-        "published": {},
-        "tests": {"made": list(BENCHMARKS)},
-    }
 
 
 @pytest.fixture(scope="module")
@@ -169,9 +85,10 @@ def test_every_benchmark_has_its_section(made: str) -> None:
     sections = {section.get("id") for section in Reader(made).of("section")}
     tables = {f"table-{number}" for number in range(1, 10)}
     assert {
-        *(f"{RUN}-{name}" for name in BENCHMARKS),
+        *BENCHMARKS,
         *tables,
         "runs",
+        "overview",
         "training",
         "corpora",
     } <= sections
@@ -184,20 +101,28 @@ def test_numbers_are_those_of_the_files(project: Path, made: str) -> None:
         for key, value in metrics.items():
             if "." in key:
                 assert any(f"{value:.2f}" in row for row in rows)
-            else:
-                shown = {f"{value:.2f}", f"{value:.0f}"}
-                assert any(row[0] == key and row[1] in shown for row in rows), key
+            elif not key.endswith((":low", ":high")):
+                cells = {row[1] for row in rows if row[0] == key}
+                interval = ""
+                if f"{key}:low" in metrics:
+                    interval = f"[{metrics[f'{key}:low']:.1f}, {metrics[f'{key}:high']:.1f}]"
+                assert {f"{value:.2f}{interval}", f"{value:.0f}"} & cells, key
     vggss = scores["vggss"]
-    ours = [row for row in rows if row[0].startswith(f"ours alignment, {RUN}")]
+    ours = [row for row in rows if row[0].startswith(f"ours {RUN}")]
     conditions = (
-        "trained on made.txt, seed 42k 20, pooling topvggss: 12 of 12 samples, leaked clips: 3"
+        "trained on made.txt, seed 42, float32, leaked clips: 3"
+        "k 20, pooling topvggss: 12 of 12 samples"
     )
-    assert [f"{vggss['cIoU']:.2f}", f"{vggss['AUC']:.2f}"] == ours[0][1:3]
-    assert conditions in ours[0][0]
-    assert [f"{vggss['cIoU_ogl']:.2f}", f"{vggss['AUC_ogl']:.2f}"] == ours[1][1:3]
+    assert [_with_interval(vggss, "cIoU"), f"{vggss['AUC']:.2f}"] == ours[0][1:3]
+    assert conditions in ours[0][0] and ours[0][-2:] == ["no", "last"]
+    assert [_with_interval(vggss, "cIoU_ogl"), f"{vggss['AUC_ogl']:.2f}"] == ours[1][1:3]
     (corpus,) = [row for row in rows if row[0].startswith("made") and row[1:3] == ["12", "5"]]
     assert "no sound: 4, breaks midway: 1" in corpus[0]
     assert corpus[3:] == ["6", "7", "8", "1.0", "1.5", "2.5", "9.5"]
+
+
+def _with_interval(metrics: dict[str, float], key: str) -> str:
+    return f"{metrics[key]:.2f}[{metrics[f'{key}:low']:.1f}, {metrics[f'{key}:high']:.1f}]"
 
 
 def test_nothing_of_the_machine_is_in_it(project: Path, made: str) -> None:
@@ -296,8 +221,10 @@ def test_seeds_share_a_row_and_stand_by_their_ablation() -> None:
     ]
     tables = [Reader(table).rows for table in comparison(scored)]
     (ours,) = [row for row in tables[0] if row[0].startswith("ours alignment, A")]
-    assert ours[1:3] == ["35.00 (30.00 to 40.00)", "21.00 (20.00 to 22.00)"]
-    assert "seeds 1, 2" in ours[0] and "10 of 20 samples, leaked clips: 1" in ours[0]
+    # Student's quantile for one degree of freedom is 12.706, and the deviation of 30 and 40 7.071.
+    assert ours[1:3] == ["35.00 ± 63.5330.0 to 40.0", "21.00 ± 12.7120.0 to 22.0"]
+    assert "seeds 1, 2" in ours[0] and "10 of 20 samples" in ours[0]
+    assert "leaked clips: 1" in ours[0]
     heads = [row[0].split(" toy")[0] for row in tables[7][1:]]
     assert heads[:2] == ["paper (A)", "ours alignment, A"] and heads[-1] == "ours alignment, H-1"
     ks = [row[1] for row in tables[8][1:]]
@@ -334,7 +261,7 @@ def test_other_studies_fill_the_tables(project: Path, monkeypatch: pytest.Monkey
     metrics = {"cIoU": 77.77, "AUC": 66.66, "samples": 9, "official_samples": 9, "leaked_clips": 0}
     run = "vggsound-144k/alignment-B-0"
     settings = AlignmentSettings(feature_alignment=False)
-    write_json(project / "data/runs" / run / "run.json", _facts(settings, 0, "vggss_144k.txt"))
+    write_json(project / "data/runs" / run / "run.json", make_facts(settings, 0, "vggss_144k.txt"))
     write_json(project / "data/results" / run / "vggss/metrics.json", {"vggss": metrics})
     try:
         report(None, project / "other.html")
@@ -342,7 +269,7 @@ def test_other_studies_fill_the_tables(project: Path, monkeypatch: pytest.Monkey
         for kind in ("runs", "results"):
             shutil.rmtree(project / "data" / kind / "vggsound-144k")
     rows = Reader((project / "other.html").read_text()).rows
-    found = [row for row in rows if row[0].startswith("ours alignment, alignment-B-0")]
+    found = [row for row in rows if row[0].startswith("ours alignment-B-0")]
     assert found and all("made by the study ablations" in row[0] for row in found)
     assert any("77.77" in row for row in found)
 
@@ -364,7 +291,9 @@ def test_a_training_s_chart_shows_every_part_of_its_loss() -> None:
     losses = {"epoch": [1, 2], "loss": [5.0, 4.0]}
     one = {**losses, "contrastive": [5.0, 4.0], **rates}
     two = {**losses, "first": [2.0, 1.0], "second": [3.0, 3.0], "unused": [0.0, 0.0], **rates}
-    alone, both = map(str, training_charts({"alone": one, "both": two}))
+    alone, both = map(str, training_charts({"alone": [one], "both": [two]}))
     assert "contrastive" not in alone and "Loss of alone" in alone  # it is the loss itself
     assert "first" in both and "second" in both
     assert "unused" not in both and "learning_rate" not in both
+    mean = str(training_charts({"two": [one, {**one, "loss": [7.0, 4.0]}]})[0])
+    assert "Loss of two, mean of 2 seeds" in mean

@@ -45,7 +45,7 @@ def _ours(table: str) -> list[Line]:
     for row in re.findall(r"<tr.*?</tr>", table, re.DOTALL):
         cells = re.findall(r"<t[hd].*?</t[hd]>", row, re.DOTALL)
         words = [" ".join(re.sub(r"<[^>]*>", " ", cell).split()) for cell in cells]
-        if words[0].startswith("ours alignment, "):
+        if words[0].startswith("ours alignment-"):
             lines.append(Line(words[0], words[1:]))
     return lines
 

@@ -1,0 +1,93 @@
+"""`avloc table`: the scores of seeds, of runs that are named and of a whole study."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.base.files import write_json
+from pipeline.errors import InputError
+from pipeline.execution.seconds import keep_seconds
+from stages.table import table
+
+ROOT = Path(__file__).resolve().parents[2]
+SEEDS = (200, 201, 202)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two of three methods of the study of all methods, three seeds each, scored on the scenes."""
+    params = yaml.safe_load((ROOT / "params.yaml").read_text())
+    params["studies"]["toy-methods"]["methods"] = ["lvs", "fnac", "dmc"]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    for method, first in (("lvs", 40.0), ("fnac", 70.0)):
+        for place, seed in enumerate(SEEDS):
+            folder = f"toy/{method}-full-{seed}"
+            value = first + place
+            scores = {
+                "cIoU": 1.0,
+                "cIoU_adaptive": value,
+                "cIoU_adaptive.centre": 34.9,
+                "pointing_distractors": value + 1,
+                "swap": value + 2,
+                "class_R@1_a2i": value + 3,
+                "class_R@1_i2a": value + 4,
+            }
+            path = tmp_path / "data/results" / folder / "toy-test/metrics.json"
+            write_json(path, {"scenes": scores})
+            history = tmp_path / "data/runs" / folder / "history.tsv"
+            history.parent.mkdir(parents=True)
+            history.write_text(f"epoch\tloss\n1\t{value}\n")
+            if method == "lvs":
+                keep_seconds(tmp_path / "data/work/train" / folder, history, 100.0 + 3 * place)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def _rows(text: str) -> dict[str, list[str]]:
+    lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+    return {line[0]: line[1:] for line in lines}
+
+
+def test_a_study_s_table_has_mean_and_interval_of_each_method(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table(None, "scenes", "toy", "toy-methods")
+    rows = _rows(capsys.readouterr().out)
+    heads = (
+        "cIoU adaptive, pointing, distractors, swap, class R@1, sound to frames, frame to sounds"
+    )
+    assert ", ".join(rows[""]) == f"{heads}, seconds a training"
+    # Student's quantile for two degrees of freedom is 4.303; the deviation of 40, 41, 42 is 1.
+    assert rows["lvs-full (3 seeds)"] == [
+        *(f"{mean}.0 ± 2.5" for mean in (41, 42, 43, 44, 45)),
+        "103.0 ± 7.5",
+    ]
+    assert rows["fnac-full (3 seeds)"][-2:] == ["75.0 ± 2.5", ""]  # trained elsewhere
+    assert rows["centre"][0] == "34.9" and not any(name.startswith("dmc") for name in rows)
+
+
+def test_named_runs_have_their_range(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table(["lvs-full"], "scenes", "toy", None)
+    rows = _rows(capsys.readouterr().out)
+    assert "41.0 ± 2.5 (40.0 to 42.0)" in rows["lvs-full (3 seeds)"]
+
+
+@pytest.mark.parametrize(
+    ("variants", "benchmark", "study", "message"),
+    [
+        (None, "scenes", None, "expected runs, or --study and no runs"),
+        (["lvs-full"], "scenes", "toy-methods", "expected runs, or --study and no runs"),
+        (None, "scenes", "nope", "no study 'nope', expected one of toy, "),
+        (None, "flickr", "toy-methods", "is not tested on 'flickr', expected one of scenes"),
+        (None, "vggss", "ablations", r"study ablations: no scores, data/results/\S+ first"),
+        (["nope"], "scenes", None, "no scores of nope on scenes"),
+    ],
+)
+def test_what_is_not_there_is_told_in_one_line(
+    project: Path, variants: list[str] | None, benchmark: str, study: str | None, message: str
+) -> None:
+    with pytest.raises(InputError) as caught:
+        table(variants, benchmark, "toy", study)
+    assert re.search(message, str(caught.value)) and "\n" not in str(caught.value)
