@@ -34,7 +34,7 @@ from pipeline.clips import views
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.methods.common.contrast import choose_sound, own_places
 from pipeline.methods.common.cosine_pair import CosinePair, single
-from pipeline.methods.common.published import read_two_resnets, stem_of_lvs
+from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets, stem_of_lvs
 from pipeline.methods.common.similarity import s_l, trimap_background
 from pipeline.methods.common.synthetic import all_sounds, append_synthetic
 from pipeline.methods.common.two_resnets import Networks
@@ -108,9 +108,15 @@ class LVS(CosinePair):
         cls, state: Mapping[str, Tensor], settings: Any, form: SoundForm, name: str
     ) -> tuple[Method, list[str]]:
         """The authors' file (`imgnet.*`, `audnet.*`), see `Method.read_published`. The stem of the
-        sound network is `audnet.conv1_a`; its `conv1`, the image network's `conv1_a` and both `fc`
-        have no use."""
-        return read_two_resnets(lambda s: cls(s, form), state, settings, name, stem_of_lvs(state))
+        sound network is `audnet.conv1_a`; its `conv1`, the image network's `conv1_a`, the
+        `conv1_flow` and the `fc` of both have no use."""
+        stem = stem_of_lvs(state, name)
+        return read_two_resnets(lambda s: cls(s, form), state, settings, name, stem)
+
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """The networks alone, with the stem for sounds. See `Method.is_published`."""
+        return LVS_STEM in state and first_words(state) == {"imgnet", "audnet"}
 
 
 METHOD = LVS
