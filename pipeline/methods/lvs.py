@@ -17,10 +17,12 @@ weight decay 1e-4 and batch 256 are those of the family.
 Text and code differ, and the code is taken here: the text anchors on a sound and compares images,
 the code anchors on a frame and compares sounds; the text's easy negatives are plain means over all
 positions inside the background's exponent, the code's are pooled as positives are, a logit each;
-the text has no temperature. One thing of the code is off: a frame's row holds its own sound a
-second time, times -99. That stands for "not its own negative" and adds nothing while S(n, n) > 0,
-as with features behind a ReLU; a negative S(n, n), though, becomes a logit in the thousands that
-drives the pair apart. `own_negative` puts it back.
+the text has no temperature. The code's test feeds ten seconds at hop 238; the alignment paper's
+authors test its file on three at 159 (kaistmm/SSLalignment @ e7ae3c5, datasets_lvs.py), as here.
+One thing of the code is off: a frame's row holds its own sound a second time, times -99. That
+stands for "not its own negative" and adds nothing while S(n, n) > 0, as with features behind a
+ReLU; a negative S(n, n), though, becomes a logit in the thousands that drives the pair apart.
+`own_negative` puts it back.
 """
 
 from collections.abc import Mapping

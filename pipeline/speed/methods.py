@@ -29,7 +29,7 @@ from pipeline.speed.train import (
 )
 from pipeline.train.settings import Train
 
-GPU_BATCH, CPU_BATCH = 128, 16
+GPU_BATCH, CPU_BATCH = 128, 8
 
 
 def measure(folder: Path, setup: Setup) -> Iterator[Row]:
@@ -40,6 +40,29 @@ def measure(folder: Path, setup: Setup) -> Iterator[Row]:
 
 
 def _row(folder: Path, name: str, setup: Setup) -> Row:
+    batch, side, seconds = _turns(folder / "train", name, setup)
+    whole, adam, least = seconds.T
+    facts = [
+        Fact("x its networks", round(float(np.median(whole / least)), 3), ABOVE_NETWORKS),
+        Fact("x its networks, without Adam", round(float(np.median((whole - adam) / least)), 3)),
+    ]
+    memory = _memory(folder / "loss", name, setup.size)
+    facts += [
+        Fact(f"memory of its loss, batch {count}, MiB", round(held, 1))
+        for count, held in memory.items()
+    ]
+    _, half, whole_batch = memory.values()
+    facts.append(memory_growth(half, whole_batch))
+    return timed_row(
+        f"{name}, batch {batch}, {side} px",
+        "its networks, forward and backward",
+        seconds[:, [0, 2]],
+        facts=facts,
+    )
+
+
+def _turns(folder: Path, name: str, setup: Setup) -> tuple[int, int, np.ndarray]:
+    """The batch, the frame's side, and the seconds of `step_turns`."""
     gpu = torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
     recipe = Train(
@@ -49,27 +72,16 @@ def _row(folder: Path, name: str, setup: Setup) -> Row:
     )
     with deterministic(device, setup.threads):  # as a run trains
         method = made_method(name, setup.size)
-        corpus = made_corpus(folder / "train", method, 2 * recipe.batch, setup.size)
+        corpus = made_corpus(folder, method, 2 * recipe.batch, setup.size)
         stepper = made_stepper(method, recipe, device)
         batch = resident(corpus, method, recipe, device)
         clock = None if gpu else time.process_time
         seconds = step_turns(stepper, batch, recipe, device, setup.repeats, clock)
-    whole, adam, least = seconds.T
-    facts = [
-        Fact("x its networks", round(float(np.median(whole / least)), 3), ABOVE_NETWORKS),
-        Fact("x its networks, without Adam", round(float(np.median((whole - adam) / least)), 3)),
-    ]
-    counts = [scaled(BATCH, setup.size, least=4) * times for times in (1, 2, 4)]
+    return recipe.batch, method.side, seconds
+
+
+def _memory(folder: Path, name: str, size: float) -> dict[int, float]:
+    """MiB that the loss takes by the batch, of features at the method's own side."""
     shapes, _ = feature_shapes(folder, made_method(name))
-    memory = [loss_memory(name, shapes, count) for count in counts]
-    facts += [
-        Fact(f"memory of its loss, batch {count}, MiB", round(held, 1))
-        for count, held in zip(counts, memory, strict=True)
-    ]
-    facts.append(memory_growth(memory[1], memory[2]))
-    return timed_row(
-        f"{name}, batch {recipe.batch}, {method.side} px",
-        "its networks, forward and backward",
-        seconds[:, [0, 2]],
-        facts=facts,
-    )
+    counts = [scaled(BATCH, size, least=4) * times for times in (1, 2, 4)]
+    return {count: loss_memory(name, shapes, count) for count in counts}
