@@ -20,7 +20,7 @@ from pipeline.errors import InputError
 from pipeline.execution.outputs import check_outputs
 from pipeline.execution.progress import console
 from pipeline.methods.contract import load_method
-from pipeline.speed import decode, evaluate, growth, load, loss, neighbours, train
+from pipeline.speed import decode, evaluate, growth, load, loss, methods, neighbours, train
 from pipeline.speed.harness import Row, Setup
 
 
@@ -32,6 +32,7 @@ class Part(StrEnum):
     neighbours = "neighbours"
     loss = "loss"
     train = "train"
+    methods = "methods"
     evaluate = "evaluate"
     growth = "growth"
     all = "all"
@@ -43,6 +44,7 @@ MEASURES: dict[Part, Callable[[Path, Setup], Iterator[Row]]] = {
     Part.neighbours: neighbours.measure,
     Part.loss: loss.measure,
     Part.train: train.measure,
+    Part.methods: methods.measure,
     Part.evaluate: evaluate.measure,
     Part.growth: growth.measure,
 }
@@ -67,7 +69,10 @@ def bench(
     media: Annotated[
         Path | None, typer.Option(help="A real clip for decode, load and growth.")
     ] = None,
-    method: Annotated[str, typer.Option(help="The method of loss and train.")] = "alignment",
+    method: Annotated[
+        str | None,
+        typer.Option(help="The method of loss and train, alignment by default; or of methods."),
+    ] = None,
     size: Annotated[
         float,
         typer.Option(
@@ -87,18 +92,21 @@ def bench(
     Inputs are made, of the paper's sizes times --size; each row names its own. A ratio says how
     many times as fast ours is, the bar how many times it has to be.
 
-    Example: [bold]avloc bench train --method slavc --size small[/bold]
+    Examples: [bold]avloc bench train --method slavc --size small[/bold],
+    [bold]avloc bench methods --size small --threads 1[/bold]
     """
     if media is not None and not media.is_file():
         raise InputError(f"{media}: not found, expected a clip with picture and sound")
-    load_method(method)  # says so where there is none of this name
+    chosen_method = method or "alignment"
+    load_method(chosen_method)  # says so where there is none of this name
     if json is not None:
         check_outputs([json], [media] if media else [])
     threads = threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
     faiss.omp_set_num_threads(threads)
     console.quiet = True  # the stages' own progress
-    setup = Setup(size, repeats, threads, media, method)
+    only = (method,) if method else ()
+    setup = Setup(size, repeats, threads, media, chosen_method, only)
     rows: dict[str, list[Row]] = {}
     screen = Console(width=None if Console().is_terminal else 200)
     for chosen in MEASURES if part == Part.all else [part]:
@@ -107,7 +115,7 @@ def bench(
         screen.print(_table(chosen.value, rows[chosen.value]))
         if json is not None:  # after every part, so that a later one that fails costs itself alone
             measured = {name: [row.as_json() for row in found] for name, found in rows.items()}
-            said = {"size": size, "repeats": repeats, "threads": threads, "method": method}
+            said = {"size": size, "repeats": repeats, "threads": threads, "method": chosen_method}
             write_json(json, {"machine": _machine(), **said, "rows": measured})
 
 

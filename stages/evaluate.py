@@ -31,7 +31,7 @@ from pipeline.errors import InputError
 from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate_method
 from pipeline.evaluate.settings import Evaluate
 from pipeline.execution.summary import show_table
-from pipeline.methods.common.files import load_weights, open_weights
+from pipeline.methods.common.files import load_weights, method_in, open_weights
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import Method, method_name
 from pipeline.networks.device import best_device
@@ -81,8 +81,9 @@ def evaluate(
         Path | None, typer.Option(help="A localizer's file: a published one or our own.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="With --weights: the method of a published file.")
-    ] = "alignment",
+        str | None,
+        typer.Option(help="With a published file: its method, where its entries fit several."),
+    ] = None,
     benchmark: Annotated[
         str | None, typer.Option(help="With --weights: vggss, flickr, ...")
     ] = None,
@@ -153,12 +154,13 @@ def _score(value: float | None) -> str:
 def _evaluate_file(
     parameters: Parameters,
     weights: Path,
-    name: str,
+    name: str | None,
     benchmark: str,
     corpus: str | None,
     trained_on: Path | None,
 ) -> dict[str, float]:
     world, on, values = _place(parameters, benchmark, corpus)
+    name = name or method_in(weights)
     own, _ = method_settings(parameters, world, name, {})
     form = parameters.read(f"{world}.forms.{name}", SoundForm)
     method = open_weights(weights, name, own, form)

@@ -29,8 +29,9 @@ def localize(
         Path | None, typer.Option(help="A weights file in its place, ours or a published one.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="With a published file: whose method it is.")
-    ] = "alignment",
+        str | None,
+        typer.Option(help="With a published file: its method, where its entries fit several."),
+    ] = None,
     out: Annotated[Path, typer.Option(help="The heat map over the picture, PNG.")] = Path(
         "heat-map.png"
     ),

@@ -51,8 +51,9 @@ def retrieve(
         Path | None, typer.Option(help="A weights file in its place, ours or a published one.")
     ] = None,
     method: Annotated[
-        str, typer.Option(help="With a published file: whose method it is.")
-    ] = "alignment",
+        str | None,
+        typer.Option(help="With a published file: its method, where its entries fit several."),
+    ] = None,
     similarity: Annotated[
         str | None, typer.Option(help="One of the method's, such as s_A; by default its first.")
     ] = None,

@@ -24,7 +24,7 @@ from pipeline.base.params import Count, Natural, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
-from pipeline.methods.common.published import read_two_resnets
+from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets
 from pipeline.methods.common.similarity import (
     contrastive_loss,
     localization_map,
@@ -254,8 +254,8 @@ class Alignment(TwoResNets):
         both `conv1_flow` and `fc` and the image network's `conv1_a`). Without projections the
         method has maps and s_L, and no s_A."""
         renamed: dict[str, str] = {}
-        if "audnet.conv1_a.weight" in state:
-            renamed["audnet.conv1.weight"] = "audnet.conv1_a.weight"
+        if LVS_STEM in state:
+            renamed["audnet.conv1.weight"] = LVS_STEM
         projected = [name for name in _PUBLISHED_PROJECTIONS if f"{name}.weight" in state]
         if len(projected) == 1:
             raise InputError(f"{name}: holds {projected[0]}.weight, expected p_v and p_a")
@@ -272,6 +272,15 @@ class Alignment(TwoResNets):
         return read_two_resnets(
             lambda found: cls(replace(found, **aligned), form), state, settings, name, renamed
         )
+
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """LVS's networks, with both projections, which are linear, or as its earlier files with
+        none. See `Method.is_published`."""
+        projected = [name for name in _PUBLISHED_PROJECTIONS if f"{name}.weight" in state]
+        linear = all(state[f"{name}.weight"].ndim == 2 for name in projected)
+        parts = {"imgnet", "audnet", *projected}
+        return LVS_STEM in state and linear and first_words(state) == parts and len(projected) != 1
 
 
 METHOD = Alignment

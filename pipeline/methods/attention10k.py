@@ -46,6 +46,7 @@ class Attention10k(PairedResNets):
     Settings = AttentionSettings
     map_range = (0.0, 1.0)
     title = "Attention10k (CVPR 2018)"
+    layers = frozenset({"fc_v_1", "fc_v_2", "fc_a_1", "fc_a_2"})
     settings: AttentionSettings
 
     def __init__(

@@ -192,12 +192,24 @@ class Method(nn.Module, ABC):
         where no file of this method was published."""
         raise InputError(f"{name}: no weight file of this method is published, expected our own")
 
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """Whether these entries are those of a weight file of its authors, as far as names and
+        dimensions tell. Methods of the same networks share them; where no file is published, none
+        are."""
+        return False
+
+
+def method_names() -> list[str]:
+    """The names of all methods that have a file here, in order."""
+    folder = Path(__file__).parent
+    return sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "contract"))
+
 
 def load_method(name: str) -> type[Method]:
     """The class of the method in `pipeline/methods/<name>.py`. Raises `InputError` for a name that
     has no such file, with those that have one."""
-    folder = Path(__file__).parent
-    known = sorted(p.stem for p in folder.glob("*.py") if p.stem not in ("__init__", "contract"))
+    known = method_names()
     if name not in known:
         raise InputError(f"method {reprlib.repr(name)}: expected one of {', '.join(known)}")
     found: type[Method] = import_module(f"pipeline.methods.{name}").METHOD

@@ -51,6 +51,7 @@ class DMC(PairedResNets):
     Settings = DMCSettings
     map_range = (0.0, 1.0)
     title = "DMC (CVPR 2019)"
+    layers = frozenset({"fc_v_1", "fc_a_1"})
     settings: DMCSettings
 
     def __init__(

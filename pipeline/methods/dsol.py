@@ -47,6 +47,7 @@ class DSOL(PairedResNets):
     parts = ("matching",)
     map_range = (0.0, 1.0)
     title = "DSOL, stage one (NeurIPS 2020)"
+    layers = frozenset({"conv_v_1", "conv_v_2", "fc_a_1", "fc_a_2", "conv_av"})
     settings: DSOLSettings
 
     def __init__(

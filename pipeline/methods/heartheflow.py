@@ -29,7 +29,7 @@ from pipeline.clips import views
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import CosinePair, single
-from pipeline.methods.common.published import read_two_resnets
+from pipeline.methods.common.published import first_words, read_two_resnets
 from pipeline.methods.common.similarity import contrastive_loss
 from pipeline.methods.common.two_resnets import Networks
 from pipeline.methods.contract import Dice, Features, Input, Method, Moment, View
@@ -102,6 +102,11 @@ class HearTheFlow(CosinePair):
         if flow:
             raise InputError(f"{name}: holds {flow[0]}, expected a network that sees no flow")
         return read_two_resnets(lambda s: cls(s, form), state, settings, name, {})
+
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """The networks and the attention to the flow. See `Method.is_published`."""
+        return {"imgnet", "audnet", "flowatt"} <= first_words(state)
 
 
 METHOD = HearTheFlow

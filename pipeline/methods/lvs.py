@@ -17,10 +17,12 @@ weight decay 1e-4 and batch 256 are those of the family.
 Text and code differ, and the code is taken here: the text anchors on a sound and compares images,
 the code anchors on a frame and compares sounds; the text's easy negatives are plain means over all
 positions inside the background's exponent, the code's are pooled as positives are, a logit each;
-the text has no temperature. One thing of the code is off: a frame's row holds its own sound a
-second time, times -99. That stands for "not its own negative" and adds nothing while S(n, n) > 0,
-as with features behind a ReLU; a negative S(n, n), though, becomes a logit in the thousands that
-drives the pair apart. `own_negative` puts it back.
+the text has no temperature. The code's test feeds ten seconds at hop 238; the alignment paper's
+authors test its file on three at 159 (kaistmm/SSLalignment @ e7ae3c5, datasets_lvs.py), as here.
+One thing of the code is off: a frame's row holds its own sound a second time, times -99. That
+stands for "not its own negative" and adds nothing while S(n, n) > 0, as with features behind a
+ReLU; a negative S(n, n), though, becomes a logit in the thousands that drives the pair apart.
+`own_negative` puts it back.
 """
 
 from collections.abc import Mapping
@@ -34,7 +36,7 @@ from pipeline.clips import views
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.methods.common.contrast import choose_sound, own_places
 from pipeline.methods.common.cosine_pair import CosinePair, single
-from pipeline.methods.common.published import read_two_resnets, stem_of_lvs
+from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets, stem_of_lvs
 from pipeline.methods.common.similarity import s_l, trimap_background
 from pipeline.methods.common.synthetic import all_sounds, append_synthetic
 from pipeline.methods.common.two_resnets import Networks
@@ -108,9 +110,15 @@ class LVS(CosinePair):
         cls, state: Mapping[str, Tensor], settings: Any, form: SoundForm, name: str
     ) -> tuple[Method, list[str]]:
         """The authors' file (`imgnet.*`, `audnet.*`), see `Method.read_published`. The stem of the
-        sound network is `audnet.conv1_a`; its `conv1`, the image network's `conv1_a` and both `fc`
-        have no use."""
-        return read_two_resnets(lambda s: cls(s, form), state, settings, name, stem_of_lvs(state))
+        sound network is `audnet.conv1_a`; its `conv1`, the image network's `conv1_a`, the
+        `conv1_flow` and the `fc` of both have no use."""
+        stem = stem_of_lvs(state, name)
+        return read_two_resnets(lambda s: cls(s, form), state, settings, name, stem)
+
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """The networks alone, with the stem for sounds. See `Method.is_published`."""
+        return LVS_STEM in state and first_words(state) == {"imgnet", "audnet"}
 
 
 METHOD = LVS

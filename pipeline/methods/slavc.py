@@ -32,6 +32,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from pipeline.base.params import Share, settings
 from pipeline.clips.spectrogram import SoundForm
@@ -45,13 +46,14 @@ from pipeline.methods.common.projected import (
     projections,
     read_resnets,
 )
+from pipeline.methods.common.published import first_words
 from pipeline.methods.common.similarity import localization_map, pair_losses, s_l
 from pipeline.methods.common.two_resnets import TwoResNets
 from pipeline.methods.contract import Dice, Features, Input, Moment, View
 from pipeline.networks import ranks
 
 _COPIED = ("imgnet", "img_proj1", "img_proj2", "audnet", "aud_proj1", "aud_proj2")
-_BLOCK_COSINES = 2**24  # cosines held at a time where similarities are asked for: 64 MiB
+_BLOCK_COSINES = 2**24  # cosines of a space held at a time: 64 MiB
 
 
 @settings
@@ -168,11 +170,7 @@ class SLAVC(TwoResNets):
         training's L, which says how much more a frame belongs to a sound than to the other sounds
         that are asked about with it."""
         first, second = (s_l(x, y, "mean") for x, y in zip(v, a, strict=True))
-        positions = v[0][0, 0].numel()
-        rows = max(1, _BLOCK_COSINES // max(1, positions * len(a[0])))
-        blocks = zip(*(x.split(rows) for x in v), strict=True)
-        tau = self.settings.temperature
-        likely = torch.cat([log_probabilities(block, a, tau) for block in blocks])
+        likely = log_probabilities(v, a, self.settings.temperature)
         return {"s_mean": (first + second) / 2, "s_L": likely}
 
     @classmethod
@@ -191,15 +189,37 @@ class SLAVC(TwoResNets):
         `aud_proj2.*`, and all of them once more behind `momentum_`. See `read_resnets`."""
         return read_resnets(cls, state, settings, form, name, "img_proj1")
 
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """The networks and two pairs of projections. See `Method.is_published`."""
+        return {"imgnet", "audnet", "img_proj1", "img_proj2"} <= first_words(state)
+
 
 def log_probabilities(v: Features, a: Features, tau: float) -> Tensor:
     """L of every image with every sound: v two (N, D, h, w), a two (M, D), both of any length;
-    (N, M) float32. The softmax of the first space is over the M sounds."""
-    first, second = (
-        torch.einsum("ndp,md->nmp", _unit(x).flatten(2), _unit(y)) / tau
-        for x, y in zip(v, a, strict=True)
+    (N, M) float32. The softmax of the first space is over the M sounds.
+
+    Rows are independent of each other, so they are made in blocks that the backward pass makes
+    again, for memory that stays linear in N."""
+    heard = [_unit(y) for y in a]
+    rows = max(1, _BLOCK_COSINES // max(1, v[0][0, 0].numel() * len(heard[0])))
+
+    def of_block(*images: Tensor) -> Tensor:
+        first, second = (
+            torch.einsum("ndp,md->nmp", _unit(x).flatten(2), y) / tau
+            for x, y in zip(images, heard, strict=True)
+        )
+        return torch.logsumexp(first.log_softmax(dim=1) + second.log_softmax(dim=2), dim=2)
+
+    again = torch.is_grad_enabled() and rows < len(v[0])
+    return torch.cat(
+        [
+            checkpoint(of_block, *block, use_reentrant=False, preserve_rng_state=False)
+            if again
+            else of_block(*block)
+            for block in zip(*(x.split(rows) for x in v), strict=True)
+        ]
     )
-    return torch.logsumexp(first.log_softmax(dim=1) + second.log_softmax(dim=2), dim=2)
 
 
 def _unit(features: Tensor) -> Tensor:

@@ -32,8 +32,9 @@ from torch import Tensor
 from pipeline.base.params import Count, Natural, NotNegative, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.spectrogram import SoundForm
+from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import CosinePair, single
-from pipeline.methods.common.published import read_two_resnets, stem_of_lvs
+from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets, stem_of_lvs
 from pipeline.methods.common.similarity import contrastive_loss, localization_map
 from pipeline.methods.common.turning import Turn, turn_maps, turn_pictures
 from pipeline.methods.common.two_resnets import Networks
@@ -41,6 +42,7 @@ from pipeline.methods.contract import Dice, Features, Input, Moment, View
 
 TEMPERATURE = 0.07
 SMALL = 0.5  # the scale that half of the batches have
+_OWN = "vision_fc1"  # a layer that of all files SSL-TIE's alone have
 
 
 @settings
@@ -151,8 +153,17 @@ class SSLTIE(CosinePair):
         cls, state: Mapping[str, Tensor], settings: Any, form: SoundForm, name: str
     ) -> tuple["SSLTIE", list[str]]:
         """The authors' file, see `Method.read_published`: `imgnet.*`, `audnet.*` with LVS's stem,
-        and `conv3`, `norm3` and `vision_fc1`, which no map needs."""
-        return read_two_resnets(lambda s: cls(s, form), state, settings, name, stem_of_lvs(state))
+        and `conv3`, `norm3` and `vision_fc1`, which no map needs but which tell it from LVS's."""
+        if not cls.is_published(state):
+            raise InputError(f"{name}: holds no {_OWN}.weight, expected SSL-TIE's entries")
+        stem = stem_of_lvs(state, name)
+        return read_two_resnets(lambda s: cls(s, form), state, settings, name, stem)
+
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """LVS's networks and a layer that its code makes and never runs. See
+        `Method.is_published`."""
+        return LVS_STEM in state and {"imgnet", "audnet", _OWN} <= first_words(state)
 
     def _turn(self, dice: Dice, clips: int) -> Turn:
         """The step's transform: drawn once for the pictures and once more, the same, for the

@@ -34,6 +34,7 @@ from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.predictive_coding import SIDES, PredictiveCoding
+from pipeline.methods.common.published import first_words
 from pipeline.methods.common.similarity import localization_map, s_l
 from pipeline.methods.common.simsiam import SimSiam
 from pipeline.methods.common.two_resnets import unused_entries
@@ -252,7 +253,7 @@ class SSPL(Method):
         """The authors' four files joined, as the module's head says; see
         `Method.read_published`. With `pcm.` entries it is the variant with PCM."""
         entries = {key.replace(".module.", "."): tensor for key, tensor in state.items()}
-        kinds = {key.split(".")[0] for key in entries}
+        kinds = first_words(entries)
         if not {"frame", "sound", "head"} <= kinds:
             raise InputError(
                 f"{name}: holds entries of {', '.join(sorted(kinds))}, expected SSPL's files "
@@ -266,6 +267,11 @@ class SSPL(Method):
         method = cls(changed, form)
         load_into(method, entries, name)
         return method.eval(), unused_entries(entries, method.state_dict(), {})
+
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """The authors' files joined. See `Method.is_published`."""
+        return {"frame", "sound", "head"} <= first_words(state)
 
     def _seen(self, frames: Tensor) -> Tensor:
         return self.frame["feat_extractor"](frames)

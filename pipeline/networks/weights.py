@@ -1,13 +1,15 @@
 """Weight files from strangers, read so that nothing in them can run or fill the memory.
 
-The formats are torch's own (`.pth`, `.pth.tar`, `.pt`, `.bin`) and safetensors. Before torch sees a
-file, its zip directory must declare no more bytes than the file has: torch stores its tensors
-uncompressed, so nothing honest is refused and a zip bomb never unfolds. The unpickler is torch's
-restricted one; beyond tensors it takes NumPy scalars, which training scripts of the field leave
-beside their weights (a best score). The cost of reading is one pass over every tensor for NaN and
+The formats are torch's own (`.pth`, `.pth.tar`, `.pt`, `.bin`, and `.ckpt` as Lightning writes it)
+and safetensors. Before torch sees a file, its zip directory must declare no more bytes than the
+file has: torch stores its tensors uncompressed, so nothing honest is refused and a zip bomb never
+unfolds. The unpickler is torch's restricted one; beyond tensors it takes what training scripts of
+the field leave beside their weights and what runs nothing: NumPy scalars (a best score) and
+argparse's namespaces (their options). The cost of reading is one pass over every tensor for NaN and
 infinity, about 0.03 s for a ResNet-18.
 """
 
+import argparse
 import io
 import json
 import pickle
@@ -28,15 +30,19 @@ from torch import Tensor, nn
 from pipeline.base.files import atomic_file
 from pipeline.errors import InputError
 
-_TORCH_SUFFIXES = (".pth", ".pth.tar", ".pt", ".bin")
+_TORCH_SUFFIXES = (".pth", ".pth.tar", ".pt", ".bin", ".ckpt")
 SUFFIXES = (*_TORCH_SUFFIXES, ".safetensors")
 _WRAPPERS = ("model_state_dict", "state_dict", "model")
+
+# What stands before names: DataParallel's, and that of a Lightning module with a `model`.
+_PARALLEL, _LIGHTNING = "module.", "model."
 
 _SCALAR = np._core.multiarray.scalar  # type: ignore[attr-defined]
 _HARMLESS = [
     (_SCALAR, "numpy.core.multiarray.scalar"),
     (_SCALAR, "numpy._core.multiarray.scalar"),
     np.dtype,
+    argparse.Namespace,
     *(type(np.dtype(kind)) for kind in (np.float64, np.float32, np.int64, np.int32, np.bool_)),
 ]
 
@@ -61,8 +67,9 @@ _DAMAGE = (
 def read_state(path: Path) -> dict[str, Tensor]:
     """The named tensors of a weight file, on the CPU.
 
-    A dict under `model_state_dict`, `state_dict` or `model` is unwrapped and the `module.` that
-    DataParallel puts before every name is dropped. Raises `InputError` where the file is missing,
+    A dict under `model_state_dict`, `state_dict` or `model` is unwrapped, the `module.` that
+    DataParallel puts before names is dropped, and so is `model.`, where it stands before all of
+    them as a Lightning module leaves it. Raises `InputError` where the file is missing,
     of another kind, damaged, larger inside than outside, holds objects that could run code, holds
     no named tensors, or holds NaN or infinity.
     """
@@ -194,13 +201,14 @@ def _checked(path: Path, content: Any) -> dict[str, Tensor]:
     if not isinstance(content, Mapping) or not content:
         found = "nothing" if isinstance(content, Mapping) else type(content).__name__
         raise InputError(f"{path}: holds {found}, expected a dict of named tensors")
+    lightning = all(isinstance(key, str) and key.startswith(_LIGHTNING) for key in content)
     state: dict[str, Tensor] = {}
     for key, tensor in content.items():
         if not isinstance(key, str) or not isinstance(tensor, Tensor):
             raise InputError(
                 f"{path}: entry {key!r} is a {type(tensor).__name__}, expected a named tensor"
             )
-        name = key.removeprefix("module.")
+        name = key.removeprefix(_LIGHTNING if lightning else _PARALLEL)
         if name in state:
             raise InputError(f"{path}: holds both {name} and module.{name}, expected one of them")
         plain = tensor.layout == torch.strided and tensor.device.type == "cpu"

@@ -35,7 +35,7 @@ class Setup:
 
     `size` is the share of the paper's sizes, `repeats` the turns of a row, `threads` the CPU's
     threads and processes, `media` a real clip in place of made ones, `method` the name of the
-    method that trains.
+    method that trains, `methods` those that are held beside each other, all where there are none.
     """
 
     size: float = 1.0
@@ -43,6 +43,7 @@ class Setup:
     threads: int = 1
     media: Path | None = None
     method: str = "alignment"
+    methods: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,9 +110,17 @@ def compare(
     return timed_row(name, alternative, seconds, bar=bar, facts=facts(*first))
 
 
-def take_turns(calls: Sequence[Callable[[], object]], repeats: int) -> np.ndarray:
-    """Seconds of each call in each turn, float64 (repeats, calls)."""
-    return np.array([[_seconds(call) for call in calls] for _ in range(repeats)])
+def take_turns(
+    calls: Sequence[Callable[[], object]],
+    repeats: int,
+    clock: Callable[[], float] | None = None,
+) -> np.ndarray:
+    """Seconds of each call in each turn, float64 (repeats, calls): the clock's, or by another.
+
+    `time.process_time` counts what the process itself computed, in all its threads, so that other
+    work on the machine does not count; waiting for a GPU or a disk does not either."""
+    clock = clock or time.perf_counter
+    return np.array([[_seconds(call, clock) for call in calls] for _ in range(repeats)])
 
 
 def timed_row(
@@ -141,10 +150,10 @@ def scaled(count: int, size: float, least: int = 1) -> int:
     return max(least, round(count * size))
 
 
-def _seconds(call: Callable[[], object]) -> float:
-    started = time.perf_counter()
+def _seconds(call: Callable[[], object], clock: Callable[[], float]) -> float:
+    started = clock()
     call()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def time_alone(prepare: Callable[..., Callable[[], A]], *arguments: Any) -> tuple[float, A]:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from pipeline.methods.common.similarity import contrastive_loss
-from pipeline.methods.contract import Dice, Features, Method
+from pipeline.methods.contract import Dice, Features, Method, View
 from pipeline.speed import made
 from pipeline.speed.harness import (
     MEBIBYTE,
@@ -70,7 +70,7 @@ def _growing(folder: Path, setup: Setup) -> Iterator[Row]:
     before = 0.0
     for place, count in enumerate(counts):
         times = count // counts[0]
-        memory = memory_alone(_loss_alone, setup.method, shapes, count) / MEBIBYTE
+        memory = loss_memory(setup.method, shapes, count)
         facts = [
             Fact("memory of the features, MiB", round(_mebibytes(shapes, count), 1)),
             Fact("more memory, MiB", round(memory, 1)),
@@ -83,11 +83,7 @@ def _growing(folder: Path, setup: Setup) -> Iterator[Row]:
         if place == 0:
             facts.append(Fact("% of a step", 100 * row.ours / (row.ours + count * networks), 5.0))
         if place == 2:
-            facts.append(
-                Fact(
-                    "x the memory of half the batch", round(memory / max(before, _PAGE), 2), GROWTH
-                )
-            )
+            facts.append(memory_growth(before, memory))
         before = memory
         yield Row(row.name, row.ours, row.other, row.theirs, row.ratio, facts=tuple(facts))
 
@@ -97,9 +93,9 @@ def _growing(folder: Path, setup: Setup) -> Iterator[Row]:
 Shapes: TypeAlias = dict[str, list[tuple[float, tuple[int, ...], bool]]]
 
 
-def _networks(folder: Path, method: Method, repeats: int) -> tuple[Shapes, float]:
-    """What features the method's views have, and the networks' seconds a clip, forward and
-    backward, on the CPU."""
+def feature_shapes(folder: Path, method: Method) -> tuple[Shapes, dict[str, View]]:
+    """What features the method's networks make of a clip, and the views of a few clips that tell
+    it, on the CPU."""
     seconds = max(
         method.settings.seconds, *(wanted.seconds or 0.0 for wanted in method.inputs().values())
     )
@@ -120,6 +116,24 @@ def _networks(folder: Path, method: Method, repeats: int) -> tuple[Shapes, float
         shapes[name] = [
             (len(part) / _STEP_CLIPS, tuple(part.shape[1:]), not view.momentum) for part in features
         ]
+    return shapes, views
+
+
+def loss_memory(name: str, shapes: Shapes, clips: int) -> float:
+    """The most MiB that the method's loss of so many clips and its gradient hold above their
+    features, in a process of its own."""
+    return memory_alone(_loss_alone, name, shapes, clips) / MEBIBYTE
+
+
+def memory_growth(before: float, after: float) -> Fact:
+    """How many times as much memory twice the batch takes."""
+    return Fact("x the memory of half the batch", round(after / max(before, _PAGE), 2), GROWTH)
+
+
+def _networks(folder: Path, method: Method, repeats: int) -> tuple[Shapes, float]:
+    """What features the method's views have, and the networks' seconds a clip, forward and
+    backward, on the CPU."""
+    shapes, views = feature_shapes(folder, method)
     run = networks_alone(method, views, Train(), torch.device("cpu"))
     run()
     taken = take_turns([run], min(repeats, 3))

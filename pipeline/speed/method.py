@@ -21,10 +21,18 @@ from pipeline.train.batches import Neighbours, TrainingSet
 from pipeline.train.settings import Train
 from pipeline.train.step import PRECISIONS
 
-# Where a method hears another form than the paper's.
+_LINEAR_238 = SoundForm(sample_rate=22050, hop=238)
+_MEL_80 = replace(SSL_TIE_FORM, window=160, hop=80, bands=64, quantity="magnitude")
+# Where a method hears another form than the default, the forms of `paper` in params.yaml.
 FORMS = {
-    "ezvsl": SoundForm(sample_rate=22050, hop=238),
-    "slavc": SoundForm(sample_rate=22050, hop=238),
+    "ezvsl": _LINEAR_238,
+    "slavc": _LINEAR_238,
+    "heartheflow": _LINEAR_238,
+    "fnac": replace(_LINEAR_238, sample_rate=16000),
+    "marginnce": replace(_LINEAR_238, sample_rate=16000),
+    "attention10k": _MEL_80,
+    "dmc": _MEL_80,
+    "dsol": _MEL_80,
     "ssltie": SSL_TIE_FORM,
     "sspl": VGGISH_FORM,
 }

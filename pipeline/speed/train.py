@@ -58,15 +58,66 @@ class _Place:
 
     def stepper(self, recipe: Train) -> Stepper:
         """The method on the device, in the layout and with the optimiser of a run."""
-        layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
-        method = made_method(self.name, self.size)
-        method = method.to(self.device, memory_format=layout)  # type: ignore[call-overload]
-        return Stepper(method, recipe, 0, self.device)
+        return made_stepper(made_method(self.name, self.size), recipe, self.device)
 
     def resident(self, method: Method, recipe: Train) -> Batch:
         """A batch that lies on the device."""
-        batch = training_set(self.corpus, method, batch=recipe.batch)[0]
-        return {key: part.to(self.device) for key, part in batch.items()}
+        return resident(self.corpus, method, recipe, self.device)
+
+
+def made_stepper(method: Method, recipe: Train, device: torch.device) -> Stepper:
+    """A method on a device, in the layout and with the optimiser of a run."""
+    layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
+    placed = method.to(device, memory_format=layout)  # type: ignore[call-overload]
+    return Stepper(placed, recipe, 0, device)
+
+
+def made_corpus(folder: Path, method: Method, clips: int, size: float) -> DecodedCorpus:
+    """So many clips as a method of this size wants them."""
+    return made.corpus(
+        folder,
+        clips,
+        side=round(1.1 * method.side),
+        form=method.form,
+        seconds=max(SECONDS * size, _longest(method)),
+    )
+
+
+def resident(corpus: DecodedCorpus, method: Method, recipe: Train, device: torch.device) -> Batch:
+    """A batch of the corpus that lies on the device."""
+    batch = training_set(corpus, method, batch=recipe.batch)[0]
+    return {key: part.to(device) for key, part in batch.items()}
+
+
+def step_turns(
+    stepper: Stepper,
+    batch: Batch,
+    recipe: Train,
+    device: torch.device,
+    repeats: int,
+    clock: Callable[[], float] | None = None,
+) -> np.ndarray:
+    """Seconds in each turn of a whole step (views, networks, loss, gradients, Adam), of Adam, and
+    of the networks' forward and backward pass of the same views: float64 (repeats, 3), by a clock
+    as `take_turns` has it."""
+    views = stepper.views(batch, Dice(0, LATE.step))
+    alone = networks_alone(stepper.method, views, recipe, device)
+
+    def step() -> None:
+        stepper.step(batch, LATE)
+        _wait(device)
+
+    def adam() -> None:  # by the gradients that the step has left
+        stepper.optimiser.step()
+        _wait(device)
+
+    def networks() -> None:
+        alone()
+        _wait(device)
+
+    calls = [step, adam, networks]
+    take_turns(calls, 1)
+    return take_turns(calls, repeats, clock)
 
 
 def measure(folder: Path, setup: Setup) -> Iterator[Row]:
@@ -79,13 +130,7 @@ def measure(folder: Path, setup: Setup) -> Iterator[Row]:
         scaled(batch, setup.size, least=LEAST_BATCH)
         for batch in (GPU_BATCHES if gpu else CPU_BATCHES)
     ]
-    corpus = made.corpus(
-        folder / "train",
-        4 * max(batches),
-        side=round(1.1 * method.side),
-        form=method.form,
-        seconds=max(SECONDS * setup.size, _longest(method)),
-    )
+    corpus = made_corpus(folder / "train", method, 4 * max(batches), setup.size)
     place = _Place(setup.method, setup.size, setup.repeats, setup.threads, corpus, device)
     recipe = Train(precision="bfloat16" if gpu else "float32", threads=setup.threads)
     limit = _product_rate(device)
@@ -119,24 +164,7 @@ def _networks_row(place: _Place, recipe: Train) -> Row:
     quarter of a step of 4 clips, where the networks are cheap, is nothing of one of 128."""
     stepper = place.stepper(recipe)
     batch = place.resident(stepper.method, recipe)
-    views = stepper.views(batch, Dice(0, LATE.step))
-    alone = networks_alone(stepper.method, views, recipe, place.device)
-
-    def step() -> None:
-        stepper.step(batch, LATE)
-        _wait(place.device)
-
-    def adam() -> None:  # by the gradients that the step has left
-        stepper.optimiser.step()
-        _wait(place.device)
-
-    def networks() -> None:
-        alone()
-        _wait(place.device)
-
-    calls = [step, adam, networks]
-    take_turns(calls, 1)
-    seconds = take_turns(calls, place.repeats)
+    seconds = step_turns(stepper, batch, recipe, place.device, place.repeats)
     whole, optimiser, least = seconds.T
     size = f"batch {recipe.batch}, {stepper.method.side} px"
     return timed_row(

@@ -13,6 +13,8 @@ from pipeline.methods.common.pairs import PairedResNets
 from pipeline.methods.contract import Dice, Moment
 from pipeline.networks.weights import read_state
 
+# Of the largest gradient. The files are of float32; DMC's are 1.2e-5 from what float64 gives.
+_SHARE = 1.5e-5
 NOW = Moment(0, 10, 0, 10)
 
 
@@ -45,14 +47,14 @@ class Pairs:
         return torch.stack([own, other], dim=1).flatten(0, 1)
 
     def assert_gradients(self, prefix: str = "") -> None:
-        """That the leaves have the file's gradients, to 3e-5 of the largest."""
+        """That the leaves have the file's gradients, to 1.5e-5 of the largest."""
         v, a = (self.array(f"{prefix}grad_{name}_pairs") for name in ("v", "a"))
         assert self.own.grad is not None and self.other.grad is not None
         found = self.arranged(self.own.grad, self.other.grad)
-        torch.testing.assert_close(found, v, atol=3e-5 * float(v.abs().max()), rtol=0)
+        torch.testing.assert_close(found, v, atol=_SHARE * float(v.abs().max()), rtol=0)
         # A sound stands in two of the pairs.
         both = a[::2] + a[1::2]
-        atol = 3e-5 * float(both.abs().max())
+        atol = _SHARE * float(both.abs().max())
         torch.testing.assert_close(self.sounds.grad, both, atol=atol, rtol=0)
 
 

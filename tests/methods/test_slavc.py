@@ -222,6 +222,30 @@ def test_similarities_are_the_map_s_mean_and_the_training_s(
     torch.testing.assert_close(blocks["s_L"], found["s_L"])
 
 
+def test_the_loss_in_blocks_is_that_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Value and gradients are equal however few rows are made at a time, and what is kept for the
+    backward pass then is no longer a cosine of every pair and position."""
+    generator = torch.Generator().manual_seed(0)
+    leaves = [torch.randn(6, 5, 3, 2, generator=generator).requires_grad_() for _ in range(2)]
+    leaves += [torch.randn(6, 5, generator=generator).requires_grad_() for _ in range(2)]
+    found, kept = [], []
+    for cosines in (slavc._BLOCK_COSINES, 2 * 6 * 6):  # of two rows
+        monkeypatch.setattr(slavc, "_BLOCK_COSINES", cosines)
+        saved: list[int] = []
+        hooks = torch.autograd.graph.saved_tensors_hooks(
+            lambda x, saved=saved: (saved.append(x.numel()), x)[1], lambda x: x
+        )
+        with hooks:
+            likely = log_probabilities((leaves[0], leaves[1]), (leaves[2], leaves[3]), 0.03)
+        found.append([likely, *torch.autograd.grad(likely.square().sum(), leaves)])
+        kept.append(max(saved))
+    for blocks, whole in zip(found[1], found[0], strict=True):
+        atol = 1e-5 * float(whole.abs().max())
+        torch.testing.assert_close(blocks, whole, atol=atol, rtol=0)
+    # A space's cosines of all pairs and positions; then its own rows of the leaves.
+    assert kept == [6 * 6 * 6, 2 * 5 * 6]
+
+
 def test_a_published_file_gives_the_published_maps(tmp_path: Path) -> None:
     shape = {**SMALL, "blocks": [1, 2], "channels": [5, 7]}
     made = SLAVC(SLAVCSettings(**shape, projection_width=9), FORM, seed=4).eval()

@@ -1,5 +1,6 @@
 """Weight files: what is read, what is refused, and that nothing in them runs."""
 
+import argparse
 import os
 import random
 import subprocess
@@ -53,6 +54,32 @@ def test_torch_files_are_unwrapped(tmp_path: Path, name: str, wrapper: str | Non
         }
     save_torch(tmp_path / name, content)
     assert_equal(read_state(tmp_path / name), made_state())
+
+
+def test_lightning_s_files_are_unwrapped(tmp_path: Path) -> None:
+    """`model.` stands before all names there, and the script's options lie beside the weights."""
+    options = argparse.Namespace(lr=1e-3, gt_all={"clip": [[0.1, 0.2, 0.3, 0.4]]})
+    content = {
+        "pytorch-lightning_version": "1.6.5",
+        "state_dict": {f"model.{key}": tensor for key, tensor in made_state().items()},
+        "hyper_parameters": {"args": options},
+    }
+    for zipped in (True, False):
+        torch.save(content, tmp_path / "best.ckpt", _use_new_zipfile_serialization=zipped)
+        assert_equal(read_state(tmp_path / "best.ckpt"), made_state())
+    # A network that has a part of that name, and others, keeps it.
+    mixed = {"model.weight": torch.ones(2), "head.weight": torch.ones(3)}
+    save_torch(tmp_path / "a.pth", mixed)
+    assert_equal(read_state(tmp_path / "a.pth"), mixed)
+
+
+def test_options_that_would_run_code_are_refused(tmp_path: Path) -> None:
+    trace = tmp_path / "ran"
+    options = argparse.Namespace(lr=Code(trace))
+    torch.save({"state_dict": made_state(), "args": options}, tmp_path / "evil.ckpt")
+    with pytest.raises(InputError, match=r"evil\.ckpt: holds \S*mkdir, which could run code"):
+        read_state(tmp_path / "evil.ckpt")
+    assert not trace.exists()
 
 
 def test_the_older_torch_format_is_read(tmp_path: Path) -> None:

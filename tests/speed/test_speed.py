@@ -14,12 +14,34 @@ import typer
 from PIL import Image
 from typer.testing import CliRunner
 
+from pipeline.base.params import Parameters
+from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 from pipeline.media.file import read_picture, read_sound
-from pipeline.methods.contract import Dice
-from pipeline.speed import decode, evaluate, growth, harness, load, loss, made, neighbours, train
-from pipeline.speed.harness import Fact, Row, Setup, compare, memory_alone, scaled, time_alone
-from pipeline.speed.method import made_method, networks_alone
+from pipeline.methods.contract import Dice, method_names
+from pipeline.speed import (
+    decode,
+    evaluate,
+    growth,
+    harness,
+    load,
+    loss,
+    made,
+    methods,
+    neighbours,
+    train,
+)
+from pipeline.speed.harness import (
+    Fact,
+    Row,
+    Setup,
+    compare,
+    memory_alone,
+    scaled,
+    take_turns,
+    time_alone,
+)
+from pipeline.speed.method import FORMS, made_method, networks_alone
 from pipeline.train.settings import Train
 from stages import bench
 
@@ -49,7 +71,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(growth, "time_alone", timed)
     for module in (growth, loss, neighbours, train):
         monkeypatch.setattr(module, "memory_alone", watched)
-    for module in (loss, train):
+    for module in (loss, methods, train):
         monkeypatch.setattr(module, "made_method", small)
 
 
@@ -204,6 +226,53 @@ def test_any_method_is_measured(
     assert step.name.startswith(f"whole step of {method}")
     times, without_adam, _ = step.facts
     assert without_adam.at_most == 1.3 and 0 < number(without_adam) < number(times)
+
+
+def test_methods_are_measured_beside_each_other(
+    tmp_path: Path, here: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method a row: its whole step, Adam included, is held against its own networks, and the
+    memory of its loss against the double of half the batch."""
+    asked: list[int] = []
+
+    def watched(prepare: Callable[..., object], *arguments: int) -> int:
+        asked.append(arguments[-1])
+        return held(3, 1, arguments[-1])
+
+    monkeypatch.setattr(loss, "memory_alone", watched)
+    monkeypatch.setattr(methods, "CPU_BATCH", 4)
+    setup = Setup(size=0.05, repeats=1, methods=("slavc", "dmc"))
+    rows = list(methods.measure(tmp_path, setup))
+    assert [row.name for row in rows] == ["slavc, batch 4, 32 px", "dmc, batch 4, 32 px"]
+    assert asked == [6, 12, 24] * 2
+    for row in rows:
+        facts = {fact.name: fact for fact in row.facts}
+        times = facts["x its networks"]
+        assert times.at_most == 1.3
+        assert number(times) == pytest.approx(row.ours / row.theirs, abs=1e-3)
+        assert 0 < number(facts["x its networks, without Adam"]) < number(times)
+        assert [number(fact) for name, fact in facts.items() if "memory of its loss" in name] == [
+            3.0,
+            9.0,
+            18.0,
+        ]
+        assert facts["x the memory of half the batch"].value == 2.0
+
+
+def test_turns_can_be_timed_by_another_clock() -> None:
+    def wait() -> None:
+        time.sleep(0.05)
+
+    clocks = (time.perf_counter, time.process_time)
+    passed, computed = (float(take_turns([wait], 1, clock)[0, 0]) for clock in clocks)
+    assert passed >= 0.05 > computed
+
+
+def test_methods_hear_what_the_paper_s_section_of_params_says() -> None:
+    parameters = Parameters(Path(__file__).parents[2] / "params.yaml")
+    for name in method_names():
+        form = parameters.read(f"paper.forms.{name}", SoundForm)
+        assert FORMS.get(name, SoundForm()) == form, name
 
 
 def held(mebibytes: int, growth: int, batch: int) -> int:

@@ -4,20 +4,22 @@ from pathlib import Path
 
 from pipeline.base.params import Parameters
 from pipeline.clips.spectrogram import SoundForm
-from pipeline.methods.common.files import is_own, load_weights, open_weights
+from pipeline.methods.common.files import is_own, load_weights, method_in, open_weights
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import Method
 
 WORLD = "paper"  # whose settings a published file is fed by
 
 
-def open_anyones(path: Path, name: str) -> Method:
+def open_anyones(path: Path, name: str | None = None) -> Method:
     """The method in a weight file, in evaluation mode: our own says itself what it is; a published
-    one is of the method `name` and is fed as the paper's section of params.yaml says.
+    one is of the method `name`, or of the one that its entries tell, and is fed as the paper's
+    section of params.yaml says.
 
-    Raises `InputError` as `load_weights` and `open_weights` do."""
+    Raises `InputError` as `load_weights`, `method_in` and `open_weights` do."""
     if is_own(path):
         return load_weights(path)
+    name = name or method_in(path)
     parameters = Parameters()
     settings, _ = method_settings(parameters, WORLD, name, {})
     form = parameters.read(f"{WORLD}.forms.{name}", SoundForm)

@@ -6,17 +6,19 @@ another option.
 
 import json
 import reprlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from pipeline.base.params import bound
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 from pipeline.execution.progress import console
-from pipeline.methods.contract import Method, load_method, method_name
+from pipeline.methods.contract import Method, load_method, method_name, method_names
 from pipeline.networks.weights import (
     check_fit,
     load_into,
@@ -87,17 +89,50 @@ def open_weights(path: Path, name: str, settings: Any, form: SoundForm) -> Metho
     what it is fed, or in its authors', which is fed as `settings` and `form` say. Entries without
     use are told on the console.
 
-    Raises `InputError` as `load_weights` and `Method.read_published` do, and where a file of our
-    own is of another form."""
+    Raises `InputError` as `load_weights` and `Method.read_published` do, where a file of our own is
+    of another form, and where a published one is another method's."""
     if is_own(path):
         method = load_weights(path)
         if method.form != form:
             raise InputError(f"{path}: is for sounds of the form {method.form}, found {form} here")
         return method
-    found, unused = load_method(name).read_published(read_state(path), settings, form, str(path))
+    kind, state = load_method(name), read_state(path)
+    others = [] if kind.is_published(state) else methods_of(state)
+    if others:
+        raise InputError(
+            f"{path}: holds the entries of {_either(others)}, expected those of {name}"
+        )
+    method, unused = kind.read_published(state, settings, form, str(path))
     if unused:
         console.print(f"{path}: entries without use: {', '.join(unused)}", markup=False)
-    return found
+    return method
+
+
+def methods_of(state: Mapping[str, Tensor]) -> list[str]:
+    """The names of the methods whose authors' files have such entries: one, several where the
+    authors' networks are the same, or none."""
+    return [name for name in method_names() if load_method(name).is_published(state)]
+
+
+def method_in(path: Path) -> str:
+    """The name of the method in anyone's weight file, as the file itself tells: our own by its
+    metadata, a published one by its entries. Raises `InputError` as `read_state` does, and where
+    the entries are those of no method or of several."""
+    if is_own(path):
+        return read_metadata(path)["method"]
+    found = methods_of(read_state(path))
+    if len(found) == 1:
+        return found[0]
+    expected = f"expected --method {_either(found or method_names())}"
+    if found:
+        raise InputError(f"{path}: the entries of {_either(found)} have the same names, {expected}")
+    raise InputError(f"{path}: holds the entries of no method's published file, {expected}")
+
+
+def _either(names: Sequence[str]) -> str:
+    """'a, b or c'."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _check_size(said: object, path: Path, part: str, largest: int) -> None:

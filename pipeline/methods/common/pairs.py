@@ -10,7 +10,7 @@ the same but with HTK's triangles and a fixed floor. Its other clip is of anothe
 """
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -20,12 +20,14 @@ from pipeline.clips import views
 from pipeline.clips.frames import Stored
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.methods.common.cosine_pair import single
-from pipeline.methods.common.published import read_two_resnets
+from pipeline.methods.common.published import first_words, read_two_resnets
 from pipeline.methods.common.two_resnets import Networks, TwoResNets
 from pipeline.methods.contract import Dice, Features, Input, View
 
 _SCALE = 256 / 224  # frames are resized to 256 px before the crop of 224 px
 _JITTER = (0.7, 1.3)  # of the brightness and of the colour
+# Of all three methods.
+_LAYERS = frozenset({"fc_v_1", "fc_v_2", "fc_a_1", "fc_a_2", "conv_v_1", "conv_v_2", "conv_av"})
 _NEAR = 1e-9  # added to the squared distance before its root
 
 
@@ -40,6 +42,8 @@ class PairedNetworks(Networks):
 class PairedResNets(TwoResNets):
     """Two networks whose view `frames` holds b own frames and behind them b other ones."""
 
+    # The layers behind the networks, by the published code's names.
+    layers: ClassVar[frozenset[str]] = frozenset()
     settings: PairedNetworks
 
     def inputs(self) -> dict[str, Input]:
@@ -97,6 +101,13 @@ class PairedResNets(TwoResNets):
             renamed["audnet.conv1.weight"] = "audio_net.conv1_a.weight"
         make: Any = cls
         return read_two_resnets(lambda s: make(s, form), state, settings, name, renamed)
+
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """The networks by the published code's names, and of the layers that the group puts behind
+        them this method's own. See `Method.is_published`."""
+        words = first_words(state)
+        return {"visual_net", "audio_net"} <= words and words & _LAYERS == cls.layers
 
 
 def paired_view(frames: Stored, draws: Tensor, side: int) -> Tensor:

@@ -21,7 +21,7 @@ from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.dropout import draw_kept, drop
-from pipeline.methods.common.published import read_two_resnets
+from pipeline.methods.common.published import first_words, read_two_resnets
 from pipeline.methods.common.similarity import localization_map, s_l
 from pipeline.methods.common.synthetic import append_synthetic
 from pipeline.methods.common.two_resnets import Networks, TwoResNets
@@ -136,6 +136,14 @@ class ProjectedResNets(TwoResNets):
         """A file of EZ-VSL's form: `imgnet.*`, `audnet.*` (its stem for one channel), `img_proj.*`
         and `aud_proj.*`, in evaluation mode. See `read_resnets`."""
         return read_resnets(cls, state, settings, form, name, "img_proj")
+
+    @classmethod
+    def is_published(cls, state: Mapping[str, Tensor]) -> bool:
+        """The networks and one pair of projections, that of positions a convolution: of EZ-VSL's
+        form, which FNAC and MarginNCE share. See `Method.is_published`."""
+        weight = state.get("img_proj.weight")
+        parts = {"imgnet", "audnet", "img_proj", "aud_proj"}
+        return weight is not None and weight.ndim == 4 and first_words(state) == parts
 
 
 def light_frames(frames: Stored, dice: Dice, side: int) -> Tensor:

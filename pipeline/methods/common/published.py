@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from pipeline.errors import InputError
 from pipeline.methods.common.two_resnets import TwoResNets, unused_entries
 from pipeline.networks.resnet import shape_in
 from pipeline.networks.weights import check_fit, load_into
@@ -44,8 +45,18 @@ def read_two_resnets(
     return method.eval(), unused_entries(state, method.state_dict(), renamed)
 
 
-def stem_of_lvs(state: Mapping[str, Tensor]) -> dict[str, str]:
+LVS_STEM = "audnet.conv1_a.weight"  # of the sound network in LVS's code and what descends from it
+
+
+def stem_of_lvs(state: Mapping[str, Tensor], name: str) -> dict[str, str]:
     """The one renamed entry of LVS's ResNets and of those derived from them: the sound network
-    begins with `conv1_a`, its `conv1` is unused."""
-    theirs = "audnet.conv1_a.weight"
-    return {"audnet.conv1.weight": theirs} if theirs in state else {}
+    begins with `conv1_a`, its `conv1` is unused. Raises `InputError`, with the file's `name`, where
+    there is no such stem: the file is of another method."""
+    if LVS_STEM not in state:
+        raise InputError(f"{name}: holds no {LVS_STEM}, expected the stem of LVS's sound network")
+    return {"audnet.conv1.weight": LVS_STEM}
+
+
+def first_words(state: Mapping[str, Tensor]) -> set[str]:
+    """What stands before the first dot of the entries' names: the parts of a network."""
+    return {key.split(".", 1)[0] for key in state}
