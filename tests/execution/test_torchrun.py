@@ -16,6 +16,7 @@ from made_corpus import make_corpus
 from pipeline.base.files import write_npy, write_parquet
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
+from pipeline.execution.seconds import seconds_of
 from pipeline.methods.common.files import load_weights
 from stages.train import ranks_to_start
 
@@ -88,6 +89,8 @@ def test_the_command_trains_on_a_rank_for_each_gpu(tmp_path: Path) -> None:
     assert told.count("train: epoch 2/2") == 1
     learnt = load_weights(tmp_path / f"data/runs/{RUN}/weights.safetensors")
     assert learnt.form == FORM and learnt.settings.side == 16
+    work, history = tmp_path / f"data/work/train/{RUN}", tmp_path / f"data/runs/{RUN}/history.tsv"
+    assert 0 < seconds_of(work, history)["seconds"] < 600
     assert len((tmp_path / f"data/runs/{RUN}/history.tsv").read_text().splitlines()) == 3
 
 
