@@ -4,8 +4,8 @@ memory of its loss at one, two and four times a batch.
 The bar is on the whole step, Adam included. Adam's time depends on the weights and not on the
 batch, so a batch is large enough here for it to be no large part of a step, as it is none at the
 paper's 128 clips; the networks keep their widths, and pictures and windows shrink by the size. On
-the CPU the seconds are those that the process itself computes, so that a busy machine does not
-count; on a GPU they are the clock's.
+the CPU the seconds are those that the process itself computes, on a GPU they are the clock's. They
+are the least of all turns, since whatever else a machine does only adds to them.
 """
 
 import time
@@ -17,7 +17,7 @@ import torch
 
 from pipeline.methods.contract import method_names
 from pipeline.networks.device import deterministic
-from pipeline.speed.harness import Fact, Row, Setup, scaled, timed_row
+from pipeline.speed.harness import Fact, Row, Setup, scaled
 from pipeline.speed.loss import BATCH, feature_shapes, loss_memory, memory_growth
 from pipeline.speed.method import made_method
 from pipeline.speed.train import (
@@ -29,7 +29,7 @@ from pipeline.speed.train import (
 )
 from pipeline.train.settings import Train
 
-GPU_BATCH, CPU_BATCH = 128, 8
+GPU_BATCH, CPU_BATCH = 128, 16
 
 
 def measure(folder: Path, setup: Setup) -> Iterator[Row]:
@@ -41,28 +41,30 @@ def measure(folder: Path, setup: Setup) -> Iterator[Row]:
 
 def _row(folder: Path, name: str, setup: Setup) -> Row:
     batch, side, seconds = _turns(folder / "train", name, setup)
-    whole, adam, least = seconds.T
+    whole, adam, networks = map(float, seconds.min(axis=0))
     facts = [
-        Fact("x its networks", round(float(np.median(whole / least)), 3), ABOVE_NETWORKS),
-        Fact("x its networks, without Adam", round(float(np.median((whole - adam) / least)), 3)),
+        Fact("x its networks", round(whole / networks, 3), ABOVE_NETWORKS),
+        Fact("x its networks, without Adam", round((whole - adam) / networks, 3)),
     ]
     memory = _memory(folder / "loss", name, setup.size)
     facts += [
         Fact(f"memory of its loss, batch {count}, MiB", round(held, 1))
         for count, held in memory.items()
     ]
-    _, half, whole_batch = memory.values()
-    facts.append(memory_growth(half, whole_batch))
-    return timed_row(
+    _, half, all_of_it = memory.values()
+    facts.append(memory_growth(half, all_of_it))
+    return Row(
         f"{name}, batch {batch}, {side} px",
+        whole,
         "its networks, forward and backward",
-        seconds[:, [0, 2]],
-        facts=facts,
+        networks,
+        networks / whole,
+        facts=tuple(facts),
     )
 
 
 def _turns(folder: Path, name: str, setup: Setup) -> tuple[int, int, np.ndarray]:
-    """The batch, the frame's side, and the seconds of `step_turns`."""
+    """The batch, the frame's side, and what `step_turns` gives."""
     gpu = torch.cuda.is_available()
     device = torch.device("cuda" if gpu else "cpu")
     recipe = Train(

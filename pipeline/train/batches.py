@@ -5,7 +5,7 @@ drawn at once for an epoch from (seed, epoch): loading processes agree without t
 resumed run continues with the batches it would have had. The price is a few numbers a clip and
 epoch in every process (6 MB at 200,000 clips). Augmentation is the device's work; a loading
 process copies stored bytes and nothing else, but for frames that are stored with their aspect kept
-and wanted squashed.
+and wanted squashed (some 3 ms each).
 """
 
 from collections.abc import Mapping
