@@ -50,9 +50,9 @@ class TrainingSet(Dataset[Batch]):
     """The batches of `epochs` passes over a training list; item s is the batch of step s.
 
     A batch holds what the method asked for by the names that it gave, clip i at entry i: frames
-    (b, height, width, 3) uint8, windows of sounds (b, steps, bins) float16. The last clips of an
-    epoch's order that fill no batch are left out of that epoch, since a loss depends on the number
-    of negatives.
+    (b, height, width, 3) uint8, windows of sounds (b, steps, bins) float16, flow (b, height, width,
+    2) in the form asked for. The last clips of an epoch's order that fill no batch are left out of
+    that epoch, since a loss depends on the number of negatives.
     """
 
     def __init__(
@@ -74,8 +74,9 @@ class TrainingSet(Dataset[Batch]):
         batch, this set holds the `part`-th of `parts` equal parts (one for each rank).
 
         Raises `InputError` where a clip has no picture or no sound, where the list is smaller than
-        a batch, where `parts` does not divide `batch`, and where the neighbours are fewer than k,
-        are not of this list, or name the clip itself.
+        a batch, where `parts` does not divide `batch`, where an input is of flow and none is
+        stored, and where the neighbours are fewer than k, are not of this list, or name the clip
+        itself.
         """
         self.corpus, self.rows = corpus, np.asarray(rows, dtype=np.int64)
         self.inputs, self.seconds = dict(inputs), seconds
@@ -94,6 +95,9 @@ class TrainingSet(Dataset[Batch]):
             )
         if batch % parts:
             raise InputError(f"a batch of {batch} clips cannot be split over {parts} devices")
+        for wanted in self.inputs.values():
+            if wanted.part == "flow":
+                corpus.flow(int(self.rows[0]), wanted.flow)  # says what is missing
         self.neighbours: dict[str, np.ndarray] = {}
         for of, name in (("image_neighbour", "image"), ("sound_neighbour", "audio")):
             k = self._k(of)
@@ -126,6 +130,8 @@ class TrainingSet(Dataset[Batch]):
             rows = self.rows[self._chosen(wanted, clips, epoch)]
             if wanted.part == "frame":
                 stored[name] = [self.corpus.frame(row) for row in rows]
+            elif wanted.part == "flow":
+                stored[name] = [self.corpus.flow(row, wanted.flow) for row in rows]
             else:
                 stored[name] = self._sounds(wanted, rows, epoch.shifts[clips])
         read_ahead(view for part in stored.values() for view in part)
