@@ -34,6 +34,7 @@ COMMANDS = {
     "toy": _Entry("toy", "Make the toy corpus, videos and annotations.", STAGES),
     "decode": _Entry("decode", "Decode a corpus' frames to shards.", STAGES),
     "spectrograms": _Entry("spectrograms", "A corpus' sounds in a method's form.", STAGES),
+    "flow": _Entry("flow", "A corpus' optical flow, for a method.", STAGES),
     "encoders": _Entry("encoders", "Train the toy's labelled encoders.", STAGES),
     "embed": _Entry("embed", "Extract off-the-shelf features.", STAGES),
     "training-list": _Entry("training_list", "Choose the clips to train on.", STAGES),

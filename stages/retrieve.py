@@ -20,9 +20,10 @@ from pipeline.execution.progress import console, track
 from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.methods.common.anyone import open_anyones
 from pipeline.methods.contract import method_name
-from pipeline.predict.media import middle_window, picture_of
+from pipeline.predict.media import middle_window, sight_of
 from pipeline.predict.predictor import check_form
 from pipeline.predict.ranking import best_clips
+from pipeline.predict.sights import stored_sight
 from pipeline.report.answers import answers_page, clip_card, file_card, media_called
 from stages.paths import decoded_folder, run_folder, spectrograms_folder
 
@@ -89,7 +90,7 @@ def retrieve(
     if own is None and not file.is_file():
         raise InputError(f"{query}: expected a media file or a clip of {searched.folder}")
     chosen = by or (By.picture if file.suffix.lower() in PICTURE_FILES else By.sound)
-    sound, picture = None, None
+    sound, seen = None, None
     if own is not None:
         row = searched.row(own)
         has = searched.has_sound if chosen == By.sound else searched.has_frame
@@ -98,16 +99,17 @@ def retrieve(
         if chosen == By.sound:
             sound = sound_window(searched, row, localizer.steps)
         else:
-            picture = searched.square(row)
+            seen = stored_sight(localizer, searched, row)
     elif chosen == By.sound:
         sound = middle_window(file, localizer).numpy()
     else:
-        picture = picture_of(file, localizer.side).frame
+        seen = sight_of(file, localizer)
     name, found = best_clips(
         localizer,
         searched,
         sound=sound,
-        picture=picture,
+        picture=None if seen is None else seen.frame,
+        flow=None if seen is None else seen.flow,
         rows=None if among is None else list(searched.rows(read_clip_list(among))),
         count=top,
         similarity=similarity,

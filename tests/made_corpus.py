@@ -1,6 +1,6 @@
 """A small decoded corpus on disk, for tests that read one."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.flow import DTYPES, FOLDER, FlowForm
 from pipeline.clips.spectrogram import SoundForm
 
 
@@ -21,13 +22,14 @@ def make_corpus(
     *,
     spectrograms: Path | None = None,
     form: SoundForm | None = None,
+    flow: Mapping[FlowForm, np.ndarray] | None = None,
 ) -> DecodedCorpus:
     """Write clips clip00, clip01, ..., or of given ids, with frames (n, side, side, 3) uint8, or
     (h, w, 3) each, whose aspect is then kept, and spectrograms (steps, bins), as float16, and open
     them.
 
     The spectrograms lie in `folder / "spectrograms"` by default, and are of a `form` with as many
-    bands as they have bins."""
+    bands as they have bins. `flow` (n, side, side, 2) lies below them, in one form or both."""
     lengths = [len(sound) for sound in sounds]
     spectrograms = spectrograms or folder / "spectrograms"
     clips = np.array_split(np.arange(len(frames)), shards)
@@ -59,4 +61,12 @@ def make_corpus(
     write_parquet(spectrograms / "sounds.parquet", pa.table(steps_of))
     form = form or SoundForm(bands=np.shape(sounds[0])[1])
     write_json(spectrograms / "form.json", asdict(form))
+    if flow is not None:
+        for name, values in flow.items():
+            for number, rows in enumerate(clips):
+                stored = values[rows].astype(DTYPES[name])
+                write_npy(spectrograms / FOLDER / f"shards/{name}_{number}.npy", stored)
+        starts = pa.array(range(len(frames)), pa.int64())
+        columns = {"clip_id": ids, "start": starts, "paired": [True] * len(frames)}
+        write_parquet(spectrograms / FOLDER / "flow.parquet", pa.table(columns))
     return DecodedCorpus(folder, spectrograms)

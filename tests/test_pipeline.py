@@ -145,6 +145,28 @@ def test_where_work_runs_is_declared_nowhere(resolved: Stages) -> None:
     assert keys and not any(key.split(".")[0] == "execution" for key in keys)
 
 
+def test_flow_is_made_and_depended_on_where_a_study_lists_it_alone(resolved: Stages) -> None:
+    study = yaml.safe_load((resolved.folder / "params.yaml").read_text())["active"]
+    made = {stage.name: stage for stage in resolved.stages if stage.name.startswith("flow@")}
+    listed = [(corpus, method) for corpus in study["corpora"] for method in study["flow"]]
+    assert set(made) == {f"flow@{corpus}-{method}" for corpus, method in listed}
+    for stage in resolved.stages:
+        for place in resolved.deps(stage):
+            behind = [
+                words(made[f"flow@{corpus}-{method}"])[2]
+                for corpus, method in listed
+                if f"data/spectrograms/{corpus}/{method}" == place
+            ]
+            if behind:  # the folder that its flow lies in, read by the method alone
+                assert stage.name.split("@")[0] in ("train", "evaluate"), stage.name
+                assert behind == [words(stage)[1].split("-")[0]], stage.name
+    for corpus, method in listed:
+        folder = f"data/spectrograms/{corpus}/{method}"
+        outs = {Path(out.fs_path) for out in made[f"flow@{corpus}-{method}"].outs}
+        assert outs == {resolved.folder / folder / "flow"}
+        assert any(folder in resolved.deps(stage) for stage in resolved.stages)
+
+
 def test_dvc_yaml_is_read_in_a_minute() -> None:
     assert len((ROOT / "dvc.yaml").read_text().splitlines()) < 200
 

@@ -5,7 +5,7 @@
 
 from dataclasses import field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pipeline.base.params import Natural, Parameters, settings
 from pipeline.errors import InputError
@@ -58,7 +58,8 @@ class Published:
 class Study:
     """What one `dvc repro` makes.
 
-    `settings` is the key of the sections that its stages read. A run is what differs from its
+    `settings` is the key of the sections that its stages read. `flow` lists, for each method that
+    asks for optical flow, the forms in which it is stored. A run is what differs from its
     method's section; its own entry `train` is what differs from the section `train`. `tests` lists
     the benchmarks by the corpus that holds their clips."""
 
@@ -74,6 +75,7 @@ class Study:
     seeds: list[Natural]
     published: dict[str, Published]
     tests: dict[str, list[str]]
+    flow: dict[str, list[Literal["bytes", "signed"]]] = field(default_factory=dict)
 
     def trained(self) -> dict[str, "Trained"]:
         """The study's trained runs by their folder below data/runs."""

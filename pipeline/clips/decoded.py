@@ -6,6 +6,7 @@ as bytes one behind the other, each where its row says. Spectrograms of one form
 their own: `form.json`, `sounds.parquet` with the same rows, and `shards/spectrograms_*.npy` with
 **time first**, all clips of a shard one behind the other. Time first makes a window of any clip one
 contiguous run of bytes, whatever the clips' lengths; the price is one transpose on the device.
+Below them lies the frames' optical flow, where the method asks for it (`pipeline.clips.flow`).
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 from pipeline.base.arrays import ShardedArray
 from pipeline.base.files import read_json, read_parquet
 from pipeline.base.params import bound
+from pipeline.clips.flow import FOLDER, FlowForm, StoredFlow
 from pipeline.clips.frames import squashed
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
@@ -36,6 +38,7 @@ class DecodedCorpus:
 
         Raises `InputError` where a part is missing, inconsistent or of another corpus."""
         self.folder, self._sounds_folder = folder, spectrograms
+        self._flow: StoredFlow | None = None
         self.clips = read_parquet(folder / "clips.parquet")
         self.clip_ids: list[str] = self.clips["clip_id"].to_pylist()
         self._rows = {clip_id: row for row, clip_id in enumerate(self.clip_ids)}
@@ -135,6 +138,18 @@ class DecodedCorpus:
             height, width = self._frames.shards[0].shape[1:3]
             return int(height), int(width)
         return int(self._frame_heights[row]), int(self._frame_widths[row])
+
+    def flow(self, row: int, form: FlowForm) -> np.ndarray:
+        """The optical flow from the middle frame to the next, (height, width, 2) of the stored
+        frame, to the right and down in pixels of the video: uint8 as an 8-bit picture keeps it, or
+        float16 where `form` is "signed". `InputError` where none is stored."""
+        if self._flow is None:
+            self._flow = StoredFlow(self.sounds_folder / FOLDER, self.clip_ids)
+        return self._flow.read(row, form, self.frame_size(row))
+
+    def square_flow(self, row: int, form: FlowForm) -> np.ndarray:
+        """The flow of `square`'s frame, (side, side, 2); raises as `flow` does."""
+        return squashed(self.flow(row, form)) if self._kept else self.flow(row, form)
 
     def sound_length(self, row: int) -> int:
         """The number of time steps of the clip's spectrogram, 0 for a clip without sound."""

@@ -55,10 +55,7 @@ def spectrograms(stored: Tensor, divisor: float = SOUND_DIVISOR) -> Tensor:
 def plain_view(frames: Tensor, side: int) -> Tensor:
     """The frames at evaluation: (B, H, W, 3) uint8 to normalised (B, 3, side, side) float32,
     resized bilinearly with antialiasing."""
-    pictures = _unit(frames)
-    if pictures.shape[-2:] != (side, side):
-        pictures = resize(pictures, [side, side], InterpolationMode.BILINEAR, antialias=True)
-    return normalise(pictures)
+    return normalise(_resized(_unit(frames), side))
 
 
 def light_view(frames: Stored, draws: Tensor, side: int) -> Tensor:
@@ -81,6 +78,28 @@ def light_crop(frames: Stored, draws: Tensor, side: int, scale: float = LIGHT_SC
         return _crop(_unit(frames), corner, extent, draws[:, 2] < 0.5, side)
 
     return _each_size(frames, draws, view)
+
+
+def light_flow(flow: Stored, draws: Tensor, side: int) -> Tensor:
+    """The flow of frames, cut and mirrored as `light_view` with the same draws cuts and mirrors
+    those: (B, H, H, 2), or kept ones, to (B, 2, side, side) float32, of which 1 is a motion of 255
+    pixels.
+
+    Signed flow to the right is to the left in a mirrored frame; uint8 knows no left and keeps its
+    values, as denfed/heartheflow @ 60ed54d has it (datasets_flow.py:100-103).
+    """
+    pictures = light_crop(flow, draws, side)
+    signed = (flow if isinstance(flow, Tensor) else flow.groups[0]).is_floating_point()
+    if not signed:
+        return pictures
+    mirrored = torch.where(draws[:, 2].to(flow.device) < 0.5, -1.0, 1.0)[:, None, None]
+    return torch.stack([pictures[:, 0] * mirrored, pictures[:, 1]], dim=1)
+
+
+def plain_flow(flow: Tensor, side: int) -> Tensor:
+    """The flow of tested frames, resized as `plain_view` resizes those: (B, H, W, 2) to (B, 2,
+    side, side) float32, of which 1 is a motion of 255 pixels."""
+    return _resized(_unit(flow), side)
 
 
 def simclr_view(
@@ -287,8 +306,15 @@ def _shifted(pictures: Tensor, offsets: Tensor) -> Tensor:
     return moved * inside[:, None]
 
 
+def _resized(pictures: Tensor, side: int) -> Tensor:
+    """(B, C, H, W) to (B, C, side, side), bilinearly with antialiasing."""
+    if pictures.shape[-2:] == (side, side):
+        return pictures
+    return resize(pictures, [side, side], InterpolationMode.BILINEAR, antialias=True)
+
+
 def _unit(frames: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 to (B, 3, H, W) float32 in 0..1."""
+    """(B, H, W, C) of bytes, or of as large numbers, to (B, C, H, W) float32, divided by 255."""
     return frames.permute(0, 3, 1, 2).contiguous().float().div_(255)
 
 

@@ -11,6 +11,7 @@ from typing import TypeVar
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.stream import VideoStream
+from PIL import Image
 
 from pipeline.media.container import (
     Deadline,
@@ -22,7 +23,7 @@ from pipeline.media.container import (
 from pipeline.media.errors import MediaError, decoding
 from pipeline.media.mixing import Channels
 from pipeline.media.packets import Middle, Packets, Track, list_packets, track_of
-from pipeline.media.picture import Moment, Picture, picture_of_track
+from pipeline.media.picture import Moment, Picture, pair_of_track, picture_of_track
 from pipeline.media.picture_file import PICTURE_FILES, open_picture
 from pipeline.media.resizing import Aspect, resized
 from pipeline.media.sound import MAX_HOLES, Keep, Sound, Wish, sound_of_track
@@ -81,6 +82,22 @@ class MediaFile:
             return picture_of_track(
                 self.path, track, side, aspect, Moment(middle, second), deadline, antialias
             )
+
+    def pair(
+        self,
+        *,
+        seconds_limit: float = 60.0,
+        middle: Middle = "own",
+        second: float | None = None,
+    ) -> tuple[Image.Image, Image.Image] | None:
+        """As `read_pair`."""
+        if self.path.suffix.lower() in PICTURE_FILES:
+            open_picture(self.path)  # says what is wrong with it
+            return None
+        deadline = Deadline(seconds_limit)
+        with decoding("breaks midway"):
+            _, track = self._track(best_picture, deadline)
+            return pair_of_track(self.path, track, Moment(middle, second), deadline)
 
     def sound(
         self,
@@ -158,6 +175,24 @@ def read_picture(
             middle=middle,
             second=second,
         )
+
+
+def read_pair(
+    path: Path,
+    *,
+    seconds_limit: float = 60.0,
+    middle: Middle = "own",
+    second: float | None = None,
+) -> tuple[Image.Image, Image.Image] | None:
+    """The frame that `read_picture` gives and the next one, RGB, upright, as large as the video is.
+
+    Of a video's last frame the one before it and itself are given, as the authors of HearTheFlow
+    take them (denfed/heartheflow @ 60ed54d, preprocess_flickr_test.py:52-58). None where nothing is
+    known of any motion: of a picture file, a video of one frame, and where the frame beside is
+    damaged or of another size. Raises `MediaError`; "time limit" after `seconds_limit` seconds.
+    """
+    with MediaFile(path) as file:
+        return file.pair(seconds_limit=seconds_limit, middle=middle, second=second)
 
 
 def read_sound(

@@ -1,4 +1,5 @@
-"""One frame out of a video: at its middle, at its clip's middle, or at a given second.
+"""One frame out of a video, and the one beside it: at its middle, at its clip's middle, or at a
+given second.
 
 Packets say where to look, decoded frames what is there. The quick way seeks to the key frame before
 the wanted one and leaves frames undecoded on which nothing depends; where what it meets is not what
@@ -8,7 +9,7 @@ their own times decide: `pipeline.media.thorough`.
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -19,9 +20,10 @@ import numpy as np
 from av.container import InputContainer
 from av.packet import Packet
 from av.video.stream import VideoStream
+from PIL import Image
 
 from pipeline.media.container import Deadline, opened, packets_of
-from pipeline.media.errors import MediaError
+from pipeline.media.errors import MediaError, decoding
 from pipeline.media.orientation import Matrix, latest_matrix, matrix_of, upright
 from pipeline.media.packets import Middle, Track
 from pipeline.media.resizing import Aspect, resized
@@ -58,10 +60,12 @@ class Picture:
 @dataclass(frozen=True)
 class Moment:
     """Which frame is wanted: the one shown at `second` (s from the start of the clip) where the
-    picture lasts so long, else the one shown in the middle, its own or its clip's."""
+    picture lasts so long, else the one shown in the middle, its own or its clip's. `later`: so many
+    frames behind that one, or before it where negative, as far as there are any."""
 
     middle: Middle = "own"
     second: float | None = None
+    later: int = 0
 
     def tick(self, track: Track, first: int, length: int) -> Fraction:
         """The same in the time base of `track`, for a picture of `length` from `first` on."""
@@ -75,6 +79,11 @@ class Moment:
             return min(max(tick, Fraction(first)), Fraction(first + length))
         return first + Fraction(length, 2)
 
+    def place(self, times: list[int], tick: Fraction) -> int:
+        """The number of the frame, of those shown at `times`, that is wanted where the one at
+        `tick` is looked for."""
+        return min(max(bisect_right(times, tick) - 1 + self.later, 0), len(times) - 1)
+
 
 def picture_of_track(
     path: Path,
@@ -86,16 +95,8 @@ def picture_of_track(
     antialias: bool = True,
 ) -> Picture:
     """The picture of the file whose video stream says `track`. Raises `MediaError`."""
-    if not track.packets:
-        raise MediaError("no picture", "the video stream holds no frame")
-    shown = None
-    if track.order == "time" and track.times is not None:
-        shown = _by_time(path, track, track.times, moment, deadline)
-    elif track.order == "rank":
-        shown = _by_rank(path, track, moment, deadline)
-    if shown is None:
-        shown = decode_all(path, track, moment.tick, deadline)
-    image = upright(shown.frame.to_image(), matrix_of(shown.frame) or shown.matrix)
+    shown = _shown(path, track, moment, deadline)
+    image = _upright(shown)
     seconds = float(shown.length * track.time_base)
     begin = min(track.clip[0], shown.first * track.time_base)
     time = None if shown.time is None else float(shown.time * track.time_base - begin)
@@ -108,6 +109,50 @@ def picture_of_track(
         shown.still,
         time,
     )
+
+
+def pair_of_track(
+    path: Path, track: Track, moment: Moment, deadline: Deadline
+) -> tuple[Image.Image, Image.Image] | None:
+    """The frame that is shown at `moment` and the next one, upright, as large as they are; of the
+    last frame the one before it and itself.
+
+    None where there is a single frame, where its neighbour cannot be decoded or is of another
+    size. Each is looked for by itself, so that either is the frame that `picture_of_track` would
+    find; the price is that the way from the key frame is decoded twice. Raises `MediaError` as
+    `picture_of_track` does."""
+    shown = _shown(path, track, moment, deadline)
+    if shown.count < 2:
+        return None
+    try:
+        with decoding("breaks midway"):
+            later = moment.later + (-1 if shown.last else 1)
+            other = _shown(path, track, replace(moment, later=later), deadline)
+    except MediaError as error:
+        if error.cause != "breaks midway":
+            raise
+        return None
+    first, second = (other, shown) if shown.last else (shown, other)
+    pair = _upright(first), _upright(second)
+    return pair if pair[0].size == pair[1].size else None
+
+
+def _shown(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Shown:
+    """The wanted frame by the quickest way that leads to it."""
+    if not track.packets:
+        raise MediaError("no picture", "the video stream holds no frame")
+    shown = None
+    if track.order == "time" and track.times is not None:
+        shown = _by_time(path, track, track.times, moment, deadline)
+    elif track.order == "rank":
+        shown = _by_rank(path, track, moment, deadline)
+    if shown is None:
+        shown = decode_all(path, track, moment.tick, moment.later, deadline)
+    return shown
+
+
+def _upright(shown: Shown) -> Image.Image:
+    return upright(shown.frame.to_image(), matrix_of(shown.frame) or shown.matrix)
 
 
 # --- by the stamps of packets --------------------------------------------------------------------
@@ -132,7 +177,9 @@ def _by_time(
     """Seek to the key frame before the wanted frame and decode on to it; None where what is decoded
     is not what the packets say."""
     stamps = [packet.time or 0 for packet in track.packets]
-    rank = bisect_right(times, moment.tick(track, times[0], track.length)) - 1
+    if moment.later:  # frames of one time are one
+        times = sorted(set(times))
+    rank = moment.place(times, moment.tick(track, times[0], track.length))
     wanted, earliest = times[rank], times[max(0, rank - _LOOK_BEFORE)]
     place = stamps.index(wanted)
     keys = [i for i, packet in enumerate(track.packets) if packet.key]
@@ -150,7 +197,8 @@ def _by_time(
         if stillness.still:
             _look_over(container, stream, aim, stillness, deadline)
     frame, matrix = found
-    return Shown(frame, matrix, wanted, times[0], track.length, len(set(times)), stillness.still)
+    count, last = len(set(times)), wanted == times[-1]
+    return Shown(frame, matrix, wanted, times[0], track.length, count, last, stillness.still)
 
 
 def _decode_to(
@@ -292,7 +340,7 @@ def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Sh
     the number of frames where there are no times."""
     stillness = Stillness()
     step = max(1, len(track.packets) // 2 // _STILL_SAMPLES)
-    rank = len(track.packets) // 2
+    rank = min(max(len(track.packets) // 2 + moment.later, 0), len(track.packets) - 1)
     times: list[int] | None = None
     first, length = 0, track.length
     found: av.VideoFrame | None = None
@@ -311,7 +359,7 @@ def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Sh
             if frames and not seen and track.times is not None:
                 times, distance = _let_out(track.times, fed, track)
                 first, length = times[0], times[-1] + distance - times[0]
-                rank = bisect_right(times, moment.tick(track, first, length)) - 1
+                rank = moment.place(times, moment.tick(track, first, length))
             fed += packet.size > 0
             for frame in frames:
                 matrix = matrix if found is not None else latest_matrix(frame, matrix)
@@ -324,8 +372,9 @@ def _by_rank(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Sh
                 break
     if found is None:
         raise MediaError("breaks midway", f"frame {rank} cannot be decoded, {seen} frames can")
-    time = None if times is None else times[rank]
-    return Shown(found, matrix, time, first, length, len(track.packets), stillness.still)
+    time, count = None if times is None else times[rank], len(track.packets)
+    last = rank == (count if times is None else len(times)) - 1
+    return Shown(found, matrix, time, first, length, count, last, stillness.still)
 
 
 def _let_out(coded: list[int], delay: int, track: Track) -> tuple[list[int], int]:

@@ -30,7 +30,8 @@ _USUAL_RATE = Fraction(25)
 class Shown:
     """A decoded frame and what decoding has told about its stream: the `matrix` that holds for it
     unless it has its own, the `time` at which it is shown, the `first` time and the `length` of all
-    (in the stream's time base), the `count` of frames, whether all looked at is `still`."""
+    (in the stream's time base), the `count` of frames, whether it is the `last` of them, whether
+    all looked at is `still`."""
 
     frame: av.VideoFrame
     matrix: Matrix | None
@@ -38,6 +39,7 @@ class Shown:
     first: int
     length: int
     count: int
+    last: bool
     still: bool
 
 
@@ -68,9 +70,14 @@ def picture_stream(container: InputContainer, track: Track) -> VideoStream:
 
 
 def decode_all(
-    path: Path, track: Track, tick: Callable[[Track, int, int], Fraction], deadline: Deadline
+    path: Path,
+    track: Track,
+    tick: Callable[[Track, int, int], Fraction],
+    later: int,
+    deadline: Deadline,
 ) -> Shown:
-    """The frame that is shown at `tick(track, first, length)`, by the times of decoded frames.
+    """The frame that is shown at `tick(track, first, length)`, by the times of decoded frames, or
+    the one so many frames `later`, as far as there are any.
 
     Raises `MediaError` "breaks midway" where it cannot be decoded or leans on what cannot.
     """
@@ -80,10 +87,15 @@ def decode_all(
     times, distance = straightened([frame.time for frame in seen], track)
     length = times[-1] + distance - times[0]
     wanted = tick(track, times[0], length)
-    rank = max(0, bisect_right(times, wanted) - 1)
-    _check_whole(seen, broken, rank, wanted)
+    shown = max(0, bisect_right(times, wanted) - 1)
+    rank = min(max(shown + later, 0), len(times) - 1)
+    # No frame is left out from the one to the other, nor from the frame to the wanted time.
+    span = sorted((shown, rank)) if later else (rank, rank)
+    end = seen[span[1]].time if later else wanted
+    _check_whole(seen, broken, rank, (seen[span[0]].time, end))
     frame, matrix = _second_pass(path, track, rank, deadline)
-    return Shown(frame, matrix, times[rank], times[0], length, len(times), still)
+    last = rank == len(times) - 1
+    return Shown(frame, matrix, times[rank], times[0], length, len(times), last, still)
 
 
 def _decoded(
@@ -137,18 +149,21 @@ def _second_pass(
     raise MediaError("breaks midway", "the wanted frame cannot be decoded whole")
 
 
-def _check_whole(seen: list[_Seen], broken: list[_Broken], rank: int, wanted: Fraction) -> None:
-    """Raise "breaks midway" where a frame is broken that would have been shown instead of frame
-    number `rank`, or that it leans on: one since the last key frame."""
+def _check_whole(
+    seen: list[_Seen],
+    broken: list[_Broken],
+    rank: int,
+    span: tuple[int | None, int | Fraction | None],
+) -> None:
+    """Raise "breaks midway" where a frame is broken that is shown within the `span` of times and so
+    would be wanted instead of frame number `rank`, or that it leans on: one since the last key
+    frame."""
     frame = seen[rank]
     keys = [f.number for f in seen[: rank + 1] if f.key and f.number <= frame.number]
     first = max(keys, default=0)
     for packet in broken:
-        instead = (
-            packet.time is not None
-            and frame.time is not None
-            and frame.time < packet.time <= wanted
-        )
+        begin, end, time = *span, packet.time
+        instead = begin is not None and end is not None and time is not None and begin < time <= end
         if instead or first <= packet.number <= frame.number:
             raise MediaError(
                 "breaks midway",

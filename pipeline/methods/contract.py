@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from pipeline.clips.flow import FlowForm
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.errors import InputError
 
@@ -31,21 +32,23 @@ Features: TypeAlias = Tensor | tuple[Tensor, ...]
 class Input:
     """Something stored that a method wants of each clip of a batch.
 
-    `part`: the clip's `frame`, or a window of its `sound` in the method's form. `of`: the clip
-    itself (`own`), one of its `k` nearest in image or in sound space, drawn anew each epoch, or any
-    other clip of the training list. `window`: the sound's `middle`, or at a `random` place.
-    `seconds`: the window's length, the method's own by default.
+    `part`: the clip's `frame`, the optical `flow` from it to the next, stored in the form `flow`,
+    or a window of its `sound` in the method's form. `of`: the clip itself (`own`), one of its `k`
+    nearest in image or in sound space, drawn anew each epoch, or any other clip of the training
+    list. `window`: the sound's `middle`, or at a `random` place. `seconds`: the window's length,
+    the method's own by default.
     """
 
-    part: Literal["frame", "sound"]
+    part: Literal["frame", "sound", "flow"]
     of: Literal["own", "image_neighbour", "sound_neighbour", "other"] = "own"
     window: Literal["middle", "random"] = "middle"
     k: int = 0
     seconds: float | None = None
+    flow: FlowForm = "bytes"
 
 
 class View(NamedTuple):
-    """What goes through a network: `input` (b, ...), of the `modality` 'frame' or 'sound'.
+    """What goes through a network: `input` (b, ...), of the `modality` 'frame', 'sound' or 'flow'.
 
     `noise` (b, ...) are random numbers that encoding uses (of a dropout, say), drawn with the view,
     so that encoding it twice is encoding it once. With `momentum` the momentum copies encode it,
@@ -121,6 +124,11 @@ class Method(nn.Module, ABC):
         """The time steps of the sound's window."""
         return self.form.steps(self.settings.seconds)
 
+    @property
+    def flow_form(self) -> FlowForm | None:
+        """The form of optical flow that the method asks for beside a frame, None for none."""
+        return next((w.flow for w in self.inputs().values() if w.part == "flow"), None)
+
     # -- while training
 
     @abstractmethod
@@ -131,9 +139,10 @@ class Method(nn.Module, ABC):
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """Stored bytes on the device to the networks' inputs.
 
-        inputs: for a frame (b, height, width, 3) uint8, or, where the training keeps their aspect,
-        `pipeline.clips.frames.Frames` (all of `pipeline.clips.views` takes both); for a sound
-        (b, steps, bins) float16."""
+        inputs: for a frame (b, height, width, 3) uint8, for a sound (b, steps, bins) float16, for
+        a flow (b, height, width, 2), right and down, in pixels of the video: uint8 in the form
+        "bytes", float16 in the form "signed". Where the training keeps their aspect, frames and
+        flows are `pipeline.clips.frames.Frames` (all of `pipeline.clips.views` takes both)."""
 
     @abstractmethod
     def encode(self, view: View) -> Features:
@@ -158,7 +167,13 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def frame_features(self, frames: Tensor) -> Features:
-        """Features of stored frames, (B, height, width, 3) uint8 RGB, of any size."""
+        """Features of stored frames, (B, height, width, 3) uint8 RGB, of any size; where the method
+        asks for flow, of frames in which nothing moves."""
+
+    def moving_features(self, frames: Tensor, flow: Tensor) -> Features:
+        """Features of stored frames, of any size, and of the optical flow stored beside each,
+        (B, height, width, 2); of a method that asks for flow, which says so by its `inputs`."""
+        raise TypeError(f"{method_name(self)} asks for no optical flow")
 
     @abstractmethod
     def sound_features(self, sounds: Tensor) -> Features:

@@ -12,13 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from pipeline.clips.flow import DTYPES
 from pipeline.clips.windows import middle_spectrogram
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
-from pipeline.media.file import read_picture, read_sound
+from pipeline.media.file import read_pair, read_picture, read_sound
+from pipeline.media.flow import stored_flow
 from pipeline.media.picture import Picture
 from pipeline.methods.contract import Method, expand
 from pipeline.predict.predictor import synthetic_sounds
+from pipeline.predict.sights import Sight, sight_features
 
 _SECONDS = 60.0  # of a longer sound the middle is enough for any window
 _CLEAR = 0.1  # of a cosine: what a map's maximum must be above silence and noise to be called sure
@@ -37,19 +40,20 @@ class Found:
 
 
 def localize_media(method: Method, picture: Path, sound: Path) -> Found:
-    """The map of the middle frame of `picture` under the middle window of `sound`.
+    """The map of the middle frame of `picture` under the middle window of `sound`. Where the method
+    asks for flow, it is that of the video; in a picture file nothing moves.
 
     Raises `InputError` naming the file that has no picture or sound, or cannot be decoded.
     """
-    frame = picture_of(picture, method.side).frame
+    seen = sight_of(picture, method)
     window = middle_window(sound, method)
     synthetic = [torch.from_numpy(sound).float() for sound in synthetic_sounds(method)]
     sounds = torch.stack([window, *synthetic])
     method.eval()
     with torch.inference_mode():
-        v = method.frame_features(torch.from_numpy(frame[None].copy()))
+        v = sight_features(method, [seen])
         maps = method.maps(expand(v, len(sounds)), method.sound_features(sounds)).numpy()
-    return Found(frame, maps[0], float(maps[1].max()), float(maps[2].max()))
+    return Found(seen.frame, maps[0], float(maps[1].max()), float(maps[2].max()))
 
 
 def picture_of(path: Path, side: int) -> Picture:
@@ -58,6 +62,22 @@ def picture_of(path: Path, side: int) -> Picture:
         return read_picture(path, side=side)
     except MediaError as error:
         raise InputError(f"{path}: {error}") from None
+
+
+def sight_of(path: Path, method: Method) -> Sight:
+    """The middle frame of a file at the method's side, with the flow to the next one where the
+    method asks for it. Raises `InputError` naming the file, and where OpenCV is missing."""
+    frame = picture_of(path, method.side).frame
+    form = method.flow_form
+    if form is None:
+        return Sight(frame)
+    try:
+        pair = read_pair(path)
+    except MediaError as error:
+        raise InputError(f"{path}: {error}") from None
+    if pair is None:
+        return Sight(frame, np.zeros((*frame.shape[:2], 2), DTYPES[form]))
+    return Sight(frame, stored_flow(pair, signed=form == "signed", side=method.side))
 
 
 def middle_window(path: Path, method: Method) -> Tensor:

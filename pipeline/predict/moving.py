@@ -11,19 +11,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import av
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.flow import DTYPES, FlowForm
 from pipeline.clips.windows import moment_starts, moving_windows, sound_window, windows_at
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_sound
+from pipeline.media.flow import stored_flow
 from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.media.playback import play_picture
 from pipeline.methods.contract import Features, Method, expand
 from pipeline.predict.media import picture_of
+from pipeline.predict.sights import Sight, sight_features, stored_sight
 
 INTERVAL = 0.1  # s between maps
 _BATCH = 32
@@ -56,15 +60,15 @@ def localize_moving(method: Method, picture: Path, sound: Path) -> Moving:
     method.eval()
     if picture.suffix.lower() in PICTURE_FILES:
         seconds, count = len(heard) / rate, 0
-        still = torch.from_numpy(picture_of(picture, method.side).frame.copy())[None]
+        still = Sight(picture_of(picture, method.side).frame)
         moments = max(1, round(seconds / INTERVAL))
-        v = method.frame_features(still)
+        v = sight_features(method, [still])
         maps = []
         for first in range(0, moments, _BATCH):
             number = min(_BATCH, moments - first)
             maps.append(_maps(method, expand(v, number), heard, seconds, first, number))
     else:
-        collector = _Moments(method.side)
+        collector = _Moments(method.side, method.flow_form)
         try:
             maps = list(_played(method, collector.batches(picture), collector, heard))
         except MediaError as error:
@@ -75,7 +79,7 @@ def localize_moving(method: Method, picture: Path, sound: Path) -> Moving:
 
 def _played(
     method: Method,
-    batches: Iterator[list[np.ndarray]],
+    batches: Iterator[list[Sight]],
     collector: "_Moments",
     heard: np.ndarray,
 ) -> Iterator[Tensor]:
@@ -84,8 +88,7 @@ def _played(
     first = 0
     waiting: deque[tuple[int, Features]] = deque()
     for batch in batches:
-        frames = torch.from_numpy(np.stack(batch))
-        waiting.append((len(batch), method.frame_features(frames)))
+        waiting.append((len(batch), sight_features(method, batch)))
         # Whether silence follows a sound that has ended is known when the picture goes on.
         certain = collector.seconds - _DELAY - method.form.seconds(method.steps)
         while waiting and (first + waiting[0][0]) * INTERVAL < certain:
@@ -133,8 +136,7 @@ def localize_stored(
     whole = torch.from_numpy(sound_window(corpus, sound, length).copy())
     moments = max(1, round(form.seconds(length) / INTERVAL))
     starts = moment_starts(0, moments, length, form, method.steps, INTERVAL)
-    frame = torch.from_numpy(corpus.square(picture).copy())[None]
-    v = method.eval().frame_features(frame)
+    v = sight_features(method.eval(), [stored_sight(method, corpus, picture)])
     maps = []
     for part in starts.split(_BATCH):
         a = method.sound_features(windows_at(whole, part, method.steps))
@@ -148,32 +150,44 @@ def stored_seconds(corpus: DecodedCorpus, clip_id: str) -> float:
 
 
 class _Moments:
-    """The pictures (side, side, 3) uint8 that a clip shows at its moments."""
+    """What a clip shows at its moments: pictures (side, side, 3) uint8 and, in a `form`, their flow
+    to the frame that follows."""
 
-    def __init__(self, side: int) -> None:
-        self.side = side
+    def __init__(self, side: int, form: FlowForm | None) -> None:
+        self.side, self.form = side, form
         self.frames, self.seconds = 0, 0.0
 
-    def batches(self, path: Path) -> Iterator[list[np.ndarray]]:
+    def batches(self, path: Path) -> Iterator[list[Sight]]:
         """The pictures in order; when all are given, `frames` and `seconds` are the clip's."""
-        batch: list[np.ndarray] = []
-        previous, picture, moments = None, None, 0
+        batch: list[Sight] = []
+        previous, seen, moments = None, None, 0
         for self.seconds, frame in play_picture(path):
             self.frames += 1
             # A clip shorter than one interval still has its first moment.
             while previous is not None and (moments + 0.5) * INTERVAL < self.seconds:
-                if picture is None:
+                if seen is None:
                     picture = previous.reformat(
                         self.side, self.side, format="rgb24", interpolation="BICUBIC"
                     ).to_ndarray()
-                batch.append(picture)
+                    seen = Sight(picture, self._flow(previous, frame))
+                batch.append(seen)
                 moments += 1
                 if len(batch) == _BATCH:
                     yield batch
                     batch = []
-            previous, picture = frame, None
+            previous, seen = frame, None
         self.frames -= 1  # the last entry repeats the last frame
         if not moments and previous is not None:
-            batch.append(previous.reformat(self.side, self.side, format="rgb24").to_ndarray())
+            picture = previous.reformat(self.side, self.side, format="rgb24").to_ndarray()
+            batch.append(Sight(picture, self._flow(previous, previous)))
         if batch:
             yield batch
+
+    def _flow(self, frame: av.VideoFrame, following: av.VideoFrame) -> np.ndarray | None:
+        """From a frame to the one that follows; none where the size changes between the two."""
+        if self.form is None:
+            return None
+        pair = frame.to_image(), following.to_image()
+        if pair[0].size != pair[1].size:
+            return np.zeros((self.side, self.side, 2), DTYPES[self.form])
+        return stored_flow(pair, signed=self.form == "signed", side=self.side)

@@ -17,6 +17,7 @@ from pipeline.errors import InputError
 from pipeline.execution.progress import track
 from pipeline.methods.contract import Features, Method, join, select
 from pipeline.networks.device import best_device
+from pipeline.predict.sights import sight_features, stored_sight
 
 
 def synthetic_sounds(method: Method, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -87,14 +88,9 @@ class Predictor:
         number of its clips."""
         starts = range(0, len(clips), self.batch)
         for start in track(starts, "encode frames", total=len(starts)):
-            pictures = []
-            for clip in clips[start : start + self.batch]:
-                row = self.corpus.row(clip)
-                if not self.corpus.has_frame(row):
-                    raise InputError(f"{self.corpus.folder}: clip {clip} has no picture")
-                pictures.append(self.corpus.square(row))
-            stored = torch.from_numpy(np.stack(pictures)).to(self.device)
-            yield start, len(pictures), self.method.frame_features(stored)
+            rows = [self.corpus.row(clip) for clip in clips[start : start + self.batch]]
+            sights = [stored_sight(self.method, self.corpus, row) for row in rows]
+            yield start, len(sights), sight_features(self.method, sights, self.device)
 
     def _sounds(self, clips: Sequence[str]) -> Features:
         """Features of the clips' middle windows, or of reserved sounds, on the device."""

@@ -18,6 +18,7 @@ from pipeline.errors import InputError
 from pipeline.execution.progress import track
 from pipeline.methods.contract import Features, Method
 from pipeline.networks.device import best_device
+from pipeline.predict.sights import Sight, sight_features, stored_sight
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def best_clips(
     *,
     sound: np.ndarray | None = None,
     picture: np.ndarray | None = None,
+    flow: np.ndarray | None = None,
     rows: Sequence[int] | None = None,
     count: int = 10,
     similarity: str | None = None,
@@ -44,11 +46,11 @@ def best_clips(
     """The `count` clips most similar to a sound (their frames) or to a picture (their sounds), and
     the similarity's name.
 
-    Either `sound`, a window (steps, bins), or `picture`, (height, width, 3) uint8, is given. `rows`
-    of the corpus are searched, all by default; those without the modality are passed over.
-    `similarity` is one of the method's, its default where None. Of equal scores the earlier clip
-    comes first. Raises `InputError` where no clip is left and for a similarity that the method has
-    not.
+    Either `sound`, a window (steps, bins), or `picture`, (height, width, 3) uint8, is given, with
+    its `flow` where the method asks for it (`Sight`). `rows` of the corpus are searched, all by
+    default; those without the modality are passed over. `similarity` is one of the method's, its
+    default where None. Of equal scores the earlier clip comes first. Raises `InputError` where no
+    clip is left and for a similarity that the method has not.
     """
     if (sound is None) == (picture is None):
         raise ValueError("expected either a sound or a picture to look for")
@@ -59,20 +61,23 @@ def best_clips(
     device = best_device()
     method = method.to(device).eval()
 
-    def features(pictures: list[np.ndarray], sounds: list[np.ndarray]) -> Features:
-        stored = torch.from_numpy(np.stack(pictures or sounds)).to(device)
-        return method.frame_features(stored) if pictures else method.sound_features(stored)
+    def heard(sounds: list[np.ndarray]) -> Features:
+        return method.sound_features(torch.from_numpy(np.stack(sounds)).to(device))
 
-    query = features([np.array(picture)], []) if sound is None else features([], [np.array(sound)])
+    if picture is not None:
+        query = sight_features(method, [Sight(picture, flow)], device)
+    else:
+        query = heard([np.asarray(sound)])
     scores = []
     starts = range(0, len(kept), batch)
     for start in track(starts, f"search, batches of {batch} clips", len(starts)):
         part = kept[start : start + batch]
         if sound is not None:
-            found = method.similarities(features([corpus.square(row) for row in part], []), query)
+            sights = [stored_sight(method, corpus, row) for row in part]
+            found = method.similarities(sight_features(method, sights, device), query)
         else:
             windows = [sound_window(corpus, row, method.steps) for row in part]
-            found = method.similarities(query, features([], windows))
+            found = method.similarities(query, heard(windows))
         if similarity is not None and similarity not in found:
             raise InputError(
                 f"the method has no similarity {similarity}, expected one of {', '.join(found)}"

@@ -52,10 +52,10 @@ class TrainingSet(Dataset[Batch]):
     """The batches of `epochs` passes over a training list; item s is the batch of step s.
 
     A batch holds what the method asked for by the names that it gave, clip i at entry i: frames
-    (b, side, side, 3) uint8, or `Frames` where their aspect is kept, windows of sounds (b, steps,
-    bins) float16. The last clips of an
-    epoch's order that fill no batch are left out of that epoch, since a loss depends on the number
-    of negatives.
+    (b, side, side, 3) uint8, windows of sounds (b, steps, bins) float16, flow (b, side, side, 2) in
+    the form asked for; frames and flow are `Frames` where their aspect is kept. The last clips of
+    an epoch's order that fill no batch are left out of that epoch, since a loss depends on the
+    number of negatives.
     """
 
     def __init__(
@@ -79,9 +79,9 @@ class TrainingSet(Dataset[Batch]):
         see `pipeline.train.settings.Train`.
 
         Raises `InputError` where a clip has no picture or no sound, where the list is smaller than
-        a batch, where `parts` does not divide `batch`, where the neighbours are fewer than k, are
-        not of this list, or name the clip itself, and where the aspect is to be kept and was not
-        when the corpus was decoded.
+        a batch, where `parts` does not divide `batch`, where an input is of flow and none is
+        stored, where the neighbours are fewer than k, are not of this list, or name the clip
+        itself, and where the aspect is to be kept and was not when the corpus was decoded.
         """
         self.corpus, self.rows = corpus, np.asarray(rows, dtype=np.int64)
         self.inputs, self.seconds = dict(inputs), seconds
@@ -105,6 +105,9 @@ class TrainingSet(Dataset[Batch]):
             )
         if batch % parts:
             raise InputError(f"a batch of {batch} clips cannot be split over {parts} devices")
+        for wanted in self.inputs.values():
+            if wanted.part == "flow":
+                corpus.flow(int(self.rows[0]), wanted.flow)  # says what is missing
         self.neighbours: dict[str, np.ndarray] = {}
         for of, name in (("image_neighbour", "image"), ("sound_neighbour", "audio")):
             k = self._k(of)
@@ -137,18 +140,20 @@ class TrainingSet(Dataset[Batch]):
             rows = self.rows[self._chosen(wanted, clips, epoch)]
             if wanted.part == "frame":
                 stored[name] = [self.corpus.frame(row) for row in rows]
+            elif wanted.part == "flow":
+                stored[name] = [self.corpus.flow(row, wanted.flow) for row in rows]
             else:
                 stored[name] = self._sounds(wanted, rows, epoch.shifts[clips])
         read_ahead(view for part in stored.values() for view in part)
         return {
-            name: self._frames(part)
-            if self.inputs[name].part == "frame"
-            else torch.from_numpy(np.stack(part))
+            name: torch.from_numpy(np.stack(part))
+            if self.inputs[name].part == "sound"
+            else self._pictures(part)
             for name, part in stored.items()
         }
 
-    def _frames(self, stored: list[np.ndarray]) -> Stored:
-        """The frames of a batch in one form."""
+    def _pictures(self, stored: list[np.ndarray]) -> Stored:
+        """The frames, or the flow, of a batch in one form."""
         if self.aspect == "kept":
             return kept_frames(stored)
         if self.corpus.aspect == "kept":

@@ -15,6 +15,7 @@ from pipeline.clips.views import (
     IMAGENET_MEAN,
     draw,
     light_crop,
+    light_flow,
     light_view,
     normalise,
     simclr_view,
@@ -141,3 +142,15 @@ def test_a_view_is_of_each_clip_alone(view) -> None:
     for rows in ([0, 1, 2], [3, 4, 5], [5], [1, 0]):
         part = view(kept_frames([frames[row] for row in rows]), draws[rows], SIDE)
         torch.testing.assert_close(part, whole[rows], atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_flow_is_cut_as_its_kept_frame(signed: bool) -> None:
+    frames = _frames([(35, 50), (60, 35), (35, 50)])
+    flows = [frame[..., :2].astype(np.float16 if signed else np.uint8) for frame in frames]
+    draws = draw(torch.Generator().manual_seed(0), 3)
+    draws[:, 2] = torch.tensor([0.1, 0.9, 0.2])  # the first and the last are mirrored
+    expected = light_crop(kept_frames(frames), draws, SIDE)[:, :2]
+    if signed:  # to the right is to the left in a mirrored frame
+        expected[[0, 2], 0] *= -1
+    torch.testing.assert_close(light_flow(kept_frames(flows), draws, SIDE), expected)

@@ -24,6 +24,7 @@ from made_corpus import make_corpus
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.flow import DTYPES, FlowForm
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.methods.common.files import load_weights, save_weights
 from pipeline.methods.contract import Dice, Method, Moment, load_method, select
@@ -57,13 +58,16 @@ def maker(name: str, settings: Mapping[str, Any] = SMALL, form: SoundForm = FORM
 
 
 def made_batch(method: Method, clips: int = BATCH, seed: int = 0) -> Batch:
-    """Stored frames and sounds as the method asks for them, at random, of so many clips."""
+    """Stored frames, flow and sounds as the method asks for them, at random, of so many clips."""
     generator = torch.Generator().manual_seed(seed)
     batch: Batch = {}
     for name, wanted in method.inputs().items():
         if wanted.part == "frame":
             shape = (clips, STORED_SIDE, STORED_SIDE, 3)
             batch[name] = torch.randint(0, 256, shape, generator=generator, dtype=torch.uint8)
+        elif wanted.part == "flow":
+            pixels = 3 * torch.randn(clips, STORED_SIDE, STORED_SIDE, 2, generator=generator)
+            batch[name] = _stored_flow(pixels, wanted.flow)
         else:
             steps = method.form.steps(wanted.seconds or method.settings.seconds)
             noise = torch.randn(clips, steps, method.form.bins, generator=generator)
@@ -224,19 +228,23 @@ def check_answers(make: Make, tmp_path: Path) -> None:
 
 
 def small_corpus(folder: Path, form: SoundForm = FORM) -> DecodedCorpus:
-    """Four classes: a coloured square over noise, and a loud band of the spectrogram."""
+    """Four classes: a coloured square that moves over noise, and a loud band of the
+    spectrogram."""
     generator = np.random.default_rng(0)
     frames = generator.integers(60, 120, (CLIPS, STORED_SIDE, STORED_SIDE, 3)).astype(np.uint8)
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255), (255, 255, 255)]
     sounds, band = [], form.bins // 4
+    pixels = np.zeros((CLIPS, STORED_SIDE, STORED_SIDE, 2), np.float32)
     for clip in range(CLIPS):
         kind = clip % 4
         y, x = generator.integers(0, STORED_SIDE - 16, 2)
         frames[clip, y : y + 16, x : x + 16] = colours[kind]
+        pixels[clip, y : y + 16, x : x + 16] = (3, -2)
         sound = generator.normal(-12, 1, (20, form.bins))
         sound[:, band * kind : band * (kind + 1)] += 10
         sounds.append(sound)
-    corpus = make_corpus(folder, frames, sounds)
+    flow = {form: _stored_flow(torch.from_numpy(pixels), form).numpy() for form in DTYPES}
+    corpus = make_corpus(folder, frames, sounds, flow=flow)
     vars(corpus).setdefault("form", form)  # where the made corpus does not say it itself
     return corpus
 
@@ -250,6 +258,10 @@ def everyone_as_neighbours() -> Neighbours:
     ]
     ids = np.array(others, dtype=np.int32)
     return Neighbours(ids, ids.copy())
+
+
+def _stored_flow(pixels: Tensor, form: FlowForm) -> Tensor:
+    return pixels.half() if form == "signed" else pixels.round().clamp(0, 255).byte()
 
 
 class _KilledError(BaseException):

@@ -1,7 +1,9 @@
-"""HearTheFlow without flow: LVS's published loss, an image network that never learns, and the
-contract of a method."""
+"""HearTheFlow: the published attention and loss, flow as it is stored and cut, an image network
+that never learns, and the contract of a method."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,80 +20,256 @@ from contract_checks import (
     check_step,
     made_batch,
     maker,
+    small_corpus,
 )
+from golden_numbers import assert_golden, read_golden
+from torch import Tensor
+from torch.nn import functional
 
+from pipeline.clips import views
 from pipeline.errors import InputError
-from pipeline.methods.contract import Dice, Moment
-from pipeline.methods.heartheflow import METHOD
+from pipeline.media.flow import as_bytes
+from pipeline.methods.contract import Dice, Moment, View
+from pipeline.methods.heartheflow import METHOD, HearTheFlow
+from pipeline.networks.resnet import ResNet
+from pipeline.networks.weights import read_state
+from pipeline.predict.predictor import Predictor
 
+NOW = Moment(0, 1, 0, 1)
+# Without flow, with it in both forms, and with keys that are the flow itself.
+VARIANTS: dict[str, dict[str, Any]] = {
+    "none": {**SMALL},
+    "bytes": {**SMALL, "flow": "bytes"},
+    "signed": {**SMALL, "flow": "signed"},
+    "pooled": {**SMALL, "flow": "bytes", "keys": "pooled"},
+}
 MAKE = maker("heartheflow")
+SIGNED = maker("heartheflow", VARIANTS["signed"])
 
 
-def test_loss_gradients_and_map_are_lvs_s_published_ones() -> None:
-    golden = np.load(Path(__file__).parent / "goldens/lvs.npz")
-    v, a = (torch.from_numpy(golden[f"relu_{name}"]).requires_grad_() for name in ("v", "a"))
-    loss = MAKE().loss({"v": v, "a": a}, Dice(0, 0), Moment(0, 1, 0, 1))["contrastive"]
-    assert float(loss.detach()) == pytest.approx(float(golden["relu_loss"]), abs=1e-5)
+@pytest.fixture(params=VARIANTS)
+def make(request: pytest.FixtureRequest) -> Callable[[], Any]:
+    return maker("heartheflow", VARIANTS[request.param])
+
+
+# --- the published numbers -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variant", ["cnn", "maxpool"])
+def test_loss_gradients_and_map_are_the_published_ones(variant: str) -> None:
+    golden = read_golden("heartheflow")
+    named = {key.removeprefix(f"{variant}_"): array for key, array in golden.items()}
+    pooled = variant == "maxpool"
+    settings = {
+        **SMALL,
+        "channels": [6, named["v"].shape[1]],
+        "flow": "bytes",
+        "keys": "pooled" if pooled else "network",
+    }
+    method: Any = maker("heartheflow", settings)()
+    layers = dict(method.flowatt.named_parameters())
+    with torch.no_grad():
+        for name, parameter in layers.items():
+            parameter.copy_(named[f"w_{name}"])
+    v, flow, sounds = (named[name].clone().requires_grad_() for name in ("v", "flow", "a"))
+    keys = functional.adaptive_max_pool2d(flow, 7) if pooled else flow
+    a = functional.adaptive_max_pool2d(sounds, 1).flatten(1)
+    loss = method.loss({"v": v, "flow": keys, "a": a}, Dice(0, 0), NOW)["contrastive"]
+    assert_golden(loss, named["loss"])
+    loss.backward()
+    for name, leaf in (("v", v), ("flow", flow), ("a", sounds)):
+        assert_golden(leaf.grad, named[f"grad_{name}"])
+    for name, parameter in layers.items():
+        assert_golden(parameter.grad, named[f"grad_w_{name}"])
+    assert_golden(method.maps(method.attended(v, keys), a), named["A"])
+
+
+def test_an_8_bit_picture_of_flow_is_the_published_one() -> None:
+    golden = read_golden("heartheflow")
+    np.testing.assert_array_equal(as_bytes(golden["flow_field"].numpy()), golden["flow_stored"])
+
+
+def test_without_flow_it_is_lvs_s_published_loss() -> None:
+    golden = read_golden("lvs")
+    v, a = (golden[f"relu_{name}"].clone().requires_grad_() for name in ("v", "a"))
+    loss = MAKE().loss({"v": v, "a": a}, Dice(0, 0), NOW)["contrastive"]
+    assert_golden(loss, golden["relu_loss"])
     loss.backward()
     for name, found in (("v", v.grad), ("a", a.grad)):
-        np.testing.assert_allclose(found, golden[f"relu_grad_{name}"], atol=1e-5)
-    maps = MAKE().maps(v.detach(), a.detach())
-    np.testing.assert_allclose(maps, golden["relu_map"], atol=1e-5)
+        assert_golden(found, golden[f"relu_grad_{name}"])
+    assert_golden(MAKE().maps(v.detach(), a.detach()), golden["relu_map"])
 
 
-def test_the_image_network_never_learns_and_is_normalised_by_the_batch() -> None:
-    method = MAKE()
+# --- networks, views, answers --------------------------------------------------------------------
+
+
+def test_the_image_network_never_learns_and_is_normalised_by_the_batch(
+    make: Callable[[], Any],
+) -> None:
+    method = make()
     before = {name: tensor.clone() for name, tensor in method.imgnet.state_dict().items()}
     _, gradients, _ = backward(method)
-    assert gradients and all(name.startswith("audnet.") for name in gradients)
+    learning = {name.split(".")[0] for name in gradients}
+    expected = {"audnet"}
+    if method.settings.flow != "none":
+        expected |= {"flowatt"} | ({"flownet"} if method.settings.keys == "network" else set())
+    assert learning == expected
     for name, tensor in method.imgnet.state_dict().items():
         still = torch.equal(tensor, before[name])
         assert still == (not name.endswith(("running_mean", "running_var", "tracked"))), name
-    batch = made_batch(method)
-    view = method.views(batch, Dice(0, 0))["v"]
-    pre_relu: list[torch.Tensor] = []
+    view = method.views(made_batch(method), Dice(0, 0))["v"]
+    pre_relu: list[Tensor] = []
     method.imgnet.bn1.register_forward_hook(lambda *given: pre_relu.append(given[2].clone()))
     method.encode(view)
     shift = method.imgnet.bn1.bias
     torch.testing.assert_close(pre_relu[0].mean(dim=(0, 2, 3)), shift, atol=1e-5, rtol=0)
 
 
-def test_a_file_with_flow_is_refused_and_one_without_is_read() -> None:
-    method = MAKE().eval()
-    state = method.state_dict()
-    read, unused = METHOD.read_published(state, method.settings, FORM, "best.pth")
-    assert unused == []
-    assert all(torch.equal(read.state_dict()[name], state[name]) for name in state)
-    flow = {**state, "flowatt.query_conv.bias": torch.ones(1)}
-    with pytest.raises(InputError, match=r"best\.pth: holds flowatt\.query_conv\.bias, expected"):
-        METHOD.read_published(flow, method.settings, FORM, "best.pth")
+def test_the_flow_s_network_begins_as_the_image_s_but_for_its_stem() -> None:
+    settings = METHOD.Settings(**{**VARIANTS["signed"], "vision": "imagenet"})
+    start = ResNet(3, settings.blocks, settings.channels, settings.strides).state_dict()
+    method = HearTheFlow(settings, FORM, seed=2, start=start)
+    assert method.flownet is not None and method.flowatt is not None
+    for name, tensor in method.flownet.state_dict().items():
+        assert name == "conv1.weight" or torch.equal(tensor, start[name]), name
+    # torch's own: uniform within one over the root of what a number is the sum of.
+    for layer, inputs in ((method.flownet.conv1, 2 * 49), (method.flowatt.value_conv, 8)):
+        largest = float(layer.weight.detach().abs().max())
+        assert 0.9 * inputs**-0.5 < largest <= inputs**-0.5
+    again = HearTheFlow(settings, FORM, seed=2, start=start).state_dict()
+    assert all(torch.equal(tensor, again[name]) for name, tensor in method.state_dict().items())
+    other = HearTheFlow(settings, FORM, seed=3, start=start)
+    assert other.flowatt is not None
+    assert not torch.equal(other.flowatt.key_conv.weight, method.flowatt.key_conv.weight)
 
 
-def test_the_published_map_has_all_strides() -> None:
+def test_flow_is_cut_and_mirrored_as_its_frame() -> None:
+    generator = torch.Generator().manual_seed(0)
+    draws = torch.rand(6, views.DRAWS, generator=generator)
+    draws[:, 2] = torch.tensor([0.1, 0.9] * 3)  # every other one is mirrored
+    frames = torch.randint(0, 256, (6, 36, 36, 3), generator=generator, dtype=torch.uint8)
+    pictures = views.light_crop(frames, draws, 32)
+    found = views.light_flow(frames[..., :2], draws, 32)
+    torch.testing.assert_close(found, pictures[:, :2])
+    signed = views.light_flow(frames[..., :2].half() - 128, draws, 32)
+    moved = pictures[:, :2] - 128 / 255
+    sign = torch.tensor([-1.0, 1.0] * 3)[:, None, None]
+    torch.testing.assert_close(signed[:, 0], sign * moved[:, 0])
+    torch.testing.assert_close(signed[:, 1], moved[:, 1])
+    whole = views.plain_flow(frames[..., :2], 36)
+    torch.testing.assert_close(whole, frames[..., :2].permute(0, 3, 1, 2) / 255)
+    smaller = views.plain_flow(frames[..., :2], 18)
+    expected = views.plain_view(frames, 18)
+    mean, deviation = (
+        torch.tensor(n[:2])[:, None, None] for n in (views.IMAGENET_MEAN, views.IMAGENET_DEVIATION)
+    )
+    torch.testing.assert_close(smaller, expected[:, :2] * deviation + mean)
+
+
+def test_the_training_sees_the_flow_of_its_frame(tmp_path: Path) -> None:
+    method = SIGNED()
+    batch = made_batch(method)
+    assert batch["flow"].dtype == torch.float16
+    found = method.views(batch, Dice(4, 7))
+    assert found["v"].momentum and not found["flow"].momentum
+    draws = Dice(4, 7).uniform("frame", len(batch["frames"]), views.DRAWS)
+    torch.testing.assert_close(found["flow"].input, views.light_flow(batch["flow"], draws, 32))
+    features = method.encode(View("flow", found["flow"].input))
+    assert features.shape == (len(batch["flow"]), 8, *method.map_size())
+
+
+def test_maps_depend_on_the_flow_and_a_picture_alone_does_not_move(tmp_path: Path) -> None:
+    method = SIGNED().eval()
+    corpus = small_corpus(tmp_path)
+    assert method.flow_form == "signed" and MAKE().flow_form is None
+    pairs = [(clip, clip) for clip in corpus.clip_ids[:5]]
+    maps = Predictor(method, corpus, batch=2, device=torch.device("cpu")).maps(pairs)
+    rows = corpus.rows([clip for clip, _ in pairs])
+    frames = torch.from_numpy(np.stack([corpus.frame(row) for row in rows]))
+    flow = torch.from_numpy(np.stack([corpus.flow(row, "signed") for row in rows]))
+    sounds = torch.from_numpy(np.stack([corpus.middle_window(row, method.steps) for row in rows]))
+    with torch.no_grad():
+        a = method.sound_features(sounds)
+        expected = method.maps(method.moving_features(frames, flow), a)
+        alone = method.maps(method.frame_features(frames), a)
+        still = method.maps(method.moving_features(frames, torch.zeros_like(flow)), a)
+    np.testing.assert_allclose(maps, expected, atol=1e-6)
+    assert torch.equal(alone, still) and not torch.allclose(alone, expected, atol=1e-5)
+
+
+def test_a_corpus_without_flow_is_refused_before_the_first_step(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no flow in the form 'signed'"):
+        corpus = small_corpus(tmp_path)
+        for path in (tmp_path / "spectrograms/flow/shards").glob("signed_*.npy"):
+            path.unlink()
+        Predictor(SIGNED(), corpus, device=torch.device("cpu")).maps([("clip00", "clip00")])
+
+
+# --- published files -----------------------------------------------------------------------------
+
+
+def test_the_authors_files_are_read_with_flow_and_without(
+    make: Callable[[], Any], tmp_path: Path
+) -> None:
+    made = make().eval()
+    path = tmp_path / "best.pth"
+    torch.save({"model_state_dict": made.state_dict()}, path)
+    # Whatever the settings say of flow, the file tells what it holds.
+    for asked in ("none", "bytes", "signed"):
+        settings = METHOD.Settings(**{**SMALL, "flow": asked})
+        read, unused = METHOD.read_published(read_state(path), settings, FORM, str(path))
+        assert unused == [] and not read.training
+        seen = {"none": "none", "bytes": "bytes", "signed": "bytes"}[made.settings.flow]
+        seen = "signed" if seen != "none" and asked == "signed" else seen
+        assert (read.settings.flow, read.settings.keys) == (seen, made.settings.keys)
+        state = read.state_dict()
+        assert state.keys() == made.state_dict().keys()
+        assert all(torch.equal(state[name], tensor) for name, tensor in made.state_dict().items())
+
+
+def test_a_file_that_lacks_a_layer_is_refused() -> None:
+    state = SIGNED().state_dict()
+    del state["flowatt.value_conv.bias"]
+    with pytest.raises(InputError, match=r"best\.pth: misses flowatt\.value_conv\.bias of"):
+        METHOD.read_published(state, METHOD.Settings(**SMALL), FORM, "best.pth")
+
+
+def test_the_published_shape_and_labels() -> None:
     with torch.device("meta"):
-        assert METHOD(METHOD.Settings(), FORM).map_size() == (7, 7)
-    assert METHOD.label(METHOD.Settings()) == "without flow"
+        method = METHOD(METHOD.Settings(flow="bytes"), FORM)
+    assert method.map_size() == (7, 7)
+    shapes = {name: tuple(tensor.shape) for name, tensor in method.named_parameters()}
+    assert (
+        shapes["flowatt.query_conv.weight"] == shapes["flowatt.key_conv.weight"] == (64, 512, 1, 1)
+    )
+    assert shapes["flowatt.value_conv.weight"] == (512, 512, 1, 1)
+    assert shapes["flownet.conv1.weight"] == (64, 2, 7, 7)
+    labels = [METHOD.label(METHOD.Settings(**settings)) for settings in VARIANTS.values()]
+    assert labels == ["without flow", "flow in 8 bits", "signed flow", "flow in 8 bits, pooled"]
 
 
-def test_a_step() -> None:
-    check_step(MAKE)
+# --- the contract --------------------------------------------------------------------------------
 
 
-def test_cached_gradients() -> None:
-    check_cached_gradients(MAKE)
+def test_a_step(make: Callable[[], Any]) -> None:
+    check_step(make)
+
+
+def test_cached_gradients(make: Callable[[], Any]) -> None:
+    check_cached_gradients(make)
 
 
 def test_compiled() -> None:
-    check_compile(MAKE)
+    check_compile(SIGNED)
 
 
 def test_kill_and_resume(tmp_path: Path) -> None:
-    check_kill_and_resume(MAKE, tmp_path)
+    check_kill_and_resume(SIGNED, tmp_path)
 
 
 def test_two_ranks(tmp_path: Path) -> None:
-    check_ranks("heartheflow", SMALL, tmp_path)
+    check_ranks("heartheflow", VARIANTS["bytes"], tmp_path)
 
 
-def test_answers(tmp_path: Path) -> None:
-    check_answers(MAKE, tmp_path)
+def test_answers(make: Callable[[], Any], tmp_path: Path) -> None:
+    check_answers(make, tmp_path)

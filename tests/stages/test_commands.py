@@ -106,6 +106,8 @@ NOBODY = {
     "decode nobody": "active.corpora.nobody",
     "spectrograms nobody alignment": "active.corpora.nobody",
     "spectrograms toy nobody": "toy.forms.nobody",
+    "flow nobody heartheflow": "active.corpora.nobody",
+    "flow toy nobody": "active.flow.nobody",
     "encoders nobody": "active.toys.nobody",
     "embed nobody image": "active.corpora.nobody",
     "training-list nobody": "active.train_on.search.nobody",
