@@ -13,6 +13,7 @@ from typing import ClassVar, Protocol
 import numpy as np
 import pyarrow as pa
 
+from pipeline.benchmarks.metrics.localization import OwnForm
 from pipeline.errors import InputError
 
 # Sounds that no clip has: a sample's `sound_clip` may be one of these, and whoever runs the network
@@ -40,13 +41,15 @@ class Predictions:
     object maps and add the OGL numbers. `similarities` are matrices between the frames (rows) and
     the sounds (columns) of the first `retrieval_count` samples, by name: 's_A', 's_L'. `trained`
     holds the clips that the method was trained on, None where nobody knows: retrieval is then
-    counted once more over the other queries.
+    counted once more over the other queries. `form` is how the method's own published code scores
+    maps, None where it scores as the benchmark does, or is not public.
     """
 
     maps: np.ndarray | None = None
     object_maps: np.ndarray | None = None
     similarities: Mapping[str, np.ndarray] = field(default_factory=dict)
     trained: Collection[str] | None = None
+    form: OwnForm | None = None
 
 
 @dataclass

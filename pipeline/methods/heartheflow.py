@@ -32,7 +32,7 @@ from pipeline.methods.common.cosine_pair import CosinePair, single
 from pipeline.methods.common.published import read_two_resnets
 from pipeline.methods.common.similarity import contrastive_loss
 from pipeline.methods.common.two_resnets import Networks
-from pipeline.methods.contract import Dice, Features, Input, Method, Moment, View
+from pipeline.methods.contract import Dice, Features, Input, Method, Moment, OwnTest, View
 
 
 @settings
@@ -49,6 +49,8 @@ class HearTheFlow(CosinePair):
 
     Settings = HearTheFlowSettings
     title = "HearTheFlow without flow (WACV 2023)"
+    # test.py, without object guidance.
+    test_form = OwnTest("bicubic")
     settings: HearTheFlowSettings
 
     def __init__(
