@@ -45,6 +45,7 @@ COMMANDS = {
     "report": _Entry("report", "Write the page of a study.", STAGES),
     "corpus": _Entry("corpus", "What of the data is in place.", OTHERS),
     "cache": _Entry("cache", "What of DVC's cache is damaged.", OTHERS),
+    "learn-sounds": _Entry("learn_sounds", "Train a sound encoder without labels.", OTHERS),
     "localize": _Entry("localize", "Draw where a clip's sound comes from.", OTHERS),
     "retrieve": _Entry("retrieve", "Find the clips that fit a sound or a picture.", OTHERS),
     "figure": _Entry("figure", "Draw frames and heat maps for a paper.", OTHERS),
