@@ -8,12 +8,11 @@ a network may meet the same frame or sound several times; it may cache by clip i
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from pipeline.benchmarks.metrics.localization import OwnForm
 from pipeline.errors import InputError
 
 # Sounds that no clip has: a sample's `sound_clip` may be one of these, and whoever runs the network
@@ -31,6 +30,21 @@ class Sample:
     sample_id: str
     frame_clip: str
     sound_clip: str
+
+
+class OwnForm(NamedTuple):
+    """How a method's own published code scores its maps, where that is not the benchmark's way.
+
+    `resize` is one of `RESIZES`; `threshold` the median, or half of the map's range; `inclusive`
+    whether what lies at it is predicted too. `share` is the audio-visual map's in object-guided
+    localization, None where the code has none; both maps are `scaled` by min-max before, or taken
+    as (cosine + 1) / 2 and object / 2.5 (SLAVC)."""
+
+    resize: str = "half-pixel"
+    threshold: Literal["median", "half"] = "median"
+    inclusive: bool = False
+    share: float | None = None
+    scaled: bool = True
 
 
 @dataclass

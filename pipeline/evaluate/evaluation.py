@@ -16,8 +16,8 @@ import numpy as np
 import torch
 
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark, Predictions, Scores
+from pipeline.benchmarks.contract import OwnForm
 from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
-from pipeline.benchmarks.metrics.localization import OwnForm
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders.imagenet import ImageEncoder
 from pipeline.errors import InputError

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.benchmarks.contract import OwnForm
 from pipeline.benchmarks.metrics.heatmaps import RESIZES
-from pipeline.benchmarks.metrics.localization import OwnForm
 from pipeline.methods.contract import OwnTest, load_method
 
 FOLDER = Path(__file__).resolve().parents[2] / "pipeline/methods"

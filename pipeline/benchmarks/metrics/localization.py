@@ -7,11 +7,11 @@ is memory. The published loops sort each map four times.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.benchmarks.contract import OwnForm
 from pipeline.benchmarks.metrics.heatmaps import CHUNK, combine_in_place, object_guided, resize_maps
 
 IOU_THRESHOLD = 0.5
@@ -31,21 +31,6 @@ IOU_COLUMNS = {
     "iou_ogl_published": "_published_ogl",
 }
 _CURVES = ("iou", "iou_adaptive", "iou_ogl", "iou_ogl_adaptive")
-
-
-class OwnForm(NamedTuple):
-    """How a method's own published code scores its maps, where that is not the benchmark's way.
-
-    `resize` is one of `RESIZES`; `threshold` the median, or half of the map's range; `inclusive`
-    whether what lies at it is predicted too. `share` is the audio-visual map's in object-guided
-    localization, None where the code has none; both maps are `scaled` by min-max before, or taken
-    as (cosine + 1) / 2 and object / 2.5 (SLAVC)."""
-
-    resize: str = "half-pixel"
-    threshold: Literal["median", "half"] = "median"
-    inclusive: bool = False
-    share: float | None = None
-    scaled: bool = True
 
 
 def _overlap(predicted: np.ndarray, truth: np.ndarray, truth_sum: float) -> float:

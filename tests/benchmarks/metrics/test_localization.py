@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pipeline.benchmarks.contract import OwnForm
 from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
 from pipeline.benchmarks.metrics.localization import (
-    OwnForm,
     area_under_success,
     intersection_over_union,
     localize,
