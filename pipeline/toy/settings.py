@@ -30,4 +30,4 @@ class Encoders:
     image_epochs: Count
     audio_epochs: Count
     threads: Count
-    alone_epochs: Count = 30
+    alone_epochs: Count = 12
