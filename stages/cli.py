@@ -48,6 +48,7 @@ COMMANDS = {
     "rehearse": _Entry("rehearse", "Walk a study on a few clips, before the real run.", OTHERS),
     "sheet": _Entry("sheet", "Draw decoded frames with their official boxes.", OTHERS),
     "cache": _Entry("cache", "What of DVC's cache is damaged.", OTHERS),
+    "learn-sounds": _Entry("learn_sounds", "Train a sound encoder without labels.", OTHERS),
     "localize": _Entry("localize", "Draw where a clip's sound comes from.", OTHERS),
     "retrieve": _Entry("retrieve", "Find the clips that fit a sound or a picture.", OTHERS),
     "figure": _Entry("figure", "Draw frames and heat maps for a paper.", OTHERS),

@@ -16,7 +16,7 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import Study, active_study, all_studies
 from pipeline.corpora.ready import StudyCheck, StudyData, absent_data, check_study
 from pipeline.errors import InputError
-from stages.paths import decoded_folder, encoders_folder, toy_folder
+from stages.paths import decoded_folder, toy_folder
 
 _NARROWEST = 110  # columns of the terminal; the table's numbers do not wrap
 
@@ -65,7 +65,7 @@ def ready(
 
 def _made(study: Study) -> list[Path]:
     """The folders that the study's own stages make."""
-    return [folder for toy in study.toys for folder in (toy_folder(toy), encoders_folder(toy))]
+    return [*map(toy_folder, study.toys), *([Path(study.weights)] if study.toys else [])]
 
 
 def _named(parameters: Parameters, name: str) -> tuple[Study, str | None]:

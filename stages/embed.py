@@ -26,7 +26,7 @@ def settings(parameters: Parameters, corpus: str, modality: str) -> tuple[Encode
     world = parameters.read("active.settings", str)
     encoders = parameters.read("active.encoders", Encoders)
     weights = Path(parameters.read("active.weights", str))
-    return encoders, weights, parameters.read(f"{world}.embed", Embed)
+    return encoders, weights, parameters.read(f"{world}.embed", Embed, encoders.models())
 
 
 def embed(

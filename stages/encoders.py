@@ -1,6 +1,9 @@
-"""Stage encoders: the toy's labelled encoders, saved in the formats of the real weights."""
+"""Stage encoders: the toy's labelled encoders, saved in the formats of the real weights, and beside
+them the stand-ins that the study asks for."""
 
 import shutil
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 import numpy as np
@@ -8,6 +11,7 @@ import typer
 
 from pipeline.base.files import remove_partials, write_json
 from pipeline.base.params import Parameters
+from pipeline.base.study import Encoders as UsedEncoders
 from pipeline.base.study import check_listed
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.lists import read_labelled
@@ -15,28 +19,44 @@ from pipeline.execution.summary import show_summary
 from pipeline.networks.weights import save_torch
 from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
 from pipeline.toy.settings import Encoders
-from stages.paths import WORK, decoded_folder, encoders_folder, spectrograms_folder, toy_folder
+from pipeline.toy.stand_ins import Material, check_stand_ins, train_stand_in
+from stages.paths import WORK, decoded_folder, spectrograms_folder, toy_folder
 
-ENCODER = "vggsound"  # whose file the toy makes, and so whose form its sounds have
+
+@dataclass(frozen=True)
+class Settings:
+    """What the stage reads of params.yaml: how encoders are trained, the folder of their weights,
+    and those that the study uses."""
+
+    values: Encoders
+    weights: Path
+    used: UsedEncoders
 
 
-def settings(parameters: Parameters, name: str) -> Encoders:
+def settings(parameters: Parameters, name: str) -> Settings:
     """The parameters of the stage."""
-    return parameters.read(f"{parameters.read('active.settings', str)}.encoders", Encoders)
+    world = parameters.read("active.settings", str)
+    return Settings(
+        parameters.read(f"{world}.encoders", Encoders),
+        Path(parameters.read("active.weights", str)),
+        parameters.read("active.encoders", UsedEncoders),
+    )
 
 
 def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study.")]) -> None:
-    """Train the toy's labelled encoders. Example: [bold]avloc encoders toy[/bold]"""
+    """Train the toy's encoders. Example: [bold]avloc encoders toy[/bold]"""
     parameters = Parameters()
     check_listed(parameters, "toys", name)
-    values = settings(parameters, name)
-    corpus = DecodedCorpus(decoded_folder(name), spectrograms_folder(name, ENCODER))
+    read = settings(parameters, name)
+    values = read.values
+    check_stand_ins(read.used.stand_ins)
+    corpus = DecodedCorpus(decoded_folder(name), spectrograms_folder(name, read.used.audio))
     labelled = read_labelled(toy_folder(name) / "lists" / "labelled.csv")
     classes = sorted(set(labelled.values()))
     rows = corpus.rows(list(labelled))
     labels = np.array([classes.index(label) for label in labelled.values()])
     frames = np.stack([corpus.square(row) for row in rows])
-    folder, work = encoders_folder(name), WORK / "encoders" / name
+    folder, work = read.weights, WORK / "encoders" / name
     remove_partials(folder, work)
     image = train_image_encoder(
         frames,
@@ -57,8 +77,16 @@ def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study
     )
     save_torch(folder / "image.pth", image.state)
     save_torch(folder / "H.pth.tar", {"model_state_dict": audio.state})
-    accuracies = {"image_accuracy": 100 * image.accuracy, "audio_accuracy": 100 * audio.accuracy}
-    write_json(folder / "summary.json", accuracies)
+    told = {"image_accuracy": 100 * image.accuracy, "audio_accuracy": 100 * audio.accuracy}
+    material = Material(frames, sounds, corpus.form.divisor, labels, work)
+    for stand_in in read.used.stand_ins:
+        state, said = train_stand_in(stand_in, material, values)
+        save_torch(folder / f"{stand_in}.pth", state)
+        told.update(said)
+    write_json(folder / "summary.json", told)
     shutil.rmtree(work, ignore_errors=True)
-    summary = {f"{key.replace('_', ' ')}, %": value for key, value in accuracies.items()}
+    summary = {
+        key.replace("_", " ") + (", %" if key.endswith("accuracy") else ""): value
+        for key, value in told.items()
+    }
     show_summary(f"encoders {name}", {"labelled clips": len(rows), **summary}, folder)

@@ -44,7 +44,7 @@ from stages.paths import (
 )
 
 # Variants of a score, of which there are several times as many.
-_DETAIL = re.compile("@[a-z]|:|_ogl|_single|_i2a|R@5|R@10|AUC_adaptive")
+_DETAIL = re.compile("@[a-z]|:|_ogl|_half|_published|_single|_i2a|R@5|R@10|AUC_adaptive")
 
 
 @dataclass(frozen=True)

@@ -21,11 +21,6 @@ def spectrograms_folder(corpus: str, name: str) -> Path:
     return DATA / "spectrograms" / corpus / name
 
 
-def encoders_folder(toy: str) -> Path:
-    """The weight files of a toy's labelled encoders."""
-    return DATA / "encoders" / toy
-
-
 def embeddings_folder(corpus: str) -> Path:
     """Off-the-shelf features of a corpus."""
     return DATA / "embeddings" / corpus

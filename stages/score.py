@@ -30,7 +30,9 @@ def score(
     ] = None,
     resize: Annotated[
         str | None,
-        typer.Option(help="half-pixel, corners or bicubic-corners, in place of the protocol's."),
+        typer.Option(
+            help="half-pixel, corners, bicubic or bicubic-corners, in place of the protocol's."
+        ),
     ] = None,
     per_sample: Annotated[
         Path | None, typer.Option(help="Write a row a sample to this Parquet file.")

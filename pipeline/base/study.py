@@ -37,10 +37,22 @@ class TrainOn:
 
 @settings
 class Encoders:
-    """The off-the-shelf encoders of frames and of sounds, files of pipeline/encoders/."""
+    """The off-the-shelf encoders of frames and of sounds, files of pipeline/encoders/.
+
+    `image_model` and `sound_model` are the study's own in place of the settings' `embed`.
+    `stand_ins` names what the toy's encoder stage trains beside its labelled pair: see
+    `pipeline.toy.stand_ins`. A study that names any has a folder `weights` of its own."""
 
     image: str
     audio: str
+    image_model: str | None = None
+    sound_model: str | None = None
+    stand_ins: list[str] = field(default_factory=list)
+
+    def models(self) -> dict[str, str]:
+        """What the study puts over the settings' `embed`."""
+        named = {"image_model": self.image_model, "sound_model": self.sound_model}
+        return {key: model for key, model in named.items() if model is not None}
 
 
 @settings

@@ -8,7 +8,7 @@ a network may meet the same frame or sound several times; it may cache by clip i
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, Protocol, cast
+from typing import ClassVar, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 import pyarrow as pa
@@ -33,6 +33,21 @@ class Sample:
     sound_clip: str
 
 
+class OwnForm(NamedTuple):
+    """How a method's own published code scores its maps, where that is not the benchmark's way.
+
+    `resize` is one of `RESIZES`; `threshold` the median, or half of the map's range; `inclusive`
+    whether what lies at it is predicted too. `share` is the audio-visual map's in object-guided
+    localization, None where the code has none; both maps are `scaled` by min-max before, or taken
+    as (cosine + 1) / 2 and object / 2.5 (SLAVC)."""
+
+    resize: str = "half-pixel"
+    threshold: Literal["median", "half"] = "median"
+    inclusive: bool = False
+    share: float | None = None
+    scaled: bool = True
+
+
 @dataclass
 class Predictions:
     """What any method hands over, in the order of the benchmark's samples.
@@ -41,13 +56,15 @@ class Predictions:
     object maps and add the OGL numbers. `similarities` are matrices between the frames (rows) and
     the sounds (columns) of the first `retrieval_count` samples, by name: 's_A', 's_L'. `trained`
     holds the clips that the method was trained on, None where nobody knows: retrieval is then
-    counted once more over the other queries.
+    counted once more over the other queries. `form` is how the method's own published code scores
+    maps, None where it scores as the benchmark does, or is not public.
     """
 
     maps: np.ndarray | None = None
     object_maps: np.ndarray | None = None
     similarities: Mapping[str, np.ndarray] = field(default_factory=dict)
     trained: Collection[str] | None = None
+    form: OwnForm | None = None
 
 
 @dataclass

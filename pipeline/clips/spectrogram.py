@@ -35,7 +35,9 @@ class SoundForm:
         taper: the periodic window, Tukey's with a quarter tapered (SciPy's) or Hann's.
         mean_removed: whether each segment's mean is taken off (SciPy's "constant" detrending).
         quantity: x is the one-sided power "density" (SciPy's, 1/Hz), the "power" over the sum of
-            the squared window (torchaudio's `normalized=True`), or the "magnitude".
+            the squared window (torchaudio's `normalized=True`), or the "magnitude". With "waveform"
+            there is no spectrogram: a step holds the next `window` samples as they are, for
+            networks that hear waveforms.
         centred: whether segments are centred on their step, the sound mirrored at both ends.
         triangles: whether mel filters are straight over "hertz" (torchaudio) or "mel" (VGGish).
         floor: see `scale`.
@@ -53,7 +55,7 @@ class SoundForm:
     points: int | None = None
     taper: Literal["tukey", "hann"] = "tukey"
     mean_removed: bool = True
-    quantity: Literal["density", "power", "magnitude"] = "density"
+    quantity: Literal["density", "power", "magnitude", "waveform"] = "density"
     centred: bool = False
     triangles: Literal["hertz", "mel"] = "hertz"
     floor: float = LOG_FLOOR
@@ -78,10 +80,18 @@ class SoundForm:
                 raise ValueError(f"{name} is {getattr(self, name)}, expected {expected}")
         if not self.bands and (self.lowest, self.highest) != (0.0, None):
             raise ValueError("lowest and highest are for mel bands, but bands is 0")
+        if self.quantity == "waveform":
+            if self.hop != self.window:
+                raise ValueError(f"hop is {self.hop}, expected a waveform's window, {self.window}")
+            if self.bands or self.centred or self.stretched or self.points is not None:
+                raise ValueError("bands, centred, stretched and points are for spectrograms")
 
     @property
     def bins(self) -> int:
-        """The number of frequencies of a spectrogram: mel bands, or linear bins."""
+        """The number of frequencies of a spectrogram: mel bands, or linear bins; of a waveform the
+        samples of a step."""
+        if self.quantity == "waveform":
+            return self.window
         return self.bands or self._bins
 
     @property
@@ -93,7 +103,9 @@ class SoundForm:
     @property
     def silence(self) -> float:
         """The least value there is: every bin's of digital silence, but for a `stretched` one,
-        whose silence is a constant of -1 that leaks into the lowest bins."""
+        whose silence is a constant of -1 that leaks into the lowest bins. A waveform's is 0."""
+        if self.quantity == "waveform":
+            return 0.0
         return math.log(self.floor) if self.scale == "log" else 10 * math.log10(self.floor)
 
     def length(self, samples: int) -> int:
@@ -125,6 +137,8 @@ class SoundForm:
         shortest = self._padding + 1 if self.centred else self.window
         if samples.shape[-1] < shortest:
             raise ValueError(f"{samples.shape[-1]} samples are fewer than one window of {shortest}")
+        if self.quantity == "waveform":
+            return samples.unfold(-1, self.window, self.hop).transpose(-1, -2)
         taper = (_tukey if self.taper == "tukey" else _hann)(self.window).to(samples)
         if self.stretched:
             samples = samples - samples.amin(dim=-1, keepdim=True)

@@ -143,18 +143,42 @@ class StudyData:
             )
         return found
 
-    def encoders(self, folder: str, image_models: Collection[str]) -> None:
-        """Look for the published VGGSound network and fetch ImageNet networks that are not there:
-        a machine off the network shall not find out after days of decoding."""
+    def encoders(self, embed: Embed, object_model: str) -> None:
+        """Look for the networks of the neighbours and of object maps, and fetch ImageNet networks
+        that are not there: a machine off the network shall not find out after days of decoding."""
         # The encoders import torch, seconds that the table of a study does not need.
+        from pipeline.encoders.common.contract import load_encoder
         from pipeline.encoders.imagenet import load_image_encoder
         from pipeline.encoders.vggsound import AUDIO_WEIGHTS, audio_encoder
 
-        for model in dict.fromkeys(image_models):
-            collect(partial(load_image_encoder, Path(folder), model, side=224), self.absent)
-        path = Path(folder) / AUDIO_WEIGHTS
-        if not path.is_file():
+        folder, named = Path(self.study.weights), self.study.encoders
+        collect(partial(load_encoder, named.image, folder, embed), self.absent)
+        collect(partial(load_image_encoder, folder, object_model, side=224), self.absent)
+        path = folder / AUDIO_WEIGHTS
+        if named.audio != "vggsound":
+            collect(partial(load_encoder, named.audio, folder, embed), self.absent)
+        elif not path.is_file():
             collect(partial(audio_encoder, path), self.absent)
+
+    def networks(self, parameters: Parameters) -> None:
+        """Look for the networks that the study's methods begin with, and fetch those that are not
+        there."""
+        from pipeline.encoders.imagenet import image_network_state
+        from pipeline.methods.common.sections import method_settings
+        from pipeline.train.begin import sound_network_file, vision_model
+
+        folder, world = Path(self.study.weights), self.study.settings
+        found = [
+            method_settings(parameters, world, method, changes)[0]
+            for method in self.study.methods
+            for changes in self.study.runs.values()
+        ]
+        for model in dict.fromkeys(map(vision_model, found)):
+            if model is not None:
+                collect(partial(image_network_state, folder, model), self.absent)
+        for model in dict.fromkeys(getattr(each, "sound_model", None) for each in found):
+            if model is not None:
+                collect(partial(sound_network_file, folder, model), self.absent)
 
     def weights(self, file: str) -> None:
         """Look for a published localizer."""
@@ -184,18 +208,19 @@ class StudyData:
 def absent_data(parameters: Parameters, data: StudyData) -> list[str]:
     """One message for each thing that the study reads, no stage of its own makes and is not there.
 
-    `parameters` give the ImageNet networks of the neighbours and of object maps.
+    `parameters` give the networks of the neighbours, of object maps and of the methods.
     """
     study = data.study
     for name, corpus in study.corpora.items():
         if not data.is_made(corpus.root):
             data.clips(name)
     if not data.is_made(study.weights):
-        models = [
-            parameters.read(f"{study.settings}.embed", Embed).image_model,
+        models = study.encoders.models()
+        data.encoders(
+            parameters.read(f"{study.settings}.embed", Embed, models),
             parameters.read(f"{study.settings}.evaluate", Evaluate).object_model,
-        ]
-        data.encoders(study.weights, models)
+        )
+        data.networks(parameters)
     if not data.is_made(study.train_on.list):
         data.training_list(study.train_on.list)
     for published in study.published.values():

@@ -1,4 +1,5 @@
-"""ImageNet networks by timm's names: features of frames for neighbours (3.3), and object maps.
+"""Image networks by timm's names, ImageNet's and those trained without labels (DINO's, say):
+features of frames for neighbours (3.3), and object maps.
 
 A file's own shapes decide how deep and wide a ResNet is built, so the toy's narrow file and the
 real ones walk the same code; what no file tells (the strides) is the standard one. The price is
@@ -96,9 +97,13 @@ def image_weights_file(folder: Path, image_model: str) -> Path | None:
 
 
 def image_network_state(folder: Path, image_model: str) -> dict[str, Tensor]:
-    """The entries of an ImageNet ResNet by torchvision's names, which timm shares, from the same
-    places as `load_image_encoder`'s: what a method's image network may begin with. Raises as that
-    does."""
+    """The entries of an ImageNet network by torchvision's names, which timm shares, from the same
+    places as `load_image_encoder`'s: what a method's image network may begin with. Of a file in the
+    folder they are as they stand, so that a network that timm cannot build (a narrower stem) begins
+    too. Raises as that does, and as `read_state`."""
+    found = image_weights_file(folder, image_model)
+    if found is not None:
+        return read_state(found)
     encoder = load_image_encoder(folder, image_model, side=224)
     return dict(encoder.network.state_dict())
 
@@ -114,9 +119,10 @@ def image_encoder(
 
     With `weights` a ResNet's depth and widths are read from the file, and a `model` that timm does
     not know is taken for a ResNet. Without, the published weights are fetched once, by timm's own
-    address for the model. `side` is the input's, in pixels; `place` is where the error says to put
-    the file where fetching fails. Raises `InputError` for that, for an unknown model, and for a
-    file that does not fit.
+    address for the model: any of them, those trained without labels too. `side` is the input's, in
+    pixels; `place` is where the error says to put the file where fetching fails. Raises
+    `InputError` for that, for an unknown model, for one that has no such side, and for a file that
+    does not fit.
     """
     network: nn.Module | None = None
     if timm.is_model(model):
@@ -124,6 +130,7 @@ def image_encoder(
             network = timm.create_model(model, num_classes=0)
         except RuntimeError as error:  # a tag that the model does not have
             raise InputError(f"image model {model!r}: {error}") from error
+        network = _of_side(network, model, side)
     if weights is None:
         if network is None:
             raise InputError(
@@ -152,6 +159,29 @@ def image_encoder(
     tell_unused(weights, load_into(network, state, str(weights)))
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ImageEncoder(network, side).eval()
+
+
+def _of_side(network: nn.Module, model: str, side: int) -> nn.Module:
+    """A timm network that takes frames of `side` pixels: most transformers are built for one side,
+    and one of another is made where timm interpolates its places (DINO's and DINOv2's, MoCo v3's).
+
+    Raises `InputError` where timm cannot, or where patches do not divide the side."""
+    published: dict[str, Any] = network.pretrained_cfg  # type: ignore[assignment]
+    own = int(published["input_size"][-1])
+    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    if patch is not None and side % patch[0]:
+        raise InputError(
+            f"image model {model!r}: has patches of {patch[0]} px, found a side of {side} px, "
+            f"expected a multiple"
+        )
+    if not published.get("fixed_input_size") or side == own:
+        return network
+    try:
+        return timm.create_model(model, num_classes=0, dynamic_img_size=True)
+    except TypeError as error:
+        raise InputError(
+            f"image model {model!r}: takes frames of {own} px alone, found a side of {side} px"
+        ) from error
 
 
 def _fetch(model: str, repository: str, place: Path) -> Path:

@@ -17,6 +17,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 from pipeline.encoders.common.contract import Encoder
 from pipeline.encoders.common.resnet_files import length_of, stages_of, tell_unused
 from pipeline.encoders.common.settings import Embed
+from pipeline.encoders.common.sounds import standardised
 from pipeline.errors import InputError
 from pipeline.networks.weights import check_fit, load_into, read_state
 
@@ -76,15 +77,6 @@ class AudioEncoder(Encoder):
     def classify(self, spectrograms: Tensor) -> Tensor:
         """(B, time steps, bands) of log(S + 1e-7) to class scores, (B, classes) float32."""
         return self.audnet(standardised(spectrograms))
-
-
-def standardised(spectrograms: Tensor) -> Tensor:
-    """(B, time steps, bands) to the network's input, (B, 1, bands, time steps) float32: each clip's
-    (x - mean) / (deviation + 1e-9), the deviation biased."""
-    x = spectrograms.to(torch.float32)
-    mean = x.mean(dim=(1, 2), keepdim=True)
-    deviation = x.std(dim=(1, 2), keepdim=True, correction=0)
-    return ((x - mean) / (deviation + 1e-9)).transpose(1, 2).unsqueeze(1).contiguous()
 
 
 def audio_encoder(weights: Path) -> AudioEncoder:

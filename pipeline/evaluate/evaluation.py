@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark, Predictions, Scores
+from pipeline.benchmarks.contract import OwnForm
 from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders.imagenet import ImageEncoder
@@ -56,7 +57,8 @@ def evaluate_method(
         Predictor(each, corpus, reserved=reserved, batch=batch, device=device)
         for each in (method, untrained)
     )
-    return evaluate(benchmark, ours, theirs, objects, training_clips, seed=seed)
+    published = None if method.test_form is None else OwnForm(**method.test_form._asdict())
+    return evaluate(benchmark, ours, theirs, objects, training_clips, seed=seed, form=published)
 
 
 def evaluate(
@@ -67,6 +69,7 @@ def evaluate(
     training_clips: Collection[str] | None,
     *,
     seed: int,
+    form: OwnForm | None = None,
 ) -> Evaluation:
     """Score `predictor` and the baselines on `benchmark`, whose clips its corpus holds.
 
@@ -88,6 +91,7 @@ def evaluate(
         object_maps = objects.of([frame for frame, _ in pairs])
     ours = _predict(predictor, benchmark, pairs, queries)
     ours.object_maps, ours.trained = object_maps, training_clips
+    ours.form = form
     scores = benchmark.score(ours)
     metrics = dict(scores.metrics)
     for name, baseline in _baselines(benchmark, predictor, untrained, pairs, queries, ours, seed):

@@ -8,12 +8,10 @@ so that alpha varies at most e^2-fold; z = relu(W relu(W sum alpha unit(v))); an
 is small for the sound's own frame and at least 10 for another clip's (`margin_loss`). The map is
 alpha.
 
-What the 2018 paper has otherwise, by the author's later code (ardasnck/
-learning_to_localize_sound_source @ 89205e9): a frozen VGG-16 and frozen SoundNet features of the
-waveform, on which the loss is a softmax of the distances. SoundNet's 1000 numbers of a sound are no
-part of this pipeline. The variant's code runs 2,000 epochs at the most and keeps every third; which
-one is scored is not said. It was written for MUSIC, and scores that others print under the method's
-name come from neither file alone.
+What the 2018 paper has otherwise is `attention10k_2018`: a frozen VGG-16 and frozen SoundNet
+features of the waveform, on which the loss is a softmax of the distances. The variant's code runs
+2,000 epochs at the most and keeps every third; which one is scored is not said. It was written for
+MUSIC, and scores that others print under the method's name come from neither file alone.
 """
 
 from collections.abc import Mapping

@@ -69,6 +69,19 @@ class Moment(NamedTuple):
     epochs: int
 
 
+class OwnTest(NamedTuple):
+    """How a method's own published code scores maps, in the words of the benchmarks' `OwnForm`,
+    whose fields these are: `resize` to 224 px, the `threshold` (median, or half of the range) and
+    whether it is `inclusive`; the map's `share` in object-guided localization, None where the code
+    has none, and whether both maps are `scaled` by min-max before."""
+
+    resize: str = "half-pixel"
+    threshold: Literal["median", "half"] = "median"
+    inclusive: bool = False
+    share: float | None = None
+    scaled: bool = True
+
+
 class Dice:
     """The random numbers of one step: functions of (seed, step, name) alone, drawn for the whole
     batch, of which a rank takes its part."""
@@ -102,6 +115,8 @@ class Method(nn.Module, ABC):
     parts: ClassVar[tuple[str, ...]] = ("contrastive",)
     # The values that a map's cells can take; confidences are made of them.
     map_range: ClassVar[tuple[float, float]] = (-1.0, 1.0)
+    # How its own code scores, None where that is as the benchmarks do, or unknown.
+    test_form: ClassVar[OwnTest | None] = None
     # The paper of the method, as a table names it.
     title: ClassVar[str] = ""
 

@@ -28,7 +28,7 @@ from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.projected import ProjectedPair, ProjectedResNets
 from pipeline.methods.common.similarity import s_l
 from pipeline.methods.common.synthetic import all_sounds
-from pipeline.methods.contract import Dice, Features, Moment
+from pipeline.methods.contract import Dice, Features, Moment, OwnTest
 
 
 @settings
@@ -41,6 +41,8 @@ class EZVSL(ProjectedResNets):
 
     Settings = EZVSLSettings
     title = "EZ-VSL (ECCV 2022)"
+    # test.py:105-128.
+    test_form = OwnTest("corners", inclusive=True, share=0.4)
 
     def loss(
         self, features: Mapping[str, Features], dice: Dice, moment: Moment

@@ -43,7 +43,7 @@ from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.projected import Dropout, ProjectedPair, ProjectedResNets
 from pipeline.methods.common.similarity import localization_map, s_l
 from pipeline.methods.common.synthetic import all_sounds
-from pipeline.methods.contract import Dice, Features, Moment, View
+from pipeline.methods.contract import Dice, Features, Moment, OwnTest, View
 from pipeline.networks import ranks
 
 _FOREGROUND = 0.6  # of the way from a map's least to its largest value (model.py:63)
@@ -73,6 +73,8 @@ class FNAC(ProjectedResNets):
     Settings = FNACSettings
     parts = ("contrastive", "fns1", "tne", "fns2")
     title = "FNAC (CVPR 2023)"
+    # The first of the two forms that test.py prints.
+    test_form = OwnTest("corners", inclusive=True, share=0.4)
     settings: FNACSettings
 
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:

@@ -47,7 +47,7 @@ from pipeline.methods.common.cosine_pair import CosinePair, single
 from pipeline.methods.common.published import first_words, read_two_resnets
 from pipeline.methods.common.similarity import contrastive_loss
 from pipeline.methods.common.two_resnets import Networks
-from pipeline.methods.contract import Dice, Features, Input, Method, Moment, View
+from pipeline.methods.contract import Dice, Features, Input, Method, Moment, OwnTest, View
 from pipeline.networks.resnet import ResNet, initialise
 from pipeline.networks.weights import load_into
 
@@ -90,6 +90,8 @@ class HearTheFlow(CosinePair):
 
     Settings = HearTheFlowSettings
     title = "HearTheFlow (WACV 2023)"
+    # test.py, without object guidance.
+    test_form = OwnTest("bicubic")
     settings: HearTheFlowSettings
 
     def __init__(

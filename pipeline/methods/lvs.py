@@ -40,7 +40,7 @@ from pipeline.methods.common.published import LVS_STEM, first_words, read_two_re
 from pipeline.methods.common.similarity import s_l, trimap_background
 from pipeline.methods.common.synthetic import all_sounds, append_synthetic
 from pipeline.methods.common.two_resnets import Networks
-from pipeline.methods.contract import Dice, Features, Input, Method, Moment, View
+from pipeline.methods.contract import Dice, Features, Input, Method, Moment, OwnTest, View
 
 _OWN = -99.0  # what the code multiplies a frame's own sound by, among its negatives
 
@@ -65,6 +65,8 @@ class LVS(CosinePair):
 
     Settings = LVSSettings
     title = "LVS (CVPR 2021)"
+    # test.py:80-88, of all sets, without object guidance.
+    test_form = OwnTest("half-pixel")
     settings: LVSSettings
 
     def inputs(self) -> dict[str, Input]:

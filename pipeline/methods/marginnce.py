@@ -28,7 +28,7 @@ from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.projected import ProjectedPair, ProjectedResNets
 from pipeline.methods.common.similarity import s_l
 from pipeline.methods.common.synthetic import all_sounds
-from pipeline.methods.contract import Dice, Features, Moment
+from pipeline.methods.contract import Dice, Features, Moment, OwnTest
 
 
 @settings
@@ -55,6 +55,8 @@ class MarginNCE(ProjectedResNets):
 
     Settings = MarginNCESettings
     title = "MarginNCE (ICASSP 2023)"
+    # As kaistmm/SSLalignment @ e7ae3c5 scores its weights.
+    test_form = OwnTest("corners", share=0.4)
     settings: MarginNCESettings
 
     def loss(

@@ -48,9 +48,9 @@ from pipeline.methods.common.projected import (
 )
 from pipeline.methods.common.published import first_words
 from pipeline.methods.common.similarity import localization_map, pair_losses, s_l
+from pipeline.methods.common.synthetic import all_sounds, append_synthetic
 from pipeline.methods.common.two_resnets import TwoResNets
-from pipeline.methods.contract import Dice, Features, Input, Moment, View
-from pipeline.networks import ranks
+from pipeline.methods.contract import Dice, Features, Input, Moment, OwnTest, View
 
 _COPIED = ("imgnet", "img_proj1", "img_proj2", "audnet", "aud_proj1", "aud_proj2")
 _BLOCK_COSINES = 2**24  # cosines of a space held at a time: 64 MiB
@@ -59,11 +59,13 @@ _BLOCK_COSINES = 2**24  # cosines of a space held at a time: 64 MiB
 @settings
 class SLAVCSettings(ProjectedNetworks):
     """`momentum` is the share of itself that a copy keeps in a step. With `momentum_at_test` the
-    copies answer in place of the networks."""
+    copies answer in place of the networks. `synthetic_negatives` adds silence and noise to both
+    softmaxes over sounds, which are ours: see `pipeline.methods.common.synthetic`."""
 
     dropout: Dropout = 0.9
     momentum: Share = 0.999
     momentum_at_test: bool = False
+    synthetic_negatives: bool = False
 
 
 class SLAVC(TwoResNets):
@@ -74,6 +76,8 @@ class SLAVC(TwoResNets):
     # What the image side and what the sound side learns by.
     parts = ("image_side", "sound_side")
     title = "SLAVC (NeurIPS 2022)"
+    # test.py with the alpha of its scripts and `--relative_prediction`.
+    test_form = OwnTest("bicubic-corners", inclusive=True, share=0.9, scaled=False)
     settings: SLAVCSettings
 
     def __init__(
@@ -98,12 +102,16 @@ class SLAVC(TwoResNets):
         return {"frames": Input("frame"), "sounds": Input("sound")}
 
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
-        """v, a random crop and flip of the frame, and a, the sound's middle, each once more for the
-        copies, with a dropout mask of its own."""
+        """v, a random crop and flip of the frame, and a, the sound's middle, with the synthetic
+        negatives behind it where they are on; each once more for the copies, with a dropout mask of
+        its own."""
         shape, share = (self.width, *self.map_size()), self.settings.dropout
         stored = inputs["frames"]
         frames = light_frames(stored, dice, self.side)
-        sounds = self.stored_sounds(inputs["sounds"])
+        heard = inputs["sounds"]
+        if self.settings.synthetic_negatives:
+            heard = append_synthetic(heard, self.form, dice)
+        sounds = self.stored_sounds(heard)
         kept, copies_kept = (
             draw_kept(dice, name, stored, shape, share)
             for name in ("dropout", "dropout of the copies")
@@ -146,7 +154,7 @@ class SLAVC(TwoResNets):
         }
 
     def _crossed(self, images: Features, sounds: Features) -> Tensor:
-        everyone = tuple(ranks.gather(y) for y in sounds)
+        everyone = tuple(all_sounds(y, len(images[0]))[1] for y in sounds)
         found = log_probabilities(images, everyone, self.settings.temperature)
         return pair_losses(found[None, None], tau=1.0).sum()
 
@@ -179,6 +187,7 @@ class SLAVC(TwoResNets):
         words = ["ImageNet vision" if settings.vision == "imagenet" else "vision from scratch"]
         words += [f"dropout {settings.dropout:g}"] if settings.dropout else []
         words += ["momentum copies tested"] if settings.momentum_at_test else []
+        words += ["silence and noise"] if settings.synthetic_negatives else []
         return ", ".join(words)
 
     @classmethod

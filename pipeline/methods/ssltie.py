@@ -36,9 +36,10 @@ from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import CosinePair, single
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets, stem_of_lvs
 from pipeline.methods.common.similarity import contrastive_loss, localization_map
+from pipeline.methods.common.synthetic import append_synthetic
 from pipeline.methods.common.turning import Turn, turn_maps, turn_pictures
 from pipeline.methods.common.two_resnets import Networks
-from pipeline.methods.contract import Dice, Features, Input, Moment, View
+from pipeline.methods.contract import Dice, Features, Input, Moment, OwnTest, View
 
 TEMPERATURE = 0.07
 SMALL = 0.5  # the scale that half of the batches have
@@ -53,7 +54,8 @@ class SSLTIESettings(Networks):
     degrees. With probability `mask_share` a spectrogram has one stripe of fewer than `time_mask`
     steps and one of fewer than `frequency_mask` bins silenced. `equivariance` weighs that loss.
     `audio_mix`: in epoch t (from 1) a share of 0.1 + 0.01 t of the sounds becomes (1 - 0.01 t) own
-    + 0.01 t that of one of the `mix_k` nearest sounds.
+    + 0.01 t that of one of the `mix_k` nearest sounds. `synthetic_negatives` adds silence and
+    noise, which are ours: see `pipeline.methods.common.synthetic`.
     """
 
     repeated_to: Positive = 10.0
@@ -65,6 +67,7 @@ class SSLTIESettings(Networks):
     equivariance: NotNegative = 1.0
     audio_mix: bool = False
     mix_k: Count = 36
+    synthetic_negatives: bool = False
 
 
 class SSLTIE(CosinePair):
@@ -73,6 +76,8 @@ class SSLTIE(CosinePair):
     Settings = SSLTIESettings
     parts = ("contrastive", "equivariance")
     title = "SSL-TIE (ACM MM 2022)"
+    # main.py:501-578, without object guidance.
+    test_form = OwnTest("half-pixel")
     settings: SSLTIESettings
 
     def __init__(
@@ -99,7 +104,7 @@ class SSLTIE(CosinePair):
         self._epoch = moment.epoch
 
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
-        """v, its turned picture and a."""
+        """v, its turned picture and a, with the synthetic negatives behind it where they are on."""
         frames, sounds = inputs["frames"], inputs["sounds"]
         pictures = views.simclr_view(
             frames,
@@ -113,7 +118,11 @@ class SSLTIE(CosinePair):
         turned = turn_pictures(pictures, turn, self.side, round(turn.scale * self.side))
         if self.settings.audio_mix:
             sounds = self._mixed(sounds, inputs["mixed_sounds"], dice)
-        heard = self._masked(self.stored_sounds(sounds), dice)
+        clips = len(sounds)
+        if self.settings.synthetic_negatives:
+            sounds = append_synthetic(sounds, self.form, dice)
+        stored = self.stored_sounds(sounds)
+        heard = torch.cat([self._masked(stored[:clips], dice), stored[clips:]])
         return {"v": View("frame", pictures), "turned": View("frame", turned),
                 "a": View("sound", heard)}  # fmt: skip
 
@@ -123,8 +132,12 @@ class SSLTIE(CosinePair):
         """LVS's loss of both pictures, halved, and how far the map of the turned picture is from
         the turned map."""
         v, turned, a = (single(features[name]) for name in ("v", "turned", "a"))
+        a, silent = a[: len(v)], a[len(v) :]
+        negatives = (silent, None) if len(silent) else None
         contrastive = [
-            contrastive_loss([frames], [a], tau=TEMPERATURE, pooling="trimap")[0]
+            contrastive_loss([frames], [a], tau=TEMPERATURE, pooling="trimap", negatives=negatives)[
+                0
+            ]
             for frames in (v, turned)
         ]
         found = localization_map(turned, a)
@@ -145,8 +158,10 @@ class SSLTIE(CosinePair):
 
     @classmethod
     def label(cls, settings: SSLTIESettings) -> str:
-        """Whether sounds are mixed."""
-        return f"audio mix, k {settings.mix_k}" if settings.audio_mix else ""
+        """Whether sounds are mixed, and what is ours."""
+        words = [f"audio mix, k {settings.mix_k}"] if settings.audio_mix else []
+        words += ["silence and noise"] if settings.synthetic_negatives else []
+        return ", ".join(words)
 
     @classmethod
     def read_published(

@@ -84,6 +84,17 @@ def read_state(path: Path) -> dict[str, Tensor]:
     return _checked(path, content)
 
 
+def file_of_name(folder: Path, name: str) -> Path | None:
+    """The weight file `name` in a folder, with any of `SUFFIXES`; None where there is none.
+
+    Raises `InputError` where the folder holds several of the name."""
+    found = [path for suffix in SUFFIXES if (path := folder / f"{name}{suffix}").is_file()]
+    if len(found) > 1:
+        names = ", ".join(path.name for path in found)
+        raise InputError(f"{folder}: holds {names}, expected one file of the name {name}")
+    return found[0] if found else None
+
+
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file, empty where it has none; `InputError` as `read_state`."""
     try:

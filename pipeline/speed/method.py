@@ -34,7 +34,9 @@ FORMS = {
     "dmc": _MEL_80,
     "dsol": _MEL_80,
     "ssltie": SSL_TIE_FORM,
+    "attention10k_2018": SoundForm(22050, 490, 490, quantity="waveform"),
     "sspl": VGGISH_FORM,
+    "sspl_pcm": VGGISH_FORM,
 }
 LATE = Moment(step=99, steps=100, epoch=99, epochs=100)  # past every warm-up
 

@@ -6,12 +6,9 @@ keep this to seconds; the price is noisy image features, which is true to life: 
 beside its sounding object makes neighbours noisy there as well.
 """
 
-import io
-import pickle
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import timm
@@ -19,12 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from pipeline.base.code import fingerprint, hash_of_code
-from pipeline.base.files import atomic_file
 from pipeline.encoders.imagenet import ImageEncoder
+from pipeline.encoders.learning.loop import Recipe, run_epochs
 from pipeline.encoders.vggsound import AudioEncoder
 from pipeline.errors import InputError
-from pipeline.execution.progress import console, track
 
 BLOCKS = (1, 1, 1, 1)
 CHANNELS = (16, 32, 64, 96)
@@ -57,12 +52,12 @@ def train_image_encoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = timm.create_model(
-            "resnet18", num_classes=_classes(labels), layers=BLOCKS, channels=CHANNELS
+            "resnet18", num_classes=count_classes(labels), layers=BLOCKS, channels=CHANNELS
         )
     encoder = ImageEncoder(network, frames.shape[1])
     pictures = torch.from_numpy(np.ascontiguousarray(frames))
-    accuracy = _train(
-        encoder, encoder, pictures, _views_of_frames, labels, seed, epochs, threads, checkpoint
+    accuracy = train_classifier(
+        encoder, encoder, pictures, views_of_frames, labels, seed, epochs, threads, checkpoint
     )
     return TrainedEncoder(network.state_dict(), accuracy)
 
@@ -81,13 +76,13 @@ def train_audio_encoder(
     `train_image_encoder`."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        encoder = AudioEncoder(BLOCKS, CHANNELS, stem=CHANNELS[0], classes=_classes(labels))
+        encoder = AudioEncoder(BLOCKS, CHANNELS, stem=CHANNELS[0], classes=count_classes(labels))
     sounds = torch.from_numpy(np.ascontiguousarray(spectrograms))
-    accuracy = _train(
+    accuracy = train_classifier(
         encoder,
         encoder.classify,
         sounds,
-        _views_of_sounds,
+        views_of_sounds,
         labels,
         seed,
         epochs,
@@ -97,13 +92,14 @@ def train_audio_encoder(
     return TrainedEncoder(encoder.state_dict(), accuracy)
 
 
-def _classes(labels: np.ndarray) -> int:
+def count_classes(labels: np.ndarray) -> int:
+    """The number of classes of `labels`, (n,). Raises `InputError` for fewer than 10 clips."""
     if len(labels) < 10:
         raise InputError(f"{len(labels)} labelled clips, expected at least 10")
     return int(labels.max()) + 1
 
 
-def _train(
+def train_classifier(
     encoder: nn.Module,
     classify: Callable[[Tensor], Tensor],
     inputs: Tensor,
@@ -113,77 +109,52 @@ def _train(
     epochs: int,
     threads: int,
     checkpoint: Path | None,
-    batch: int = 50,
     learning_rate: float = 5e-3,
+    module: str = "pipeline.toy.encoders",
 ) -> float:
-    """Train in place on nine tenths, with `views` as augmentation; accuracy on the tenth left."""
+    """Train in place on nine tenths, with `views` as augmentation; accuracy on the tenth left.
+
+    `classify` gives the scores of inputs and of their views, (b, classes). `module` is where the
+    encoder's code is: a checkpoint of other code is passed over."""
     generator = torch.Generator().manual_seed(seed)
     targets = torch.from_numpy(labels.astype(np.int64))
     order = torch.randperm(len(targets), generator=generator)
     held_out, rest = order[: len(order) // 10], order[len(order) // 10 :]
-    batch = min(batch, len(rest))
-    steps = len(rest) // batch  # an odd rest waits for another epoch's order
-    encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimiser = torch.optim.Adam(encoder.parameters(), lr=learning_rate)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, learning_rate, epochs * steps)
-    parts: dict[str, Any] = {"network": encoder, "optimiser": optimiser, "schedule": schedule}
-    code = hash_of_code("pipeline.toy.encoders")
-    arguments = repr((seed, epochs, threads, batch, learning_rate, torch.__version__))
-    identity = fingerprint([inputs.numpy(), targets.numpy(), arguments, code])
-    done = _resumed(checkpoint, identity, parts, generator)
+    recipe = Recipe(
+        seed,
+        epochs,
+        threads,
+        checkpoint,
+        learning_rate=learning_rate,
+        title="labelled encoder, epochs",
+    )
+
+    def loss(rows: Tensor, dice: torch.Generator) -> Tensor:
+        return functional.cross_entropy(classify(views(inputs[rows], dice)), targets[rows])
+
+    run_epochs(
+        encoder,
+        loss,
+        rest,
+        recipe,
+        generator,
+        [inputs.numpy(), targets.numpy()],
+        module,
+    )
     threads_before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        encoder.train()
-        for epoch in track(range(done, epochs), "labelled encoder, epochs", epochs - done):
-            shuffled = rest[torch.randperm(len(rest), generator=generator)]
-            for rows in shuffled[: steps * batch].view(steps, batch):
-                scores = classify(views(inputs[rows], generator))
-                optimiser.zero_grad()
-                functional.cross_entropy(scores, targets[rows]).backward()
-                optimiser.step()
-                schedule.step()
-            if checkpoint is not None:
-                state = {name: part.state_dict() for name, part in parts.items()}
-                state |= {"identity": identity, "done": epoch + 1, "dice": generator.get_state()}
-                buffer = io.BytesIO()
-                torch.save(state, buffer)
-                with atomic_file(checkpoint) as file:
-                    file.write(buffer.getvalue())
-        encoder.eval()
         with torch.inference_mode():
             right = [
                 classify(inputs[rows]).argmax(dim=1) == targets[rows]
-                for rows in held_out.split(batch)
+                for rows in held_out.split(min(recipe.batch, len(rest)))
             ]
     finally:
         torch.set_num_threads(threads_before)
     return float(torch.cat(right).float().mean())
 
 
-def _resumed(
-    checkpoint: Path | None, identity: str, parts: dict[str, Any], generator: torch.Generator
-) -> int:
-    """How many epochs are done; `parts` and `generator` are put where the checkpoint left them.
-
-    One of other arguments or other code, or a damaged one, is passed over."""
-    if checkpoint is None or not checkpoint.exists():
-        return 0
-    try:
-        saved = torch.load(checkpoint, weights_only=True)
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError):
-        console.print(f"{checkpoint}: is damaged, starting anew", markup=False)
-        return 0
-    if saved["identity"] != identity:
-        return 0
-    for name, part in parts.items():
-        part.load_state_dict(saved[name])
-    generator.set_state(saved["dice"])
-    console.print(f"{checkpoint}: resuming after epoch {saved['done']}", markup=False)
-    return int(saved["done"])
-
-
-def _views_of_frames(frames: Tensor, generator: torch.Generator) -> Tensor:
+def views_of_frames(frames: Tensor, generator: torch.Generator) -> Tensor:
     """Random crops of three quarters of the side and more, flips, and shifts of every channel:
     (B, side, side, 3) uint8 to float32 on the same scale."""
     count = len(frames)
@@ -200,7 +171,7 @@ def _views_of_frames(frames: Tensor, generator: torch.Generator) -> Tensor:
     return (pixels * gain + offset).clamp(0, 255).permute(0, 2, 3, 1)
 
 
-def _views_of_sounds(spectrograms: Tensor, generator: torch.Generator) -> Tensor:
+def views_of_sounds(spectrograms: Tensor, generator: torch.Generator) -> Tensor:
     """Every sound turned round by a random time: (B, time steps, bands), of the same shape."""
     count, steps = spectrograms.shape[:2]
     start = torch.randint(steps, (count, 1), generator=generator)

@@ -23,9 +23,11 @@ class Toy:
 
 @settings
 class Encoders:
-    """The toy's labelled encoders: see `pipeline.toy.encoders`."""
+    """The toy's encoders: see `pipeline.toy.encoders`; `alone_epochs` is of those without labels,
+    which a study asks for (`pipeline.toy.stand_ins`)."""
 
     seed: Natural
     image_epochs: Count
     audio_epochs: Count
     threads: Count
+    alone_epochs: Count = 12

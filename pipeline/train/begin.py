@@ -9,7 +9,8 @@ from pipeline.clips.spectrogram import SoundForm
 from pipeline.encoders.imagenet import image_network_state
 from pipeline.errors import InputError
 from pipeline.methods.contract import Method, load_method
-from pipeline.networks.weights import SUFFIXES, read_state
+from pipeline.networks.fetching import SOUND_NETWORKS, fetched
+from pipeline.networks.weights import SUFFIXES, file_of_name, read_state
 
 
 def begin(name: str, settings: Any, form: SoundForm, seed: int, weights: Path) -> Method:
@@ -21,8 +22,8 @@ def begin(name: str, settings: Any, form: SoundForm, seed: int, weights: Path) -
     than the settings'."""
     kind: Any = load_method(name)
     start = None
-    if getattr(settings, "vision", "scratch") == "imagenet":
-        start = image_network_state(weights, settings.vision_model)
+    if model := vision_model(settings):
+        start = image_network_state(weights, model)
     further = {}
     if sound_model := getattr(settings, "sound_model", None):
         further["sound_start"] = sound_network_state(weights, sound_model)
@@ -30,14 +31,28 @@ def begin(name: str, settings: Any, form: SoundForm, seed: int, weights: Path) -
     return method
 
 
-def sound_network_state(folder: Path, sound_model: str) -> dict[str, Tensor]:
-    """The entries of the weight file `sound_model` in a folder, with any of the known endings.
+def vision_model(settings: Any) -> str | None:
+    """The image network that a method with these settings begins with, None where it draws it."""
+    if getattr(settings, "vision", "scratch") != "imagenet":
+        return None
+    return str(settings.vision_model)
 
-    Raises `InputError` where there is none, and as `read_state` does."""
-    for suffix in SUFFIXES:
-        path = folder / f"{sound_model}{suffix}"
-        if path.is_file():
-            return read_state(path)
+
+def sound_network_state(folder: Path, sound_model: str) -> dict[str, Tensor]:
+    """The entries of the weight file `sound_model` in a folder, with any of the known endings; of a
+    published network that is not there, fetched once.
+
+    Raises `InputError` where there is none, and as `fetched` and `read_state` do."""
+    return read_state(sound_network_file(folder, sound_model))
+
+
+def sound_network_file(folder: Path, sound_model: str) -> Path:
+    """The weight file of `sound_network_state`. Raises `InputError` where there is none."""
+    if found := file_of_name(folder, sound_model):
+        return found
+    if sound_model in SOUND_NETWORKS:
+        what = f"sound model {sound_model!r}"
+        return fetched(SOUND_NETWORKS[sound_model], what, folder / f"{sound_model}.pth")
     raise InputError(
         f"{folder}: holds no {sound_model} ending in {', '.join(SUFFIXES)}, expected the weights "
         f"of the sound network"

@@ -111,8 +111,10 @@ def test_parts_by_the_paper_s_clips_and_by_what_is_seen_and_heard(annotations: P
     plain = open_benchmark("vggss", annotations, lambda _: True).score(Predictions(maps)).metrics
     assert plain["cIoU"] == 50.0 and {name for name in plain if "@" in name} == {
         f"{name}@area-30-100" for name in plain if name in ("cIoU", "AUC", "samples")
-    } | {f"{m}@area-30-100" for m in ("cIoU_adaptive", "AUC_adaptive")} | {
-        f"cIoU{form}@area-30-100:{end}" for form in ("", "_adaptive") for end in ("low", "high")
+    } | {f"{m}_{form}@area-30-100" for m in ("cIoU", "AUC") for form in ("adaptive", "half")} | {
+        f"cIoU{form}@area-30-100:{end}"
+        for form in ("", "_adaptive", "_half")
+        for end in ("low", "high")
     }
     (annotations / "vggss_available_4654.txt").write_text(  # under the former name
         "bbbbbbbbbbb_2000_12000\nccccccccccc_3000_13000\nddddddddddd_4000_14000"

@@ -18,9 +18,10 @@ import pipeline.encoders.embedding
 from pipeline.base.files import read_parquet, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders import imagenet as encoders
+from pipeline.encoders.common.sounds import standardised
 from pipeline.encoders.embedding import embed_corpus
 from pipeline.encoders.imagenet import ImageEncoder, image_encoder, load_image_encoder
-from pipeline.encoders.vggsound import AUDIO_WEIGHTS, AudioEncoder, audio_encoder, standardised
+from pipeline.encoders.vggsound import AUDIO_WEIGHTS, AudioEncoder, audio_encoder
 from pipeline.errors import InputError
 from pipeline.networks.weights import save_safetensors, save_torch
 

@@ -290,6 +290,37 @@ def test_the_variants_are_told_apart() -> None:
     assert SLAVC.label(changed) == "vision from scratch, momentum copies tested"
 
 
+def test_silence_and_noise_are_further_columns_of_both_softmaxes() -> None:
+    golden = read_golden("slavc")
+    method = _of_golden(golden)
+    features = _features(method, golden, dropout=False)
+    silent = torch.randn(2, 32, generator=torch.Generator().manual_seed(0))
+    longer = dict(features)
+    for prefix in ("", "momentum_"):
+        layers = (method.get_submodule(f"{prefix}aud_proj{space}") for space in "12")
+        pairs = zip(features[f"{prefix}a"], layers, strict=True)
+        longer[f"{prefix}a"] = tuple(torch.cat([y, layer(silent)]) for y, layer in pairs)
+    parts = method.loss(longer, Dice(0, 0), FIRST)
+    own = torch.arange(len(features["v"][0]))
+    for part, images, sounds in (
+        ("image_side", "v", "momentum_a"),
+        ("sound_side", "momentum_v", "a"),
+    ):
+        rows = log_probabilities(longer[images], longer[sounds], method.settings.temperature)
+        assert rows.shape[1] == len(own) + 2
+        expected = torch.nn.functional.cross_entropy(rows, own)
+        torch.testing.assert_close(parts[part], expected)
+    without = method.loss(features, Dice(0, 0), FIRST)
+    assert all(not torch.equal(parts[name], without[name]) for name in parts)
+
+
+def test_both_views_of_a_sound_carry_silence_and_noise() -> None:
+    method = maker("slavc", {**SMALL, "synthetic_negatives": True})()
+    views = method.views(made_batch(method), Dice(0, 0))
+    assert len(views["a"].input) == len(views["momentum_a"].input) == len(views["v"].input) + 4
+    assert "silence and noise" in SLAVC.label(method.settings)
+
+
 def test_a_step() -> None:
     check_step(make)
 
@@ -306,8 +337,9 @@ def test_kill_and_resume(tmp_path: Path) -> None:
     check_kill_and_resume(make, tmp_path)
 
 
-def test_ranks(tmp_path: Path) -> None:
-    check_ranks("slavc", SMALL, tmp_path)
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_ranks(tmp_path: Path, synthetic: bool) -> None:
+    check_ranks("slavc", {**SMALL, "synthetic_negatives": synthetic}, tmp_path)
 
 
 def test_answers(tmp_path: Path) -> None:

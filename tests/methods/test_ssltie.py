@@ -25,6 +25,7 @@ from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
 from pipeline.clips.spectrogram import SSL_TIE_FORM, SoundForm
+from pipeline.methods.common.similarity import s_l, trimap_background
 from pipeline.methods.common.turning import Turn, turn_maps, turn_pictures
 from pipeline.methods.contract import Dice, Moment
 from pipeline.methods.ssltie import METHOD
@@ -236,6 +237,30 @@ def test_a_published_file_gives_the_published_map(tmp_path: Path) -> None:
 MAKE = maker("ssltie", CHECKED)
 
 
+def test_silence_and_noise_are_further_columns_and_have_no_stripes() -> None:
+    method = _method(mask_share=1.0, synthetic_negatives=True)
+    batch = made_batch(method)
+    clips = len(batch["frames"])
+    heard = method.views(batch, Dice(0, 0))["a"].input
+    plain = _method(mask_share=1.0).views(batch, Dice(0, 0))["a"].input
+    assert len(heard) == clips + 4 and torch.equal(heard[:clips], plain)
+    assert bool((heard[clips + 2 :] > FORM.silence / FORM.divisor).all())  # the noises
+    v, turned = torch.rand(2, clips, 8, 4, 4, generator=torch.Generator().manual_seed(0))
+    a, silent = torch.rand(clips, 8), torch.rand(4, 8)
+    features = {"v": v, "turned": turned, "a": torch.cat([a, silent])}
+    found = method.loss(features, Dice(0, 0), NOW)
+    losses = []
+    for frames in (v, turned):
+        background = trimap_background(frames, a)[:, None]
+        rows = s_l(frames, torch.cat([a, silent]), "masked")
+        logits = torch.cat([rows, background], dim=1) / 0.07
+        losses.append(torch.nn.functional.cross_entropy(logits, torch.arange(clips)))
+    torch.testing.assert_close(found["contrastive"], (losses[0] + losses[1]) / 2)
+    without = method.loss({**features, "a": a}, Dice(0, 0), NOW)
+    torch.testing.assert_close(found["equivariance"], without["equivariance"])
+    assert METHOD.label(method.settings) == "silence and noise"
+
+
 def test_a_step() -> None:
     check_step(MAKE)
 
@@ -252,8 +277,9 @@ def test_kill_and_resume(tmp_path: Path) -> None:
     check_kill_and_resume(MAKE, tmp_path)
 
 
-def test_two_ranks(tmp_path: Path) -> None:
-    check_ranks("ssltie", CHECKED, tmp_path)
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_two_ranks(tmp_path: Path, synthetic: bool) -> None:
+    check_ranks("ssltie", {**CHECKED, "synthetic_negatives": synthetic}, tmp_path)
 
 
 def test_answers(tmp_path: Path) -> None:

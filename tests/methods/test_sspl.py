@@ -27,7 +27,7 @@ from pipeline.clips.spectrogram import VGGISH_FORM
 from pipeline.errors import InputError
 from pipeline.methods.common.predictive_coding import _doubled
 from pipeline.methods.common.vgg import VGGish, convolutions
-from pipeline.methods.contract import Dice, Moment
+from pipeline.methods.contract import Dice, Moment, load_method
 from pipeline.methods.sspl import METHOD
 from pipeline.networks.weights import read_state
 from pipeline.train.begin import begin
@@ -312,6 +312,54 @@ def test_two_ranks(settings: dict[str, Any], tmp_path: Path) -> None:
 @BOTH
 def test_answers(settings: dict[str, Any], tmp_path: Path) -> None:
     check_answers(maker("sspl", settings), tmp_path)
+
+
+def test_with_pcm_it_is_a_method_of_its_own(tmp_path: Path) -> None:
+    """Another row with the code's rates; the rest is the same class."""
+    own = load_method("sspl_pcm")
+    assert own.Settings().pcm and own.Settings().head_rate == 2.5
+    assert not METHOD.Settings().pcm and METHOD.Settings().head_rate == 4.0
+    assert METHOD.label(METHOD.Settings()) == "without PCM"
+    assert own.label(own.Settings()) == "with PCM"
+    settings = {**PCM, "head_rate": 2.5}
+    first, second = (maker(name, settings)().state_dict() for name in ("sspl", "sspl_pcm"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    check_answers(maker("sspl_pcm", PCM), tmp_path)
+    made = own(own.Settings(**PCM), FORM, seed=4).eval()
+    read, unused = own.read_published(made.state_dict(), own.Settings(**PCM), FORM, "x.pth")
+    assert type(read) is own and unused == []
+
+
+def test_vggish_is_fetched_once_and_off_the_network_its_place_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "hub").mkdir()
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    made = METHOD(METHOD.Settings(**SMALL), FORM, seed=9).sound
+    state = {k: x for k, x in made.state_dict().items() if not k.startswith("fc.")}
+    torch.save(state, tmp_path / "published.pth")
+
+    def unreachable(*arguments: Any, **options: Any) -> Any:
+        raise OSError("no network")
+
+    monkeypatch.setattr("pipeline.networks.fetching.urlopen", unreachable)
+    settings = METHOD.Settings(**{**SMALL, "sound_model": "vggish"})
+    with pytest.raises(InputError) as caught:
+        begin("sspl", settings, FORM, 1, tmp_path)
+    said = str(caught.value)
+    assert said.startswith("sound model 'vggish': its weights could not be fetched (no network)")
+    assert "torchvggish/releases" in said and said.endswith(f"as {tmp_path / 'vggish.pth'}")
+    asked: list[str] = []
+
+    def page(address: str, timeout: float) -> Any:
+        asked.append(address)
+        return (tmp_path / "published.pth").open("rb")
+
+    monkeypatch.setattr("pipeline.networks.fetching.urlopen", page)
+    for _ in range(2):
+        begun = begin("sspl", settings, FORM, 1, tmp_path).state_dict()
+        assert torch.equal(begun["sound.embeddings.4.bias"], state["embeddings.4.bias"])
+    assert len(asked) == 1 and asked[0].endswith("vggish-10086976.pth")
 
 
 def test_weights_are_the_seed_s() -> None:

@@ -191,6 +191,33 @@ def test_everything_in_place_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "'resnet18.tv_in1k': its weights could not be fetched (no network); place" in message
 
 
+def test_what_methods_begin_with_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The frozen networks of SSPL, and the encoders of the journal's variant, before any work."""
+
+    def unreachable(*arguments: Any, **keywords: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr("pipeline.networks.fetching.urlopen", unreachable)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path / "hub"))
+    project(tmp_path, "methods-vggsound")
+    monkeypatch.chdir(tmp_path)
+    for name in ("vggsound-journal", "vggsound-vision", "methods-vggsound", "attention10k-2018"):
+        said = avloc("corpus", "ready", name).stderr
+        assert ("'vgg16.tv_in1k': its weights could not be fetched" in said) == (
+            name in ("methods-vggsound", "attention10k-2018")
+        )
+        assert ("sound model 'vggish': its weights could not" in said) == (name[:3] == "met")
+        dino = "'vit_small_patch16_224.dino': its weights could not be fetched"
+        alone = "data/encoders/published: holds no sounds_alone ending in .pth"
+        assert (dino in said) == (alone in said) == (name == "vggsound-journal")
+        assert ("H.pth.tar: not found" in said) == (name != "vggsound-journal")
+        assert ("holds no soundnet ending in .pth" in said) == (name[:3] == "att")
+    save_image_network(tmp_path / "data/encoders/published")
+    assert "could not be fetched" not in avloc("corpus", "ready", "vggsound-vision").stderr
+
+
 STUDIES = list(Parameters(ROOT / "params.yaml").read("studies", dict[str, Any]))
 
 

@@ -10,11 +10,9 @@ import pyarrow as pa
 
 from pipeline.benchmarks.metrics.bootstrap import with_intervals
 from pipeline.benchmarks.metrics.heatmaps import AUDIO_VISUAL_SHARE
-from pipeline.benchmarks.metrics.localization import IOU_THRESHOLD
+from pipeline.benchmarks.metrics.localization import IOU_THRESHOLD, OBJECT_MAXIMUM
 
-# SLAVC scales an object map by this fixed maximum before it is combined with cosines, and its
-# scripts for the extended sets give the audio-visual map this share.
-OBJECT_MAXIMUM = 2.5
+# SLAVC's scripts give the audio-visual map this share.
 SLAVC_SHARE = 0.9
 
 

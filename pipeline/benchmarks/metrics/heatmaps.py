@@ -3,8 +3,8 @@
 Bilinear resizing is two small matrix products with torch's own interpolation weights, summed from
 the last cell to the first, which is torch's order: the values come out as torch's do (to the last
 bit where the processor fuses multiply and add), so thresholds fall as in the published code, in a
-seventh of the time. Bicubic resizing, used by the extended sets only, is torch itself. The price is
-that metrics need torch, though never a network.
+seventh of the time. Bicubic resizing, of the extended sets and of two methods' own code, is torch
+itself. The price is that metrics need torch, though never a network.
 """
 
 from functools import lru_cache
@@ -13,11 +13,12 @@ import numpy as np
 import torch
 
 SIDE = 224
-RESIZES = ("half-pixel", "corners", "bicubic-corners")
+RESIZES = ("half-pixel", "corners", "bicubic", "bicubic-corners")
 
 _MODES = {
     "half-pixel": ("bilinear", False),
     "corners": ("bilinear", True),
+    "bicubic": ("bicubic", False),
     "bicubic-corners": ("bicubic", True),
 }
 # The share of the audio-visual map in object-guided localization (test.py:29 of stoneMo/EZ-VSL @
@@ -47,9 +48,10 @@ def resize_maps(maps: np.ndarray, resize: str, side: int = SIDE) -> np.ndarray:
     """Raw maps (N, h, w) float32 resized to (N, side, side) float32.
 
     `resize` is 'half-pixel' (bilinear, OpenCV's INTER_LINEAR, torch's align_corners=False without
-    antialiasing), 'corners' (bilinear, align_corners=True) or 'bicubic-corners' (bicubic,
-    align_corners=True). A constant map comes out exactly constant, without the rounding noise of
-    interpolation. Raises ValueError for another name.
+    antialiasing), 'corners' (bilinear, align_corners=True), 'bicubic' (at half pixels, OpenCV's
+    INTER_CUBIC) or 'bicubic-corners' (bicubic, align_corners=True). A constant map comes out
+    exactly constant, without the rounding noise of interpolation. Raises ValueError for another
+    name.
     """
     if resize not in _MODES:
         raise ValueError(f"resize {resize!r}: expected one of {', '.join(RESIZES)}")
@@ -87,21 +89,26 @@ def min_max(maps: np.ndarray) -> np.ndarray:
     return _scale(maps.copy())
 
 
-def combine_in_place(maps: np.ndarray, object_maps: np.ndarray) -> np.ndarray:
-    """0.4 x audio-visual + 0.6 x object of resized maps (N, s, s), each min-max normalised before:
-    object-guided localization up to its last min-max, which moves no pixel across a threshold.
+def combine_in_place(
+    maps: np.ndarray, object_maps: np.ndarray, share: float = AUDIO_VISUAL_SHARE
+) -> np.ndarray:
+    """`share` x audio-visual + the rest x object of resized maps (N, s, s), each min-max normalised
+    before: object-guided localization up to its last min-max, which moves no pixel across a
+    threshold.
 
     Both inputs are overwritten; the result is the first of them.
     """
     _scale(maps)
-    maps *= np.float32(AUDIO_VISUAL_SHARE)
+    maps *= np.float32(share)
     _scale(object_maps)
-    object_maps *= np.float32(1 - AUDIO_VISUAL_SHARE)
+    object_maps *= np.float32(1 - share)
     maps += object_maps
     return maps
 
 
-def object_guided(maps: np.ndarray, object_maps: np.ndarray) -> np.ndarray:
-    """The OGL map (EZ-VSL), of resized maps (N, s, s): float32 in 0..1, min-max of 0.4 x
-    audio-visual + 0.6 x object."""
-    return _scale(combine_in_place(maps.copy(), object_maps.copy()))
+def object_guided(
+    maps: np.ndarray, object_maps: np.ndarray, share: float = AUDIO_VISUAL_SHARE
+) -> np.ndarray:
+    """The OGL map (EZ-VSL), of resized maps (N, s, s): float32 in 0..1, min-max of `share` x
+    audio-visual + the rest x object; EZ-VSL's share is 0.4."""
+    return _scale(combine_in_place(maps.copy(), object_maps.copy(), share))

@@ -11,9 +11,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pyarrow as pa
 
-from pipeline.benchmarks.metrics.heatmaps import CHUNK, combine_in_place, resize_maps
+from pipeline.benchmarks.contract import OwnForm
+from pipeline.benchmarks.metrics.heatmaps import CHUNK, combine_in_place, object_guided, resize_maps
 
 IOU_THRESHOLD = 0.5
+_RANGE_SHARE = 0.5  # of a map's range: SSPL's threshold (main.py:326 of zjsong/SSPL @ d1af4c7)
+_SMALL = 1e-10  # added to a map's range there
+# SLAVC scales an object map by this fixed maximum before it is combined with cosines.
+OBJECT_MAXIMUM = 2.5
 SUCCESS_THRESHOLDS = 0.05 * np.arange(21)
 # The IoU columns of a table of samples and what their metrics' names end in.
 IOU_COLUMNS = {
@@ -21,7 +26,11 @@ IOU_COLUMNS = {
     "iou_adaptive": "_adaptive",
     "iou_ogl": "_ogl",
     "iou_ogl_adaptive": "_adaptive_ogl",
+    "iou_half": "_half",
+    "iou_published": "_published",
+    "iou_ogl_published": "_published_ogl",
 }
+_CURVES = ("iou", "iou_adaptive", "iou_ogl", "iou_ogl_adaptive")
 
 
 def _overlap(predicted: np.ndarray, truth: np.ndarray, truth_sum: float) -> float:
@@ -86,22 +95,69 @@ def overlaps(
     return result[0], result[1]
 
 
+def overlap_at_half(maps: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """IoU at half of each map's own range, float64 (N,), of maps (N, h, w): predicted is where
+    (x - min) / (max - min + 1e-10) >= 0.5, so nothing of a constant map.
+
+    The threshold of SSPL's published scores (zjsong/SSPL @ d1af4c7, main.py:326, test.py:241);
+    ground truth as `overlaps` takes it.
+    """
+    result = np.empty(len(maps))
+    for row, (heat, target) in enumerate(zip(maps, truth, strict=True)):
+        low = heat.min()
+        predicted = (heat - low) / (heat.max() - low + np.float32(_SMALL)) >= _RANGE_SHARE
+        total = float(target.sum(dtype=np.float64))
+        result[row] = _overlap(predicted.ravel(), target.ravel(), total)
+    return result
+
+
+def overlaps_as_published(
+    maps: np.ndarray, truth: np.ndarray, form: OwnForm, object_maps: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
+    """`iou_published` of raw maps (N, h, w) in a method's own form, and `iou_ogl_published` where
+    the form has object guidance and there are object maps; float64 (N,)."""
+    resized = resize_maps(maps, form.resize)
+    found = {"iou_published": _in_form(resized, truth, form)}
+    if form.share is not None and object_maps is not None:
+        objects = resize_maps(object_maps, form.resize)
+        if form.scaled:
+            guided = object_guided(resized, objects, form.share)
+        else:
+            guidance = objects * np.float32((1 - form.share) / OBJECT_MAXIMUM)
+            scores = (resized + np.float32(1)) / np.float32(2)
+            guided = scores * np.float32(form.share) + guidance
+        found["iou_ogl_published"] = _in_form(guided, truth, form)
+    return found
+
+
+def _in_form(maps: np.ndarray, truth: np.ndarray, form: OwnForm) -> np.ndarray:
+    if form.threshold == "half":
+        return overlap_at_half(maps, truth)
+    return overlaps(maps, truth, form.inclusive)[0]
+
+
 def localize(
     maps: np.ndarray,
     truth: Callable[[int, int], np.ndarray],
     resize: str,
     object_maps: np.ndarray | None = None,
+    form: OwnForm | None = None,
 ) -> dict[str, np.ndarray]:
     """Per-sample overlaps of raw maps (N, h, w) float32, resized as `resize` says.
 
-    `truth(start, stop)` gives the ground truth of samples start to stop. Columns `iou` and
-    `iou_adaptive`, and with object maps (N, h', w') `iou_ogl` and `iou_ogl_adaptive`; `area` is the
+    `truth(start, stop)` gives the ground truth of samples start to stop. Columns `iou`,
+    `iou_adaptive` and `iou_half`, and with object maps (N, h', w') `iou_ogl` and
+    `iou_ogl_adaptive`; with a method's own `form` those of `overlaps_as_published`; `area` is the
     share of the frame where the truth is not 0; float64 (N,).
     """
     names = ["iou", "iou_adaptive"]
     if object_maps is not None:
         names += ["iou_ogl", "iou_ogl_adaptive"]
-    names.append("area")
+    names += ["area", "iou_half"]
+    if form is not None:
+        names.append("iou_published")
+        if form.share is not None and object_maps is not None:
+            names.append("iou_ogl_published")
     columns = {name: np.empty(len(maps)) for name in names}
     for start in range(0, len(maps), CHUNK):
         part = slice(start, min(start + CHUNK, len(maps)))
@@ -109,6 +165,12 @@ def localize(
         columns["area"][part] = np.count_nonzero(target, axis=(1, 2)) / target[0].size
         resized = resize_maps(maps[part], resize)
         columns["iou"][part], columns["iou_adaptive"][part] = overlaps(resized, target)
+        columns["iou_half"][part] = overlap_at_half(resized, target)
+        if form is not None:
+            objects = None if object_maps is None else object_maps[part]
+            own = overlaps_as_published(maps[part], target, form, objects)
+            for name, values in own.items():
+                columns[name][part] = values
         if object_maps is not None:
             guided = combine_in_place(resized, resize_maps(object_maps[part], resize))
             columns["iou_ogl"][part], columns["iou_ogl_adaptive"][part] = overlaps(guided, target)
@@ -151,8 +213,9 @@ def localization_metrics(columns: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def success_table(columns: dict[str, np.ndarray]) -> pa.Table:
-    """The success curves as a table: `threshold`, then the share for each IoU column."""
-    curves = {name: success_curve(iou) for name, iou in columns.items() if name.startswith("iou")}
+    """The success curves as a table: `threshold`, then the share for each IoU column at the median
+    or the adaptive threshold."""
+    curves = {name: success_curve(columns[name]) for name in _CURVES if name in columns}
     return pa.table({"threshold": SUCCESS_THRESHOLDS, **curves})
 
 

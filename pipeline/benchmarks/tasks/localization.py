@@ -41,7 +41,8 @@ from pipeline.benchmarks.tasks.parts import (
 
 @dataclass
 class LocalizationBenchmark(Defaults):
-    """cIoU and AUC, plain and adaptive, with OGL where there are object maps.
+    """cIoU and AUC, plain and adaptive, with OGL where there are object maps; at half of the maps'
+    range (`_half`, as SSPL is published); and in the method's own published form (`_published`).
 
     They are repeated over `parts` of the samples, bool (N,) by name, and over the bands of size.
     `images` names the image of each sample where one image has several sounding objects, and
@@ -93,7 +94,7 @@ class LocalizationBenchmark(Defaults):
         cells as (cosine + 1) / 2."""
         maps = checked_maps(predictions.maps, len(self.samples))
         object_maps = checked_object_maps(predictions, len(self.samples))
-        columns = localize(maps, self.truth.maps, self.resize, object_maps)
+        columns = localize(maps, self.truth.maps, self.resize, object_maps, predictions.form)
         metrics = localization_scores(columns)
         if self.image_sizes is not None:
             metrics.update(self._interactive(columns))

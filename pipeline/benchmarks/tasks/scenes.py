@@ -103,7 +103,7 @@ class ScenesBenchmark(Defaults):
         count, scenes = len(self.samples), len(self.scenes)
         maps = checked_maps(predictions.maps, count)
         object_maps = checked_object_maps(predictions, count)
-        columns = localize(maps, self.ground_truth, self.resize, object_maps)
+        columns = localize(maps, self.ground_truth, self.resize, object_maps, predictions.form)
         right = np.concatenate(
             [
                 pointing(maps[start : start + _MASKS], self.masks(start, start + _MASKS))

@@ -5,10 +5,13 @@ from pipeline.base.params import Count, Positive, settings
 
 @settings
 class Embed:
-    """Off-the-shelf features (3.3): the timm model, its input side, the seconds of sound used."""
+    """Off-the-shelf features (3.3): the timm model, its input side, the seconds of sound used.
+
+    `sound_model` names the weight file of `sounds_alone`; other sound encoders know their file."""
 
     image_model: str
     side: Count
     sound_seconds: Positive
     batch: Count
     threads: Count
+    sound_model: str = "sounds_alone"

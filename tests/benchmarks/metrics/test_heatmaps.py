@@ -11,6 +11,7 @@ def _torch(maps: np.ndarray, resize: str, side: int) -> np.ndarray:
     mode, corners = {
         "half-pixel": ("bilinear", False),
         "corners": ("bilinear", True),
+        "bicubic": ("bicubic", False),
         "bicubic-corners": ("bicubic", True),
     }[resize]
     batch = torch.from_numpy(maps)[:, None]

@@ -6,12 +6,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from pipeline.benchmarks.contract import OwnForm
 from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
 from pipeline.benchmarks.metrics.localization import (
     area_under_success,
     intersection_over_union,
     localize,
+    overlap_at_half,
     overlaps,
+    overlaps_as_published,
     pointing,
     success_curve,
     success_rate,
@@ -121,6 +124,84 @@ def test_localize_is_the_whole_published_way(resize: str) -> None:
         names = ("iou", "iou_adaptive", "iou_ogl", "iou_ogl_adaptive")
         pixel = 1 / max(int(truth[number].sum()), 1)
         np.testing.assert_allclose([columns[n][number] for n in names], expected, atol=1.1 * pixel)
+
+
+def test_at_half_of_the_range_against_the_loop() -> None:
+    """SSPL's way: min-max with 1e-10 in the denominator, then >= 0.5; a constant map meets
+    nothing."""
+    maps, truths = _cases(3000, 9, 7)
+    got = overlap_at_half(maps, truths)
+    for heat, truth, found in zip(maps, truths, got, strict=True):
+        scaled = (heat - heat.min()) / (heat.max() - heat.min() + np.float32(1e-10))
+        assert found == pytest.approx(_iou((scaled >= 0.5).astype(float), truth), abs=1e-9)
+    assert (got[2::10] == 0).all()
+
+
+def test_at_half_by_hand() -> None:
+    heat = np.array([[[0.0, 1.0], [2.0, 4.0]]], dtype=np.float32)
+    truth = np.array([[[False, False], [True, True]]])
+    assert overlap_at_half(heat, truth).tolist() == [1.0]  # 2 is half of the way, and counts
+    assert localize(heat, lambda a, b: np.repeat(np.repeat(truth, 112, 1), 112, 2), "corners")[
+        "iou_half"
+    ][0] < 1.0  # fmt: skip
+
+
+def _published_twin(
+    heat: np.ndarray, objects: np.ndarray, truth: np.ndarray, method: str
+) -> tuple[float, float]:
+    """IoU of a map and of the object-guided one as EZ-VSL's and SLAVC's test.py have them."""
+
+    def minmax(values: np.ndarray) -> np.ndarray:
+        return (values - values.min()) / (values.max() - values.min())
+
+    resize = "corners" if method == "ezvsl" else "bicubic-corners"
+    heat, objects = (resize_maps(x[None], resize)[0].astype(np.float64) for x in (heat, objects))
+    if method == "ezvsl":
+        guided = minmax(0.4 * minmax(heat) + 0.6 * minmax(objects))
+    else:
+        guided = minmax(0.9 * (heat + 1) / 2 + 0.1 * objects / 2.5)
+    shares = [np.sort(x.flatten())[x.size // 2] for x in (heat, guided)]
+    first, second = (
+        _iou((x >= share).astype(float), truth.astype(float))
+        for x, share in zip((heat, guided), shares, strict=True)
+    )
+    return first, second
+
+
+@pytest.mark.parametrize(
+    ("method", "form"),
+    [
+        ("ezvsl", OwnForm("corners", inclusive=True, share=0.4)),
+        ("slavc", OwnForm("bicubic-corners", inclusive=True, share=0.9, scaled=False)),
+    ],
+)
+def test_a_method_s_own_form_is_its_code_s(method: str, form: OwnForm) -> None:
+    rng = np.random.default_rng(9)
+    maps = np.tanh(rng.normal(size=(6, 7, 7))).astype(np.float32)
+    objects = rng.random((6, 7, 7), dtype=np.float32) * 2.5
+    truth = np.zeros((6, 224, 224), dtype=bool)
+    for number in range(6):
+        truth[number, 30 * number : 100 + 20 * number, 20 : 90 + 20 * number] = True
+    columns = localize(maps, lambda a, b: truth[a:b], "half-pixel", objects, form)
+    plain = localize(maps, lambda a, b: truth[a:b], "half-pixel", objects)
+    for name, values in plain.items():  # what is there without a form stays
+        np.testing.assert_array_equal(columns[name], values)
+    assert set(columns) - set(plain) == {"iou_published", "iou_ogl_published"}
+    for number in range(6):
+        expected = _published_twin(maps[number], objects[number], truth[number], method)
+        found = [columns[name][number] for name in ("iou_published", "iou_ogl_published")]
+        np.testing.assert_allclose(found, expected, atol=2e-3)  # a pixel or two at the threshold
+
+
+def test_a_form_without_object_guidance_has_none() -> None:
+    maps = np.random.default_rng(0).random((2, 5, 5), dtype=np.float32)
+    truth = np.ones((2, 224, 224), dtype=bool)
+    form = OwnForm("half-pixel", "half", inclusive=True)
+    found = overlaps_as_published(maps, truth, form, maps)
+    assert list(found) == ["iou_published"]
+    np.testing.assert_array_equal(
+        found["iou_published"], overlap_at_half(resize_maps(maps, "half-pixel"), truth)
+    )
 
 
 def test_pointing_by_hand() -> None:

@@ -1,0 +1,1 @@
+"""How encoders are trained here: the toy's, and a sound encoder without labels on any corpus."""
