@@ -23,7 +23,7 @@ hears waveforms: the sound form is `quantity: waveform` at 22,050 Hz, and a wind
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
