@@ -279,7 +279,9 @@ def test_kill_and_resume(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("synthetic", [False, True])
 def test_two_ranks(tmp_path: Path, synthetic: bool) -> None:
-    check_ranks("ssltie", {**CHECKED, "synthetic_negatives": synthetic}, tmp_path)
+    # Sums over twenty sounds in place of sixteen are split otherwise: rounding behind sharp masks.
+    share = 3e-4 if synthetic else 5e-5
+    check_ranks("ssltie", {**CHECKED, "synthetic_negatives": synthetic}, tmp_path, share)
 
 
 def test_answers(tmp_path: Path) -> None:
