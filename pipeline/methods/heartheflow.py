@@ -46,6 +46,7 @@ from pipeline.clips.spectrogram import SoundForm
 from pipeline.methods.common.cosine_pair import CosinePair, single
 from pipeline.methods.common.published import first_words, read_two_resnets
 from pipeline.methods.common.similarity import contrastive_loss
+from pipeline.methods.common.synthetic import append_synthetic
 from pipeline.methods.common.two_resnets import Networks
 from pipeline.methods.contract import Dice, Features, Input, Method, Moment, OwnTest, View
 from pipeline.networks.resnet import ResNet, initialise
@@ -57,13 +58,15 @@ _REDUCTION = 8  # of the channels, for queries and keys
 @settings
 class HearTheFlowSettings(Networks):
     """What the method learns; the defaults are the code's but for `flow`. `temperature` divides the
-    logits; `flow` and `keys` are explained above."""
+    logits; `flow` and `keys` are explained above. `synthetic_negatives` adds silence and noise to
+    the softmax over sounds: see `pipeline.methods.common.synthetic`."""
 
     strides: list[Annotated[int, Field(ge=1, le=2)]] = field(default_factory=lambda: [1, 2, 2, 2])
     vision: Literal["scratch", "imagenet"] = "imagenet"
     temperature: Positive = 0.07
     flow: Literal["none", "bytes", "signed"] = "none"
     keys: Literal["network", "pooled"] = "network"
+    synthetic_negatives: bool = False
 
 
 class FlowAttention(nn.Module):
@@ -109,7 +112,7 @@ class HearTheFlow(CosinePair):
             pooled = settings.keys == "pooled"
             shape = (settings.blocks, settings.channels, settings.strides)
             with torch.random.fork_rng(devices=[]):  # layers draw weights that are replaced below
-                self.flownet = None if pooled else ResNet(2, *shape)
+                self.flownet = None if pooled else ResNet(2, *shape, settings.stem)
                 self.flowatt = FlowAttention(self.width, 2 if pooled else self.width)
             self._begin_flow(self.flownet, self.flowatt, seed, start)
         self.imgnet.requires_grad_(False)
@@ -123,12 +126,15 @@ class HearTheFlow(CosinePair):
 
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v, cropped and flipped, which nothing that learns encodes, its flow, cut alike, which a
-        network encodes unless it is pooled, and a."""
-        frames = inputs["frames"]
+        network encodes unless it is pooled, and a, with the synthetic negatives behind it where
+        they are on."""
+        frames, sounds = inputs["frames"], inputs["sounds"]
+        if self.settings.synthetic_negatives:
+            sounds = append_synthetic(sounds, self.form, dice)
         draws = dice.uniform("frame", len(frames), views.DRAWS)
         found = {
             "v": View("frame", views.light_view(frames, draws, self.side), momentum=True),
-            "a": View("sound", self.stored_sounds(inputs["sounds"])),
+            "a": View("sound", self.stored_sounds(sounds)),
         }
         if self.settings.flow != "none":
             flow = views.light_flow(inputs["flow"], draws, self.side)
@@ -150,11 +156,16 @@ class HearTheFlow(CosinePair):
         self, features: Mapping[str, Features], dice: Dice, moment: Moment
     ) -> dict[str, Tensor]:
         """LVS's loss of v' and a."""
-        v = single(features["v"])
+        v, a = single(features["v"]), single(features["a"])
+        own, synthetic = a[: len(v)], a[len(v) :]
         if "flow" in features:
             v = self.attended(v.float(), single(features["flow"]).float())
         found, _ = contrastive_loss(
-            [v], [single(features["a"])], tau=self.settings.temperature, pooling="trimap"
+            [v],
+            [own],
+            tau=self.settings.temperature,
+            pooling="trimap",
+            negatives=(synthetic, None) if len(synthetic) else None,
         )
         return {"contrastive": found}
 
@@ -177,10 +188,11 @@ class HearTheFlow(CosinePair):
 
     @classmethod
     def label(cls, settings: HearTheFlowSettings) -> str:
-        """What of the flow is seen."""
+        """What of the flow is seen, and what is ours."""
         seen = {"none": "without flow", "bytes": "flow in 8 bits", "signed": "signed flow"}
         keys = ", pooled" if settings.flow != "none" and settings.keys == "pooled" else ""
-        return seen[settings.flow] + keys
+        ours = ", silence and noise" if settings.synthetic_negatives else ""
+        return seen[settings.flow] + keys + ours
 
     @classmethod
     def read_published(

@@ -42,6 +42,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "bytes": {**SMALL, "flow": "bytes"},
     "signed": {**SMALL, "flow": "signed"},
     "pooled": {**SMALL, "flow": "bytes", "keys": "pooled"},
+    "negatives": {**SMALL, "flow": "signed", "synthetic_negatives": True},
 }
 MAKE = maker("heartheflow")
 SIGNED = maker("heartheflow", VARIANTS["signed"])
@@ -245,7 +246,13 @@ def test_the_published_shape_and_labels() -> None:
     assert shapes["flowatt.value_conv.weight"] == (512, 512, 1, 1)
     assert shapes["flownet.conv1.weight"] == (64, 2, 7, 7)
     labels = [METHOD.label(METHOD.Settings(**settings)) for settings in VARIANTS.values()]
-    assert labels == ["without flow", "flow in 8 bits", "signed flow", "flow in 8 bits, pooled"]
+    assert labels == [
+        "without flow",
+        "flow in 8 bits",
+        "signed flow",
+        "flow in 8 bits, pooled",
+        "signed flow, silence and noise",
+    ]
 
 
 # --- the contract --------------------------------------------------------------------------------
@@ -273,3 +280,17 @@ def test_two_ranks(tmp_path: Path) -> None:
 
 def test_answers(make: Callable[[], Any], tmp_path: Path) -> None:
     check_answers(make, tmp_path)
+
+
+def test_with_silence_and_noise_the_loss_is_lvs_s_with_them() -> None:
+    generator = torch.Generator().manual_seed(0)
+    v = torch.randn(8, 8, 4, 4, generator=generator).relu()
+    features = {"v": v, "a": torch.randn(10, 8, generator=generator).relu()}  # of which 2 are made
+    changes = {**SMALL, "synthetic_negatives": True}
+    ours, expected = (
+        maker(name, changes)().loss(features, Dice(0, 0), NOW)["contrastive"]
+        for name in ("heartheflow", "lvs")
+    )
+    torch.testing.assert_close(ours, expected)
+    alone = {**features, "a": features["a"][:8]}
+    assert float(MAKE().loss(alone, Dice(0, 0), NOW)["contrastive"]) < float(ours)
