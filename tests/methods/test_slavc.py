@@ -240,7 +240,7 @@ def test_the_loss_in_blocks_is_that_at_once(monkeypatch: pytest.MonkeyPatch) -> 
         found.append([likely, *torch.autograd.grad(likely.square().sum(), leaves)])
         kept.append(max(saved))
     for blocks, whole in zip(found[1], found[0], strict=True):
-        atol = 1e-5 * float(whole.abs().max())
+        atol = 1e-5 * float(whole.detach().abs().max())
         torch.testing.assert_close(blocks, whole, atol=atol, rtol=0)
     # A space's cosines of all pairs and positions; then its own rows of the leaves.
     assert kept == [6 * 6 * 6, 2 * 5 * 6]
