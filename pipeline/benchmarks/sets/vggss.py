@@ -3,7 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.benchmarks.contract import Available, Benchmark, Sample, available_rows
+from pipeline.benchmarks.contract import Available, Benchmark, available_rows
 from pipeline.benchmarks.vggss import VGGSS_TEST_LISTS, read_subset, vggss_parts
 
 NAMES = ("vggss", "vggss-4655", "heard", "unheard", "heard-tie", "unheard-tie")
@@ -12,14 +12,10 @@ TEST_LISTS = VGGSS_TEST_LISTS
 
 def open(name: str, annotations: Path, available: Available, root: Path | None) -> Benchmark:
     """'vggss' or a subset, see `open_benchmark`."""
-    from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
-    from pipeline.benchmarks.tasks.localization import LocalizationBenchmark
+    from pipeline.benchmarks.tasks.localization import boxes_benchmark
 
     entries = read_subset(name, annotations)
-    samples = [Sample(entry.clip_id, entry.clip_id, entry.clip_id) for entry in entries]
-    truth = Truth([entry.boxes for entry in entries], fraction_boxes)
-    labels = [entry.label for entry in entries]
-    rows = available_rows(samples, available)
+    every = boxes_benchmark(entries)
+    rows = available_rows(every.samples, available)
     parts, counts = vggss_parts(annotations, [entries[row] for row in rows])
-    benchmark = LocalizationBenchmark(samples, len(samples), truth, labels=labels)
-    return replace(benchmark.select(rows), parts=parts, counts=counts)
+    return replace(every.select(rows), parts=parts, counts=counts)

@@ -29,7 +29,7 @@ from pipeline.benchmarks.metrics.localization import (
     success_table,
     weakest_of_group,
 )
-from pipeline.benchmarks.metrics.rasters import Truth
+from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.tasks.parts import (
     Parts,
     localization_parts,
@@ -37,6 +37,7 @@ from pipeline.benchmarks.tasks.parts import (
     select_parts,
     size_bands,
 )
+from pipeline.corpora.ground_truth import Boxes
 
 
 @dataclass
@@ -126,3 +127,13 @@ class LocalizationBenchmark(Defaults):
                 metrics[f"IAUC{suffix}"] = 100 * area_under_success(weakest)
                 hits[f"IIoU{suffix}"] = weakest >= IOU_THRESHOLD
         return with_intervals(metrics, hits)
+
+
+def boxes_benchmark(entries: Sequence[Boxes]) -> LocalizationBenchmark:
+    """All entries of a list in the form of VGG-SS, a sample each: a clip's own frame and sound."""
+    return LocalizationBenchmark(
+        [Sample(entry.clip_id, entry.clip_id, entry.clip_id) for entry in entries],
+        official_count=len(entries),
+        truth=Truth([entry.boxes for entry in entries], fraction_boxes),
+        labels=[entry.label for entry in entries],
+    )
