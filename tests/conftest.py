@@ -9,6 +9,7 @@ import pytest
 import torch
 from running import Avloc
 
+from pipeline.execution.progress import console
 from stages import cli
 
 # Tests are many and small: a second thread costs more than it gives, and the bytes of a sum depend
@@ -23,6 +24,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for table in sorted(tables.glob("*.txt")):
             terminalreporter.section(f"trust: {table.stem}")
             terminalreporter.write(table.read_text())
+
+
+@pytest.fixture(autouse=True)
+def _console(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The console speaks in every test, although a benchmark turns it off for its process."""
+    monkeypatch.setattr(console, "quiet", False)
 
 
 @pytest.fixture

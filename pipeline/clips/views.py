@@ -52,9 +52,11 @@ def spectrograms(stored: Tensor, divisor: float = SOUND_DIVISOR) -> Tensor:
     return (stored.transpose(1, 2).float() / divisor).unsqueeze(1)
 
 
-def plain_view(frames: Tensor, side: int) -> Tensor:
-    """The frames at evaluation: (B, H, W, 3) uint8 to normalised (B, 3, side, side) float32,
-    resized bilinearly with antialiasing."""
+def plain_view(frames: Stored, side: int) -> Tensor:
+    """The frames at evaluation: (B, H, W, 3) uint8, or `Frames`, which are squashed, to normalised
+    (B, 3, side, side) float32, resized bilinearly with antialiasing."""
+    if isinstance(frames, Frames):
+        return frames.each(lambda group, _: plain_view(group, side))
     return normalise(_resized(_unit(frames), side))
 
 

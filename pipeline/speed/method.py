@@ -34,7 +34,7 @@ FORMS = {
     "dmc": _MEL_80,
     "dsol": _MEL_80,
     "ssltie": SSL_TIE_FORM,
-    "attention10k_2018": SoundForm(22050, 490, 490, quantity="waveform"),
+    "attention10k_2018": SoundForm(22050, 490, 490, mean_removed=False, quantity="waveform"),
     "sspl": VGGISH_FORM,
     "sspl_pcm": VGGISH_FORM,
 }

@@ -8,6 +8,7 @@ of filling a method are used here.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -15,6 +16,7 @@ from unittest.mock import patch
 import numpy as np
 import test_alignment
 import test_attention10k
+import test_attention10k_2018
 import test_dmc
 import test_dsol
 import test_ezvsl
@@ -129,6 +131,27 @@ def _lvs() -> Compared:
 
 def _heartheflow() -> Compared:
     yield from _lvs_of(maker("heartheflow")(), ("relu",))
+    golden = read_golden("heartheflow")
+    for variant, keys in (("cnn", "network"), ("maxpool", "pooled")):
+        named = {k.removeprefix(f"{variant}_"): x for k, x in golden.items()}
+        widths = {"channels": [6, named["v"].shape[1]], "flow": "bytes", "keys": keys}
+        method: Any = maker("heartheflow", {**SMALL, **widths})()
+        layers = dict(method.flowatt.named_parameters())
+        with torch.no_grad():
+            for name, parameter in layers.items():
+                parameter.copy_(named[f"w_{name}"])
+        v, flow, sounds = (named[n].clone().requires_grad_() for n in ("v", "flow", "a"))
+        seen = adaptive_max_pool2d(flow, 7) if keys == "pooled" else flow
+        a = adaptive_max_pool2d(sounds, 1).flatten(1)
+        loss = total(method.loss({"v": v, "flow": seen, "a": a}, Dice(0, 0), FIRST))
+        yield "loss", loss, named["loss"]
+        loss.backward()
+        found = {"v": v.grad, "flow": flow.grad, "a": sounds.grad}
+        found |= {f"w_{name}": parameter.grad for name, parameter in layers.items()}
+        del found["w_key_conv.bias"]  # 0 but for rounding: a softmax does not feel what all have
+        for name, gradient in found.items():
+            yield "gradient", gradient, named[f"grad_{name}"]
+        yield "map", method.maps(method.attended(v, seen), a), named["A"]
 
 
 def _hardpos() -> Compared:
@@ -267,6 +290,22 @@ def _attention10k() -> Compared:
     yield "map", maps, pairs.array("attention")
 
 
+def _attention10k_2018() -> Compared:
+    method, array = test_attention10k_2018._method(), test_attention10k_2018._array
+    names = {"v": "v", "s": "sound", "other": "other_sound"}
+    features = {own: array(name).requires_grad_() for own, name in names.items()}
+    loss = total(method.loss(features, Dice(0, 0), FIRST))
+    yield "loss", loss, array("loss")
+    loss.backward()
+    for own, name in names.items():
+        yield "gradient", features[own].grad, array(f"grad_{name}")
+    parameters = dict(method.named_parameters())
+    for key in test_attention10k_2018.GOLDEN.files:
+        if key.startswith("grad_w_"):
+            yield "gradient", parameters[key[7:]].grad, array(key)
+    yield "map", method.maps(array("v"), array("sound")), array("attention")
+
+
 def _dmc() -> Compared:
     layer = test_dmc._layer
     for centres in ((2, 1), (4, 2)):
@@ -288,25 +327,25 @@ def _dsol() -> Compared:
     yield "map", maps, pairs.array("map")[:, 0]
 
 
-def _sspl() -> Compared:
-    for name, changes in (("sspl", {}), ("sspl_pcm", {"pcm": True, "cycles": 4})):
-        golden = test_sspl.Golden(name, **changes)
-        loss = golden.loss()
-        yield "loss", loss, golden.array("loss")
-        loss.backward()
-        yield "gradient", golden.v1.grad[:, ::8], golden.array("grad_v1")
-        yield "gradient", golden.sound.grad, golden.array("grad_sound")
-        for key in golden.file.files:
-            if key.startswith("grad_w_"):
-                yield "gradient", golden.own[golden.named(key[7:])].grad, golden.array(key)
-        golden = test_sspl.Golden(name, **changes)  # whose running statistics nothing has moved
-        maps = golden.method.maps(golden.v1, golden.sound)
-        yield "map", maps, golden.array("similarity1")
+def _sspl(name: str, **changes: Any) -> Compared:
+    golden = test_sspl.Golden(name, **changes)
+    loss = golden.loss()
+    yield "loss", loss, golden.array("loss")
+    loss.backward()
+    yield "gradient", golden.v1.grad[:, ::8], golden.array("grad_v1")
+    yield "gradient", golden.sound.grad, golden.array("grad_sound")
+    for key in golden.file.files:
+        if key.startswith("grad_w_"):
+            yield "gradient", golden.own[golden.named(key[7:])].grad, golden.array(key)
+    golden = test_sspl.Golden(name, **changes)  # whose running statistics nothing has moved
+    maps = golden.method.maps(golden.v1, golden.sound)
+    yield "map", maps, golden.array("similarity1")
 
 
 COMPARED: dict[str, Callable[[], Compared]] = {
     "alignment": _alignment,
     "attention10k": _attention10k,
+    "attention10k_2018": _attention10k_2018,
     "dmc": _dmc,
     "dsol": _dsol,
     "ezvsl": _ezvsl,
@@ -317,7 +356,8 @@ COMPARED: dict[str, Callable[[], Compared]] = {
     "marginnce": _marginnce,
     "slavc": _slavc,
     "ssltie": _ssltie,
-    "sspl": _sspl,
+    "sspl": partial(_sspl, "sspl"),
+    "sspl_pcm": partial(_sspl, "sspl_pcm", pcm=True, cycles=4),
 }
 
 

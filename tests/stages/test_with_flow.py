@@ -33,7 +33,9 @@ def params(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     monkeypatch.chdir(tmp_path)
     content = json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))
     shape = {key: SMALL["methods"]["alignment"][key] for key in ("blocks", "channels", "strides")}
-    small: dict[str, Any] = {"heartheflow": {**shape, "side": 32, "seconds": 0.8}}
+    small: dict[str, Any] = {
+        "heartheflow": {**shape, "stem": None, "vision": "scratch", "side": 32, "seconds": 0.8}
+    }
     content["toy"] = merged(merged(content["toy"], SMALL), {"methods": small})
     study = content["studies"]["toy-flow"]
     content["active"] = {

@@ -1,31 +1,28 @@
 """Every method's views of frames whose aspect was kept: of each clip alone, in any split."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from contract_checks import BATCH, RECIPE, backward, made_batch, maker
+from test_attention10k_2018 import SMALL as SOUNDNET
 
 from pipeline.clips.frames import Frames, kept_frames
-from pipeline.methods import contract
-from pipeline.methods.contract import Dice, Input, Method
+from pipeline.methods.contract import Dice, Input, Method, method_names
 
-METHODS = sorted(
-    path.stem
-    for path in Path(contract.__file__).parent.glob("*.py")
-    if path.stem not in ("__init__", "contract")
-)
 # A made method is small; those that are not two ResNets have shapes of their own.
-SETTINGS: dict[str, dict[str, Any]] = {
-    "sspl": {
-        "channels": [4, 6], "convolutions": [1, 2], "side": 32, "seconds": 0.15,
-        "vision": "scratch", "sound_model": None, "sound_channels": [3, 4],
-        "sound_convolutions": [1, 1], "sound_hidden": 7, "sound_width": 5, "example_steps": 6,
-        "projection": 8, "prediction": 4,
-    },
+_SSPL: dict[str, Any] = {
+    "channels": [4, 6], "convolutions": [1, 2], "side": 32, "seconds": 0.15,
+    "vision": "scratch", "sound_model": None, "sound_channels": [3, 4],
+    "sound_convolutions": [1, 1], "sound_hidden": 7, "sound_width": 5, "example_steps": 6,
+    "projection": 8, "prediction": 4,
 }  # fmt: skip
+SETTINGS = {
+    "attention10k_2018": SOUNDNET,
+    "sspl": _SSPL,
+    "sspl_pcm": {**_SSPL, "side": 28},  # a map of 14 x 14
+}
 SHAPES = [(36, 64), (36, 48), (60, 36), (36, 36)]
 
 
@@ -58,7 +55,7 @@ def part_of(found: Any, wanted: Input, rows: range) -> Any:
     return kept_frames([frames[row] for row in rows])
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", method_names())
 def test_two_ranks_make_one_rank_s_views(name: str) -> None:
     method = made(name)
     batch = kept_batch(method)
@@ -80,7 +77,7 @@ def test_two_ranks_make_one_rank_s_views(name: str) -> None:
             torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", method_names())
 def test_a_step_on_kept_frames_learns(name: str) -> None:
     method = made(name)
     losses, gradients, _ = backward_of(method)
