@@ -128,6 +128,13 @@ def test_what_makes_no_byte_is_declared_nowhere(resolved: Stages) -> None:
                or (ROOT / name.replace(".", "/")).is_dir() for name in MAKES_NO_BYTES)  # fmt: skip
 
 
+def test_a_room_s_pages_make_no_byte() -> None:
+    repo = Repo(str(ROOT))
+    for page in ROOT.glob("pipeline/**/*.md"):
+        assert repo.dvcignore.is_ignored_file(str(page)), page
+    assert not repo.dvcignore.is_ignored_file(str(ROOT / "pipeline/toy/scenes.py"))
+
+
 def test_params_are_the_keys_read(resolved: Stages) -> None:
     for stage in resolved.stages:
         kind = stage.name.split("@")[0]
