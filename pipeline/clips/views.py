@@ -20,6 +20,7 @@ from torch.nn import functional
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.functional import resize
 
+from pipeline.clips.colours import jitter, luminance
 from pipeline.clips.frames import Frames, Stored
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -30,7 +31,6 @@ LIGHT_SCALE = 1.1  # 3.3: resized to 1.1 x the input before the random crop
 DRAWS = 12  # uniform numbers that a view of one clip takes
 RELEASED_DRAWS = 14  # ... that `released_view` takes
 
-_LUMINANCE = (0.2989, 0.587, 0.114)  # ITU-R 601, as torchvision and PIL weigh the channels
 _LONGEST = math.log(4 / 3)  # of a random crop's aspect, in logarithms; its negative is the shortest
 _ASPECTS = 129  # places of the distribution of a kept frame's crops' aspects
 
@@ -139,7 +139,7 @@ def simclr_view(
     factors = 1 + (2 * draws[:, 6:9] - 1) * 0.8 * strength
     factors = torch.where(jittered[:, None], factors.clamp_min(0), 1.0)
     shift = torch.where(jittered, (2 * draws[:, 9] - 1) * 0.2 * strength, 0.0)
-    pictures = _jitter(pictures, factors, shift, order)
+    pictures = jitter(pictures, factors, shift, order)
     grey = (draws[:, 10] < 0.2)[:, None, None, None]
     pictures = torch.where(grey, luminance(pictures), pictures)
     # One number decides both: below a half no blur, above it the deviation.
@@ -168,7 +168,7 @@ def released_view(
         jittered = draws[:, 1] < 0.8
         factors = torch.where(jittered[:, None], 0.4 * draws[:, 2:5], 1.0)
         shift = torch.where(jittered, 0.1 * draws[:, 5], 0.0)
-        pictures = _jitter(pictures, factors, shift, order)
+        pictures = jitter(pictures, factors, shift, order)
         blurred = draws[:, 6] >= 0.5
         pictures = blur(pictures, torch.where(blurred, 0.1 + (2 * draws[:, 6] - 1) * 1.9, 0.0), 3)
         resized = round(LIGHT_SCALE * side)
@@ -181,49 +181,6 @@ def released_view(
     pictures = _shifted(pictures, ((2 * draws[:, 11:13] - 1) * 0.2 * side).round().long())
     grey = (draws[:, 13] < 0.2)[:, None, None, None]
     return normalise(torch.where(grey, luminance(pictures), pictures))
-
-
-def luminance(pictures: Tensor) -> Tensor:
-    """(B, 3, H, W) RGB to (B, 1, H, W) grey values."""
-    red, green, blue = _LUMINANCE
-    return (red * pictures[:, 0] + green * pictures[:, 1] + blue * pictures[:, 2]).unsqueeze(1)
-
-
-def brighten(pictures: Tensor, factors: Tensor) -> Tensor:
-    """Each picture times its factor, kept in 0..1; factors: (B,)."""
-    return (pictures * factors[:, None, None, None]).clamp(0, 1)
-
-
-def contrast(pictures: Tensor, factors: Tensor) -> Tensor:
-    """Each picture blended with its mean grey value by its factor, kept in 0..1."""
-    return _blend(pictures, luminance(pictures).mean(dim=(2, 3), keepdim=True), factors)
-
-
-def saturate(pictures: Tensor, factors: Tensor) -> Tensor:
-    """Each picture blended with its grey values by its factor, kept in 0..1."""
-    return _blend(pictures, luminance(pictures), factors)
-
-
-def shift_hue(pictures: Tensor, shifts: Tensor) -> Tensor:
-    """Each picture's hue turned by its share of the circle, value and saturation (HSV) kept.
-
-    pictures: (B, 3, H, W) in 0..1; shifts: (B,), -0.5 to 0.5."""
-    red, green, blue = pictures.unbind(1)
-    value, least = pictures.amax(1), pictures.amin(1)
-    chroma = value - least
-    divisor = torch.where(chroma == 0, 1.0, chroma)
-    # Hue in sixths of the circle, by the channel that is the largest.
-    sixths = torch.where(
-        red == value,
-        (green - blue) / divisor,
-        torch.where(green == value, 2 + (blue - red) / divisor, 4 + (red - green) / divisor),
-    )
-    sixths = sixths + 6 * shifts[:, None, None]
-    channels = []
-    for offset in (5, 3, 1):  # value - chroma x a trapezoid of the hue, a third of a turn apart
-        place = torch.remainder(sixths + offset, 6)
-        channels.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
-    return torch.stack(channels, dim=1)
 
 
 def blur(pictures: Tensor, sigmas: Tensor, size: int) -> Tensor:
@@ -267,18 +224,6 @@ def _taps(side: int, size: int, device: torch.device) -> Tensor:
     source = (source + torch.arange(size, device=device) - size // 2).abs()
     source = torch.where(source >= side, 2 * (side - 1) - source, source)
     return functional.one_hot(source, side).float()
-
-
-def _jitter(pictures: Tensor, factors: Tensor, shift: Tensor, order: Sequence[int]) -> Tensor:
-    """Brightness, contrast and saturation by `factors` (B, 3) and hue by `shift` (B,), in the given
-    order of these four."""
-    for operation in order:
-        if operation == 3:
-            pictures = shift_hue(pictures, shift)
-        else:
-            adjust = (brighten, contrast, saturate)[operation]
-            pictures = adjust(pictures, factors[:, operation])
-    return pictures
 
 
 def _turned(pictures: Tensor, quarters: Tensor) -> Tensor:
@@ -344,11 +289,6 @@ def _light_area(
     corners = [(u * (edge - side + 1)).floor() / edge for u, edge in axes]
     extents = [torch.full_like(u, side / edge) for u, edge in axes]
     return torch.stack(corners, dim=1), torch.stack(extents, dim=1)
-
-
-def _blend(pictures: Tensor, others: Tensor, factors: Tensor) -> Tensor:
-    factors = factors[:, None, None, None]
-    return (factors * pictures + (1 - factors) * others).clamp(0, 1)
 
 
 def _random_area(draws: Tensor, area: tuple[float, float]) -> tuple[Tensor, Tensor]:

@@ -6,20 +6,16 @@ import pytest
 import torch
 from torchvision.transforms import functional as reference
 
+from pipeline.clips.colours import brighten, contrast, luminance, saturate, shift_hue
 from pipeline.clips.views import (
     DRAWS,
     IMAGENET_DEVIATION,
     IMAGENET_MEAN,
     blur,
-    brighten,
-    contrast,
     draw,
     light_view,
-    luminance,
     normalise,
     plain_view,
-    saturate,
-    shift_hue,
     simclr_view,
     spectrograms,
 )

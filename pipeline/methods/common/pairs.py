@@ -17,6 +17,7 @@ from torch import Tensor
 
 from pipeline.base.params import Positive, settings
 from pipeline.clips import views
+from pipeline.clips.colours import brighten, saturate
 from pipeline.clips.frames import Stored
 from pipeline.clips.spectrogram import SoundForm
 from pipeline.methods.common.cosine_pair import single
@@ -120,7 +121,7 @@ def paired_view(frames: Stored, draws: Tensor, side: int) -> Tensor:
     pictures = views.light_crop(frames, draws, side, scale=_SCALE)
     low, high = _JITTER
     factors = low + (high - low) * draws[:, 3:5]
-    pictures = views.saturate(views.brighten(pictures, factors[:, 0]), factors[:, 1])
+    pictures = saturate(brighten(pictures, factors[:, 0]), factors[:, 1])
     return views.normalise(pictures)
 
 
