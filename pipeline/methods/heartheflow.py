@@ -22,11 +22,12 @@ network, whose keys are the flow itself, its maximum over each place. A picture 
 one frame, have a flow of zeros.
 
 As in the code the frozen network stays in training mode: it is normalised by the statistics of the
-batch, and its running statistics, by which it is tested, move. The rows' -99 S_ii is left out, as
-in `pipeline.methods.lvs` and for its reason: it adds nothing while S_ii > 0. Three things of the
-code are not done: JPEG's losses of the flow, its training loader that does not shuffle
-(datamodule.py:25-34), so that all epochs have the same batches, and its checkpoint, which is the
-best by the test set.
+batch, and its running statistics, by which it is tested, move. Each row also holds -99 S_ii among
+its negatives, as in the code (`own_negative`): what the flow adds to v can be negative, so S_ii can
+be too, and then such a pair is pulled together 99-fold; without flow, v lies behind a ReLU and the
+column adds nothing. Three things of the code are not done: JPEG's losses of the flow, its training
+loader that does not shuffle (datamodule.py:25-34), so that all epochs have the same batches, and
+its checkpoint, which is the best by the test set.
 """
 
 import math
@@ -43,10 +44,10 @@ from pipeline.base.params import Positive, settings
 from pipeline.clips import views
 from pipeline.clips.flow import FlowForm
 from pipeline.clips.spectrogram import SoundForm
+from pipeline.methods.common.contrast import choose_sound, trimap_rows
 from pipeline.methods.common.cosine_pair import CosinePair, single
 from pipeline.methods.common.published import first_words, read_two_resnets
-from pipeline.methods.common.similarity import contrastive_loss
-from pipeline.methods.common.synthetic import append_synthetic
+from pipeline.methods.common.synthetic import all_sounds, append_synthetic
 from pipeline.methods.common.two_resnets import Networks
 from pipeline.methods.contract import Dice, Features, Input, Method, Moment, OwnTest, View
 from pipeline.networks.resnet import ResNet, initialise
@@ -58,14 +59,15 @@ _REDUCTION = 8  # of the channels, for queries and keys
 @settings
 class HearTheFlowSettings(Networks):
     """What the method learns; the defaults are the code's but for `flow`. `temperature` divides the
-    logits; `flow` and `keys` are explained above. `synthetic_negatives` adds silence and noise to
-    the softmax over sounds: see `pipeline.methods.common.synthetic`."""
+    logits; `flow`, `keys` and `own_negative` are explained above. `synthetic_negatives` adds
+    silence and noise to the softmax over sounds: see `pipeline.methods.common.synthetic`."""
 
     strides: list[Annotated[int, Field(ge=1, le=2)]] = field(default_factory=lambda: [1, 2, 2, 2])
     vision: Literal["scratch", "imagenet"] = "imagenet"
     temperature: Positive = 0.07
     flow: Literal["none", "bytes", "signed"] = "none"
     keys: Literal["network", "pooled"] = "network"
+    own_negative: bool = True
     synthetic_negatives: bool = False
 
 
@@ -156,18 +158,12 @@ class HearTheFlow(CosinePair):
         self, features: Mapping[str, Features], dice: Dice, moment: Moment
     ) -> dict[str, Tensor]:
         """LVS's loss of v' and a."""
-        v, a = single(features["v"]), single(features["a"])
-        own, synthetic = a[: len(v)], a[len(v) :]
+        v = single(features["v"])
+        own, everyone = all_sounds(single(features["a"]), len(v))
         if "flow" in features:
             v = self.attended(v.float(), single(features["flow"]).float())
-        found, _ = contrastive_loss(
-            [v],
-            [own],
-            tau=self.settings.temperature,
-            pooling="trimap",
-            negatives=(synthetic, None) if len(synthetic) else None,
-        )
-        return {"contrastive": found}
+        rows = trimap_rows(v, own, everyone, own_negative=self.settings.own_negative)
+        return {"contrastive": choose_sound(rows, self.settings.temperature)}
 
     def attended(self, v: Tensor, flow: Tensor) -> Tensor:
         """v and f to v', (B, C, h, w)."""
@@ -191,8 +187,9 @@ class HearTheFlow(CosinePair):
         """What of the flow is seen, and what is ours."""
         seen = {"none": "without flow", "bytes": "flow in 8 bits", "signed": "signed flow"}
         keys = ", pooled" if settings.flow != "none" and settings.keys == "pooled" else ""
-        ours = ", silence and noise" if settings.synthetic_negatives else ""
-        return seen[settings.flow] + keys + ours
+        words = "" if settings.own_negative or settings.flow == "none" else ", no own negative"
+        words += ", silence and noise" if settings.synthetic_negatives else ""
+        return seen[settings.flow] + keys + words
 
     @classmethod
     def read_published(

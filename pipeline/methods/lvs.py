@@ -11,8 +11,8 @@ and G(n), all over 0.07; nothing is detached, the masks have a gradient too. The
 
 Networks and logits are those of hche11/Localizing-Visual-Sounds-the-Hard-Way @ 8fe8cbb (model.py),
 the cross-entropy that of the code derived from it (jinxiang-liu/SSL-TIE @ c49e6a9, main.py). LVS's
-own training code is not public: epochs and choice of the checkpoint are unknown, Adam's 1e-4,
-weight decay 1e-4 and batch 256 are those of the family.
+own training code is not public: epochs and choice of the checkpoint are unknown. Adam's 1e-4,
+weight decay 1e-4, batch 256 and the 80 epochs of params.yaml are those of the derived code.
 
 Text and code differ, and the code is taken here: the text anchors on a sound and compares images,
 the code anchors on a frame and compares sounds; the text's easy negatives are plain means over all
@@ -20,29 +20,25 @@ positions inside the background's exponent, the code's are pooled as positives a
 the text has no temperature. The code's test feeds ten seconds at hop 238; the alignment paper's
 authors test its file on three at 159 (kaistmm/SSLalignment @ e7ae3c5, datasets_lvs.py), as here.
 One thing of the code is off: a frame's row holds its own sound a second time, times -99. That
-stands for "not its own negative" and adds nothing while S(n, n) > 0, as with features behind a
-ReLU; a negative S(n, n), though, becomes a logit in the thousands that drives the pair apart.
-`own_negative` puts it back.
+stands for "not its own negative" and adds nothing while S(n, n) > 0.05, as nearly always with
+features behind a ReLU; a negative S(n, n), though, becomes a logit of hundreds, and the loss of
+that one pair, which is pulled together, drowns the batch's. `own_negative` puts it back.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from pipeline.base.params import Positive, settings
 from pipeline.clips import views
 from pipeline.clips.spectrogram import SoundForm
-from pipeline.methods.common.contrast import choose_sound, own_places
+from pipeline.methods.common.contrast import choose_sound, trimap_rows
 from pipeline.methods.common.cosine_pair import CosinePair, single
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets, stem_of_lvs
-from pipeline.methods.common.similarity import s_l, trimap_background
 from pipeline.methods.common.synthetic import all_sounds, append_synthetic
 from pipeline.methods.common.two_resnets import Networks
 from pipeline.methods.contract import Dice, Features, Input, Method, Moment, OwnTest, View
-
-_OWN = -99.0  # what the code multiplies a frame's own sound by, among its negatives
 
 
 @settings
@@ -92,12 +88,14 @@ class LVS(CosinePair):
         settings = self.settings
         v = single(features["v"])
         a, everyone = all_sounds(single(features["a"]), len(v))
-        columns = [s_l(v, everyone, "masked")]
-        if settings.background:
-            columns.append(trimap_background(v, a)[:, None])
-        if settings.own_negative:
-            columns.append(_OWN * columns[0].gather(1, own_places(v)[:, None]))
-        return {"contrastive": choose_sound(torch.cat(columns, dim=1), settings.temperature)}
+        rows = trimap_rows(
+            v,
+            a,
+            everyone,
+            background=settings.background,
+            own_negative=settings.own_negative,
+        )
+        return {"contrastive": choose_sound(rows, settings.temperature)}
 
     @classmethod
     def label(cls, settings: LVSSettings) -> str:

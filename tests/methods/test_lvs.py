@@ -57,10 +57,19 @@ def test_loss_and_gradients_are_the_published_code_s(case: str, own_negative: bo
         assert_golden(feature.grad, golden[f"{case}_grad_{name}"])
 
 
-def test_the_own_negative_is_off_since_it_drives_a_pair_apart() -> None:
+def test_the_own_negative_is_off_since_one_pair_drowns_the_batch() -> None:
     # The first frame's cosines with its own sound are negative.
-    logits = read_golden("lvs")["quirk_logits"].double()
+    golden = read_golden("lvs")
+    logits = golden["quirk_logits"].double()
     assert float(logits[0].max()) > 1000  # what -99 makes of it
+    features = {name: tensor.requires_grad_() for name, tensor in _features("quirk").items()}
+    _loss(features, own_negative=True).backward()
+    slopes = features["v"].grad.flatten(1).norm(dim=1)
+    assert slopes[0] > 20 * slopes[1:].max()
+    features = {name: tensor.detach() for name, tensor in features.items()}
+    nearer = {**features, "v": features["v"] - 1e-5 * golden["quirk_grad_v"]}
+    before, after = (_method().similarities(x["v"], x["a"])["s_L"] for x in (features, nearer))
+    assert before[0, 0] < after[0, 0]  # pulled together, not apart
     clips = torch.arange(6)
     logits[clips, 1 + clips] = -torch.inf
     expected = (logits.logsumexp(dim=1) - logits[:, 0]).mean()

@@ -9,7 +9,26 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from pipeline.methods.common.similarity import s_l, trimap_background
 from pipeline.networks import ranks
+
+_OWN = -99.0  # what LVS's family multiplies a frame's own sound by, among its negatives
+
+
+def trimap_rows(
+    v: Tensor, a: Tensor, everyone: Tensor, *, background: bool = True, own_negative: bool = False
+) -> Tensor:
+    """The rows of LVS and of what is derived from it: S(n, m) of each frame with all sounds, and
+    behind them the background G(n) and -99 S(n, n), where they are on.
+
+    v: (b, C, h, w), a: (b, C) the frames' own sounds, everyone: (M, C) all sounds. Returns (b,
+    M to M + 2). Source: hche11/Localizing-Visual-Sounds-the-Hard-Way @ 8fe8cbb, model.py."""
+    columns = [s_l(v, everyone, "masked")]
+    if background:
+        columns.append(trimap_background(v, a)[:, None])
+    if own_negative:
+        columns.append(_OWN * columns[0].gather(1, own_places(v)[:, None]))
+    return torch.cat(columns, dim=1)
 
 
 def own_places(similarities: Tensor) -> Tensor:
