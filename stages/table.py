@@ -57,7 +57,7 @@ def table(
     study the table has fewer columns, and the seconds of those trainings that ran here undisturbed.
 
     Examples, after dvc repro of the study: [bold]avloc table A H mean[/bold],
-    [bold]avloc table --study toy-methods[/bold]
+    [bold]avloc table --study methods[/bold]
     """
     if (study is None) == (not variants):
         raise InputError("expected runs, or --study and no runs")

@@ -1,4 +1,4 @@
-"""Every method of the study `toy-methods` begins with the toy's own settings, and where it begins
+"""Every method of the study `methods` begins with the toy's own settings, and where it begins
 with ImageNet's network, with the one that the toy's encoder stage trains."""
 
 from pathlib import Path
@@ -19,7 +19,7 @@ from pipeline.train.begin import begin
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIES = yaml.safe_load((ROOT / "params.yaml").read_text())["studies"]
-METHODS = STUDIES["toy-methods"]["methods"]
+METHODS = STUDIES["methods"]["methods"]
 
 
 def save_stand_ins(folder: Path, bins: int) -> None:
@@ -57,7 +57,7 @@ def test_the_journal_s_vision_begins_with_the_stand_in(tmp_path: Path) -> None:
         assert torch.equal(tensor, expected[key]), key
 
 
-@pytest.mark.parametrize("study", ["toy-methods", "toy-journal"])
+@pytest.mark.parametrize("study", ["methods", "toy-journal"])
 def test_a_study_with_stand_ins_has_a_folder_of_its_own(study: str) -> None:
     named = STUDIES[study]["encoders"]["stand_ins"]
     check_stand_ins(named)

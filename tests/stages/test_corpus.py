@@ -76,6 +76,7 @@ def test_the_table_over_the_real_lists(tmp_path: Path, monkeypatch: pytest.Monke
         "extended-vggss": "3,709",
         "negatives": "3,709",
         **dict.fromkeys(["flickr", "extended-flickr", "avsbench-s4", "avsbench-ms3", "is3"], "0"),
+        **dict.fromkeys(["avsbench-s4-boxes", "avsbench-ms3-boxes"], "0"),
     }
     assert found["negatives"] == ["5,158", "5,158", "1", "5,156", "1 (no sound 1)", "3,709"]
     assert found["flickr"] == ["250", "250", "1", "249", "?", "0"]

@@ -19,7 +19,7 @@ SEEDS = (200, 201, 202)
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two of three methods of the study of all methods, three seeds each, scored on the scenes."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params["studies"]["toy-methods"]["methods"] = ["lvs", "fnac", "dmc"]
+    params["studies"]["methods"]["methods"] = ["lvs", "fnac", "dmc"]
     (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
     for method, first in (("lvs", 40.0), ("fnac", 70.0)):
         for place, seed in enumerate(SEEDS):
@@ -53,7 +53,7 @@ def _rows(text: str) -> dict[str, list[str]]:
 def test_a_study_s_table_has_mean_and_interval_of_each_method(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    table(None, "scenes", "toy", "toy-methods")
+    table(None, "scenes", "toy", "methods")
     rows = _rows(capsys.readouterr().out)
     heads = (
         "cIoU adaptive, pointing, distractors, swap, class R@1, sound to frames, frame to sounds"
@@ -78,9 +78,9 @@ def test_named_runs_have_their_range(project: Path, capsys: pytest.CaptureFixtur
     ("variants", "benchmark", "study", "message"),
     [
         (None, "scenes", None, "expected runs, or --study and no runs"),
-        (["lvs-full"], "scenes", "toy-methods", "expected runs, or --study and no runs"),
+        (["lvs-full"], "scenes", "methods", "expected runs, or --study and no runs"),
         (None, "scenes", "nope", "no study 'nope', expected one of toy, "),
-        (None, "flickr", "toy-methods", "is not tested on 'flickr', expected one of scenes"),
+        (None, "vpo-ss", "methods", "is not tested on 'vpo-ss', expected one of scenes, "),
         (None, "vggss", "ablations", r"study ablations: no scores, data/results/\S+ first"),
         (["nope"], "scenes", None, "no scores of nope on scenes"),
     ],
