@@ -250,7 +250,7 @@ def test_what_sources_refer_to_is_there() -> None:
         files = set(re.findall(r"\b(?:pipeline|stages|tests)/[\w/]+\.(?:py|md)\b", text))
         found = [name for name in names if not is_there(name)]
         found += [file for file in files - set(EXAMPLES.values()) if not (ROOT / file).exists()]
-        found += re.findall(r"\bmethod 4\.\d|\(protocols|\.\./README", text)
+        found += re.findall(r"\bmethod 4\.\d|\(protocols|\bthe\s+protocols\b|\.\./README", text)
         wrong += [f"{path.relative_to(ROOT)}: {each}" for each in found]
     assert not wrong, "\n".join(wrong)
 

@@ -167,5 +167,6 @@ class DecodedCorpus:
         return self._steps.read(first, first + length)
 
     def middle_window(self, row: int, length: int) -> np.ndarray:
-        """The middle `length` time steps: the test window of the protocols."""
+        """The middle `length` time steps: the window that is tested (C3 of
+        `pipeline/methods/DECISIONS.md`)."""
         return self.spectrogram(row, (self.sound_length(row) - length) // 2, length)

@@ -1,7 +1,8 @@
 """Windows of sounds: of stored spectrograms, and of waveforms that no corpus holds.
 
 A window is so many time steps of a form, time first. A sound that is shorter is repeated until it
-is long enough (4.1), and the middle window is the one that the protocols use.
+is long enough (4.1), and the middle window is the one that is tested (C1 and C3 of
+`pipeline/methods/DECISIONS.md`).
 """
 
 import numpy as np

@@ -23,7 +23,7 @@ from pipeline.media.picture import Picture
 from pipeline.media.resizing import Aspect
 from pipeline.media.sound import Sound
 
-WINDOW_SECONDS = 3.0  # the middle part that the protocols use; its loudness is told
+WINDOW_SECONDS = 3.0  # the middle part, whose loudness is told; pipeline/methods/DECISIONS.md, C3
 SILENT_BELOW = -60.0  # dB of full scale, over the whole sound
 SAMPLE_RATE = 16000  # Hz, at which a sound is looked at
 _SHORTEST = 512  # samples of a sound that is worth anything: one window of the paper's spectrogram

@@ -10,12 +10,17 @@ sum and not its half. Nothing is detached; the maximum passes its gradient to on
 
 From stoneMo/EZ-VSL @ 95ff5bf: model.py:13-44 (networks, loss), datasets.py:152-161 (views),
 train.py:31-36 and scripts/ (batch 128, Adam at 1e-4 without weight decay, 20 epochs, 100 for lists
-of 10,000). The text's loss is the code's. Where they differ otherwise: the text's windows of 50 ms
-are 23 ms at 22,050 Hz in the code, whose form is taken (257 bins, hop 238). Unlike the code, frames
-are tested with bilinear instead of bicubic resizing, and the negatives are all ranks'; how many
-devices, and so how many negatives, the authors had is not known. Their `best.pth` is the epoch with
-the best score on a test set; here it is the last epoch. Their tables with an object map mix 0.4 of
-the min-max map and 0.6 of the object map.
+of 10,000). The text's loss is the code's. The spectrogram is the code's too: windows of 512
+samples, hop 238, 257 bins. The code resamples nothing and names no rate: a file is heard at its
+own. That the authors' files had 22,050 Hz, which our form has, is an inference: their papers give
+22,050 Hz and 257 x 276 (recalled, not looked up), 3 s are 276 steps at that rate, and it is the
+default of librosa, by which a commented-out line of an earlier version loads sounds. At that rate a
+window is 23 ms, where the text has 50 ms (recalled as well).
+
+Unlike the code, the negatives are all ranks'; how many devices, and so how many negatives, the
+authors had is not known. Their `best.pth` is the epoch with the best score on a test set; here it
+is the last epoch. Their tables with an object map mix 0.4 of the min-max map and 0.6 of the object
+map.
 """
 
 from collections.abc import Mapping

@@ -24,6 +24,10 @@ is not said). Text and code differ in one thing, and the code is taken: the text
 of a row's entries where the code takes their mean, a factor of the batch in what 100 means. The
 means depend on the batch for the same reason: all ranks' clips are in the adjacencies.
 
+Like EZ-VSL's, the code hears a file at its own rate, which is said nowhere: 3 s are 200 steps at 16
+kHz and 276 at 22,050 Hz. That ours is 16 kHz is an inference from kaistmm/SSLalignment @ e7ae3c5,
+which reads the authors' checkpoint and tests it on files that its other loaders take for 16 kHz.
+
 The masks put 0 on a band of up to 9 frequencies and one of up to 9 time steps of a log-spectrogram.
 The code's slips, part of the published method, can be mended (`masks: mended`): the band's place is
 drawn from the other axis' length, and the 0 stands for a power of 1, which is loud and not silent.

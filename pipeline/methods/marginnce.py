@@ -13,6 +13,11 @@ tau 0.03, so networks and projections are certain. Unknown, and so settings: how
 of the projected positions (`max`, EZ-VSL's; `masked`, the mean weighted by LVS's soft mask, whose
 framework the paper is said to be), tau (0.03 or 0.07), and whether the equation's index is a frame,
 a sound, or each in turn. The margin is recalled from the paper, the recipe is EZ-VSL's.
+
+16 kHz is an inference: that code cuts out 200 steps of hop 238 (datasets.py:37-61,327-330), which
+are 3 s at this rate. Its test form is the one below: bilinear with corners, 0.4 with an object map.
+Lines that it has commented out (test.py:689-701) resize bicubically without corners, for MarginNCE
+and FNAC, and may be the form of the original's own scores.
 """
 
 from collections.abc import Mapping

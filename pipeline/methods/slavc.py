@@ -20,11 +20,12 @@ From stoneMo/SLAVC @ 05b429c: model.py:13-57 (networks), :66-69, :124-134 (copie
 map), scripts/train_vggsound144k.sh (batch 128, 20 epochs, Adam at 1e-4 without weight decay,
 dropout 0.9, momentum 0.999). The text multiplies the two probabilities position by position, its
 figure sums and takes a maximum; the code's sum over positions is taken. The name of the code's
-second term, a2i, promises a softmax over images, which it does not have; the code is taken. Unlike
-the code, frames are tested with bilinear instead of bicubic resizing, and the negatives are all
-ranks'; how many devices the authors had is not known. Whether the tables are of the networks or of
-their copies is not said: the published commands test the networks. Their tables with an object
-map mix 0.9 of (map + 1) / 2 and 0.1 of the object map / 2.5, neither stretched.
+second term, a2i, promises a softmax over images, which it does not have; the code is taken. The
+code names no rate of sound: that it was 22,050 Hz is the inference that `ezvsl` explains. Unlike
+the code, the negatives are all ranks'; how many devices the authors had is not known. Whether the
+tables are of the networks or of their copies is not said: the published commands test the networks.
+Their tables with an object map mix 0.9 of (map + 1) / 2 and 0.1 of the object map / 2.5, neither
+stretched.
 """
 
 from collections.abc import Mapping

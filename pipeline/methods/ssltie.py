@@ -18,7 +18,13 @@ norms' running statistics twice and changes nothing else; here once. Audio mixin
 the paper's augmentations, but the script that does it stops at once (main_audmix.py:635), so
 whether the released weights had it is unknown: `audio_mix` is off. Stored are spectrograms, so it
 adds powers where the code adds waveforms, and it draws among the `mix_k` nearest where the code
-takes the nearest of 4,000 random clips, of 144,000 one of the nearest 36.
+takes the nearest of 4,000 random clips, of 144,000 one of the nearest 36. The code does not leave
+out the clip itself, which is its own nearest where it is one of the 4,000; here it never is.
+
+The code repeats a waveform to 10 s (dataloader.py:223-251): files of 3 s in training on VGGSound,
+the first 4 s of a clip in training on Flickr, and in a test whatever the file holds, up to 10 s.
+Here all three hear the middle 3 s, and the steps of the spectrogram are repeated in place of the
+samples, which differs where one repetition meets the next.
 """
 
 import math

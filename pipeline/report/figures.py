@@ -1,8 +1,8 @@
 """Pictures of heat maps over frames, drawn with Pillow so that equal inputs give equal bytes.
 
-A heat map is shown min-max normalised, as the protocols score it: what is hottest on the frame is
-brightest whatever its cosine, so a picture says where the sound is heard and never how sure the
-model is.
+A heat map is shown min-max normalised, as it is scored (`pipeline/methods/DECISIONS.md`, 'Scores'):
+what is hottest on the frame is brightest whatever its cosine, so a picture says where the sound is
+heard and never how sure the model is.
 """
 
 import numpy as np

@@ -27,7 +27,8 @@ COLOURS.flags.writeable = False
 
 def scaled(maps: np.ndarray) -> np.ndarray:
     """Maps of any shape scaled together to 0..1 by their smallest and largest value, float32, as
-    the protocols score one map; constant ones are 0 everywhere, cold."""
+    one map is scored (`pipeline/methods/DECISIONS.md`, 'Scores'); constant ones are 0 everywhere,
+    cold."""
     low, high = float(maps.min()), float(maps.max())
     if high <= low:
         return np.zeros(maps.shape, np.float32)

@@ -1,12 +1,16 @@
-"""Twelve real clips of VGG-SS under their official boxes: the frames that are tested."""
+"""Twelve real clips of VGG-SS under their official boxes: the frames that are tested, and how sharp
+they are: `pytest -n 0 -s -k sharp tests/decode/test_real_clips.py` prints that."""
 
+import itertools
 import json
 import shutil
+from functools import cache
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import torch
 from made_media import SHARED_MEDIA
 from PIL import Image
 
@@ -26,6 +30,7 @@ ROOT = Path(__file__).resolve().parents[2]
 REAL = SHARED_MEDIA / "vggss"
 ANNOTATIONS = SHARED_MEDIA.parent / "annotations"
 CUT = 8.0  # s of a clip that lost its end
+BANDS = np.array([0, 0.25, 0.5, 0.75, 1])  # of the highest frequency that 224 pixels hold
 
 
 def decode(folder: Path, taken: Taken, side: int = 224) -> DecodedCorpus:
@@ -47,15 +52,39 @@ def decode(folder: Path, taken: Taken, side: int = 224) -> DecodedCorpus:
     return DecodedCorpus(out)
 
 
-def reference(path: Path, second: float) -> np.ndarray:
+@cache
+def shown(path: Path, second: float) -> Image.Image:
     """The frame that is shown `second` after the clip begins, of all frames decoded in turn."""
     with av.open(str(path)) as container:
         frames = [(frame.time, frame.to_image()) for frame in container.decode(video=0)]
     with av.open(str(path)) as container:
         heard = min(f.time for f in container.decode(audio=0) if f.time is not None)
     begin = max(0.0, min(heard, min(time for time, _ in frames)))
-    shown = [frame for time, frame in frames if time - begin <= second + 1e-6]
-    return np.asarray(shown[-1].resize((224, 224), Image.Resampling.BICUBIC))
+    return [frame for time, frame in frames if time - begin <= second + 1e-6][-1]
+
+
+def reference(path: Path, second: float) -> np.ndarray:
+    """That frame in one resize, (224, 224, 3) uint8."""
+    return np.asarray(shown(path, second).resize((224, 224), Image.Resampling.BICUBIC))
+
+
+def by_way_of_246(image: Image.Image) -> np.ndarray:
+    """A picture in two resizes, to the side of a stored frame and from there to the network's,
+    (224, 224, 3) uint8: what is not done."""
+    stored = np.array(image.resize((246, 246), Image.Resampling.BICUBIC), np.float32)
+    twice = torch.nn.functional.interpolate(
+        torch.from_numpy(stored).permute(2, 0, 1)[None], (224, 224), mode="bilinear", antialias=True
+    )
+    return np.rint(twice[0].permute(1, 2, 0).numpy()).astype(np.uint8)
+
+
+def energies(frame: np.ndarray) -> np.ndarray:
+    """Of a frame (side, side, 3) uint8 the energy of its grey levels in each of `BANDS`, but for
+    their mean; a wave's frequency is the larger one of its two."""
+    grey = frame @ np.array([0.299, 0.587, 0.114])
+    power = np.abs(np.fft.fft2(grey - grey.mean())) ** 2
+    along = 2 * np.abs(np.fft.fftfreq(len(frame)))
+    return np.histogram(np.maximum.outer(along, along), BANDS, weights=power)[0]
 
 
 def cut(source: Path, target: Path) -> None:
@@ -118,6 +147,22 @@ def test_the_tested_frame_is_the_one_at_5_seconds(clips: Path, tested: DecodedCo
     for row, path in enumerate(tested.clips["picture_path"].to_pylist()):
         expected = reference(clips / "clips" / path, 5.0)
         np.testing.assert_array_equal(tested.frame(row), expected, err_msg=path)
+
+
+def test_one_resize_keeps_a_tested_frame_sharp(clips: Path, tested: DecodedCorpus) -> None:
+    once, twice = [], []
+    for row, path in enumerate(tested.clips["picture_path"].to_pylist()):
+        file = clips / "clips" / path
+        whole = energies(reference(file, 5.0))
+        once.append(energies(tested.frame(row)) / whole)
+        twice.append(energies(by_way_of_246(shown(file, 5.0))) / whole)
+    print(f"\nenergy against one direct resize, mean of {len(once)} clips, by frequency")
+    print("of the highest  " + "  ".join(f"{a:.2f}-{b:.2f}" for a, b in itertools.pairwise(BANDS)))
+    for name, shares in (("as tested", once), ("by way of 246", twice)):
+        print(f"{name:14}  " + "  ".join(f"{share:9.3f}" for share in np.mean(shares, axis=0)))
+    np.testing.assert_allclose(once, 1)
+    lost = np.mean(twice, axis=0)
+    assert lost[0] > 0.98 and (np.diff(lost) < 0).all() and lost[-1] < 0.7
 
 
 def test_a_shortened_copy_is_tested_on_the_annotated_frame(

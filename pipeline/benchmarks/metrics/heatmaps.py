@@ -1,4 +1,5 @@
-"""From a network's small raw map to the map that the protocols compare at 224x224.
+"""From a network's small raw map to the map that is scored at 224x224; which resize the paper's
+and other codes have is said in `pipeline/methods/DECISIONS.md`, 'Scores'.
 
 Bilinear resizing is two small matrix products with torch's own interpolation weights, summed from
 the last cell to the first, which is torch's order: the values come out as torch's do (to the last

@@ -6,7 +6,10 @@ data/MUSIC_dataset.py). The code puts both frames of a sound into one batch, so 
 them together, as here; it encodes each sound twice, which is the same but for the running
 statistics, and here once. Its sounds are one second, 64 mel bands of the magnitude by librosa
 (Slaney's triangles, window 160, hop 80, dB cut at 80 below the loudest); of a sound form there is
-the same but with HTK's triangles and a fixed floor. Its other clip is of another video, as here.
+the same but with HTK's triangles and a fixed floor. Its samples are the seconds of a video: of the
+second that is heard it draws a frame at random, anew each time, and the other frame from any second
+of another video. Here a clip is one sample, with its decoded frame and the middle second of its
+sound, and the other clip's frame is that clip's decoded one.
 """
 
 from collections.abc import Mapping
