@@ -32,11 +32,16 @@ LISTS = {
     "vggss_unheard_test.csv": CLIPS[12:],
 }
 
-# The rows of a run in Table 1.
-KEYS = ("cIoU@available", "cIoU", "cIoU_ogl@available", "cIoU_ogl")
-# Two of them in each section, and those of HearTheFlow with its printed row: once plain and once
-# below the methods that are not printed with OGL.
-KEYED, FIRST = len(KEYS) * len(METHODS), 2 * len(METHODS)
+# The rows of a run in Table 1, those of its own code's form where it has one; first the plain ones.
+KEYS = ("cIoU@available", "cIoU", "cIoU_published@available", "cIoU_half@available")
+GUIDED = ("cIoU_ogl@available", "cIoU_ogl", "cIoU_published_ogl@available")
+FORMS = {method: load_method(method).test_form for method in METHODS}
+# HearTheFlow's stand with its printed row: once plain and once below the methods that are not
+# printed with OGL.
+OWN = [form for form in FORMS.values() if form]
+GUIDED_OWN = [form for form in OWN if form.share is not None]
+ROWS = 5 * len(METHODS) + len(OWN) + len(GUIDED_OWN)
+FIRST = 2 * len(METHODS)
 
 
 @pytest.fixture(scope="module")
@@ -96,13 +101,48 @@ def test_a_row_is_marked_with_all_that_it_was_made_under(project: Path, made: st
     assert "over the 20 samples that the paper scored" in ours[0][0]
     assert "24 of 24 samples" in ours[1][0] and "the full official list" in ours[1][0]
     assert ours[0][-2:] == ["yes", "last"]
-    for row, key in zip(ours, KEYS, strict=True):
+    assert [row[0].startswith("ours ezvsl-full, with OGL") for row in ours] == [False] * 4 + (
+        [True] * 3
+    )
+    for row, key in zip(ours, KEYS + GUIDED, strict=True):
         values = _metrics(project, "ezvsl", "vggss", key)
         assert row[1].startswith(f"{fmean(values):.2f} ± ")
         low, high = (
             fmean(_metrics(project, "ezvsl", "vggss", f"{key}:{e}")) for e in ("low", "high")
         )
         assert row[1].endswith(f"{min(values):.1f} to {max(values):.1f}[{low:.1f}, {high:.1f}]")
+
+
+def test_a_method_s_own_form_stands_below_its_score_and_says_what_it_is(
+    project: Path, made: str
+) -> None:
+    rows = Reader(_section(made, "table-1")).rows
+    for method, form in FORMS.items():
+        ours = [row for row in rows if row[0].startswith(f"ours {method}-full")]
+        own = [row for row in ours if "scored as its authors do" in row[0]]
+        guided = [row for row in own if ", with OGL," in row[0]]
+        assert len(own) - len(guided) == bool(form)
+        assert len(guided) == bool(form and form.share is not None)
+        for row in own:
+            key = f"cIoU_published{'_ogl' if row in guided else ''}@available"
+            assert row[1].startswith(f"{fmean(_metrics(project, method, 'vggss', key)):.2f}")
+            assert ours.index(row) > 0 and "[" in row[1]  # below ours, with its interval
+        half = [row for row in ours if "cut at half of the map's range" in row[0]]
+        values = _metrics(project, method, "vggss", "cIoU_half@available")
+        assert [row[1].split(" ")[0] for row in half] == [f"{fmean(values):.2f}"]
+    said = {row[0].partition("authors do toy corpus")[2] or row[0] for row in rows}
+    for words in (
+        "resize bicubic with aligned corners; predicted is what is at or above its median; OGL "
+        "with 0.9 of the map, no min-max",
+        "resize bilinear with aligned corners; predicted is what is above its median; OGL with 0.4",
+        "resize bicubic; predicted is what is above its median",
+        "resize bilinear; predicted is what is at or above half of its range",
+    ):
+        assert any(words in row for row in said), words
+    for number in (3, 4):  # where the paper prints no SSPL
+        section = _section(made, f"table-{number}")
+        assert "half of the map's range" not in section
+    assert "scored as its authors do" in _section(made, "table-3")
 
 
 def test_the_figure_holds_every_method_on_every_benchmark(project: Path, made: str) -> None:
@@ -230,4 +270,4 @@ def test_a_table_shows_the_first_row_of_each_run_alone_where_asked(
         "const shown = rows.filter(row => row.getClientRects().length).length;"
         "table.querySelector('input').click(); return shown; }).join(' ')"
     )
-    assert _in_browser(page, tmp_path, 1400, "light", seen) == f"{KEYED} {FIRST}"
+    assert _in_browser(page, tmp_path, 1400, "light", seen) == f"{ROWS} {FIRST}"
