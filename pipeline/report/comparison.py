@@ -161,7 +161,7 @@ def _our_row(
         conditions += _paper_clips(group, columns)
     run = group.runs[0]
     if AS_PUBLISHED in line.word and run.own_form:
-        conditions = [*conditions, run.own_form]
+        conditions = [*conditions, "; ".join(run.own_form[: 2 if line.section == OGL else 1])]
     known = [_PRETRAINED[run.pretrained], LAST if run.seed is not None else _kept(run)]
     return TableRow(name, [*cells, *known], conditions, _OURS, True, group.made, further)
 

@@ -35,7 +35,7 @@ class Run:
     training list, `layout` that of the corpus it trains on; `alike` is equal for runs that differ
     in their seed alone; `label` and `settings` are the method's. `seed`, `epochs`, `batch` and the
     training's `precision` and `aspect` are unknown, and so None, for published weights. `own_form`
-    says how the method's own code scores, "" where that is not another way than ours."""
+    says how the method's own code scores, and with OGL, where that is known and not as ours."""
 
     name: str
     folder: str
@@ -50,7 +50,7 @@ class Run:
     batch: int | None = None
     precision: str | None = None
     aspect: str | None = None
-    own_form: str = ""
+    own_form: tuple[str, ...] = ()
 
     @property
     def without_seed(self) -> str:

@@ -127,16 +127,17 @@ def test_a_method_s_own_form_stands_below_its_score_and_says_what_it_is(
             key = f"cIoU_published{'_ogl' if row in guided else ''}@available"
             assert row[1].startswith(f"{fmean(_metrics(project, method, 'vggss', key)):.2f}")
             assert ours.index(row) > 0 and "[" in row[1]  # below ours, with its interval
+            assert ("OGL with" in row[0]) == (row in guided)
         half = [row for row in ours if "cut at half of the map's range" in row[0]]
         values = _metrics(project, method, "vggss", "cIoU_half@available")
         assert [row[1].split(" ")[0] for row in half] == [f"{fmean(values):.2f}"]
     said = {row[0].partition("authors do toy corpus")[2] or row[0] for row in rows}
     for words in (
-        "resize bicubic with aligned corners; predicted is what is at or above its median; OGL "
-        "with 0.9 of the map, no min-max",
-        "resize bilinear with aligned corners; predicted is what is above its median; OGL with 0.4",
-        "resize bicubic; predicted is what is above its median",
-        "resize bilinear; predicted is what is at or above half of its range",
+        "map resized bicubically with aligned corners, cut at or above its median; OGL with 0.9 of "
+        "the map, no min-max",
+        "map resized bilinearly with aligned corners, cut above its median; OGL with 0.4",
+        "map resized bicubically, cut above its median",
+        "map resized bilinearly, cut at or above half of its range",
     ):
         assert any(words in row for row in said), words
     for number in (3, 4):  # where the paper prints no SSPL
@@ -150,6 +151,7 @@ def test_the_figure_holds_every_method_on_every_benchmark(project: Path, made: s
     heads, *runs = Reader(figure).rows
     assert [row[0] for row in runs] == [f"{method}-full" for method in METHODS]
     assert len(heads) == 1 + len(BENCHMARKS)
+    assert "R@1 of the class, sound to image" in heads[4] and "_" not in "".join(heads[:5])
     for place, benchmark in enumerate(("vggss", "heard", "unheard"), start=1):
         means = [fmean(_metrics(project, m, benchmark, "cIoU@available")) for m in METHODS]
         assert [row[place] for row in runs] == [f"{mean:.1f}" for mean in means]
@@ -185,7 +187,10 @@ def test_samples_that_divide_the_methods_stand_first_with_all_maps(
     differ = section.partition("Where the runs differ most")[2].partition("<h3>")[0]
     shown = re.findall(r'<span class="clip">(madeclip\w+)</span>', differ)
     assert shown == expected[: share_of(CARDS, len(BENCHMARKS))] and len(shown) > AGREED
+    assert "Right, in a green frame: the IoU of the map with what sounds is at least 0.5" in section
+    assert "Maps are those of the first seed" in section
     for card in cards:
+        assert re.search(r"</b> IoU 0\.\d\d</span>", card)
         assert len(re.findall("<img ", card)) == 1 + len(METHODS)
         for method in METHODS:
             assert f"<span>{method}-full</span>" in card
