@@ -37,15 +37,16 @@ def settings(parameters: Parameters) -> Study:
 def check(
     study: Annotated[str, typer.Argument(help="A study of params.yaml, or one's published file.")],
 ) -> None:
-    """Tell which clips of a study's lists are there, and which test clips it trains on.
+    """Tell which clips of a study's lists are there, and which test clips it trains on; then what
+    is absent, and which settings contradict each other.
 
     Example: [bold]avloc corpus check vggsound-144k[/bold]
     """
     parameters = Parameters()
     found, published = _named(parameters, study)
-    data = StudyData(found, _made(found))
+    data = StudyData(found, _made(found), _key(parameters, study))
     _print(study, check_study(parameters, data, decoded_folder, published), data.notes)
-    _end(study, data.absent)
+    _end(study, data.wrong, data.absent)
 
 
 @app.command()
@@ -54,18 +55,30 @@ def ready(
         str | None, typer.Argument(help="A study of params.yaml; by default the active one.")
     ] = None,
 ) -> None:
-    """Fail unless all that a study reads and no stage makes is in place: the first stage.
+    """Fail unless all that a study reads and no stage makes is in place, and its settings fit
+    together: the first stage.
 
     Example: [bold]avloc corpus ready vggsound-144k[/bold]
     """
     parameters = Parameters()
     found = settings(parameters) if study is None else _named(parameters, study)[0]
-    _end(study or "active", absent_data(parameters, StudyData(found, _made(found))))
+    data = StudyData(found, _made(found), "active" if study is None else _key(parameters, study))
+    absent = absent_data(parameters, data)
+    _end(study or "active", data.wrong, absent)
 
 
 def _made(study: Study) -> list[Path]:
     """The folders that the study's own stages make."""
     return [*map(toy_folder, study.toys), *([Path(study.weights)] if study.toys else [])]
+
+
+def _key(parameters: Parameters, name: str) -> str:
+    """Where the study stands that `_named` finds by a name."""
+    studies = all_studies(parameters)
+    place = name
+    if name not in studies:
+        place = next(key for key, item in studies.items() if name in item.published)
+    return place if place == "active" else f"studies.{place}"
 
 
 def _named(parameters: Parameters, name: str) -> tuple[Study, str | None]:
@@ -113,9 +126,12 @@ def _causes(unreadable: dict[str, int] | None) -> str:
     return f"{sum(unreadable.values()):,} ({causes})"
 
 
-def _end(what: str, absent: Sequence[str]) -> None:
-    """One message for all that is absent, and exit code 1."""
-    if absent:
-        lines = "".join(f"\n  {message}" for message in absent)
-        typer.echo(f"error: {what}: absent data, {len(absent)} in all:{lines}", err=True)
+def _end(what: str, wrong: Sequence[str], absent: Sequence[str]) -> None:
+    """One message for all settings that contradict each other, one for all that is absent, and exit
+    code 1 where there is any."""
+    for kind, found in (("settings that do not fit", wrong), ("absent data", absent)):
+        if found:
+            lines = "".join(f"\n  {message}" for message in found)
+            typer.echo(f"error: {what}: {kind}, {len(found)} in all:{lines}", err=True)
+    if wrong or absent:
         raise typer.Exit(1)

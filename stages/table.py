@@ -17,6 +17,9 @@ COLUMNS = {
     "cIoU": "cIoU",
     "AUC": "AUC",
     "cIoU adaptive": "cIoU_adaptive",
+    "cIoU as its authors": "cIoU_published",
+    "with their OGL": "cIoU_published_ogl",
+    "cIoU at half range": "cIoU_half",
     "pointing": "pointing",
     "pointing, distractors": "pointing_distractors",
     "swap": "swap",
@@ -30,6 +33,8 @@ COLUMNS = {
 
 # Of a study's methods; the last one is what its training took, where this machine trained it.
 METHODS = {
+    "cIoU": "cIoU",
+    "cIoU as its authors": "cIoU_published",
     "cIoU adaptive": "cIoU_adaptive",
     "pointing, distractors": "pointing_distractors",
     "swap": "swap",

@@ -4,7 +4,8 @@ Everything is looked for by the readers that the stages use later, so a message 
 a stage would have ended with. Lists and the first ground truth of a benchmark are really read; of
 media only the names are, so a damaged video is still decode's to find.
 
-This is the one module of the room that asks later rooms (benchmarks, encoders) about their files.
+This module asks later rooms (benchmarks, encoders) about their files, and `contradictions` about
+their settings; no other of the room does.
 """
 
 from collections.abc import Callable, Collection
@@ -18,6 +19,7 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import Study
 from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
 from pipeline.corpora.check import ClipList, Row, check
+from pipeline.corpora.contradictions import contradictions
 from pipeline.corpora.layouts import find_sources, layout
 from pipeline.corpora.lists import read_clip_list
 from pipeline.encoders.common.settings import Embed
@@ -92,12 +94,15 @@ def absent_imports(annotations: Path) -> str | None:
 class StudyData:
     """The data that a study names, and the messages of what of it is absent.
 
-    `made` are the folders that the study's own stages make. Each method looks for one thing, adds a
-    message to `absent` where it is not there, and raises nothing for that.
+    `made` are the folders that the study's own stages make, `key` where the study stands in
+    params.yaml. Each method looks for one thing, adds a message to `absent` where it is not there,
+    and raises nothing for that. `wrong` are the settings that others contradict.
     """
 
     study: Study
     made: Collection[Path]
+    key: str = "active"
+    wrong: list[str] = field(default_factory=list)
     absent: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     _clips: dict[str, frozenset[str] | None] = field(default_factory=dict)
@@ -188,6 +193,11 @@ class StudyData:
                 "https://github.com/kaistmm/SSLalignment says where the authors' are"
             )
 
+    def settings(self, parameters: Parameters) -> None:
+        """Look for settings of the study that contradict each other."""
+        found = collect(partial(contradictions, parameters, self.study, self.key), self.wrong)
+        self.wrong += found or []
+
     def imports(self) -> None:
         """Look for what DVC itself asks for in the folder of annotations."""
         if message := absent_imports(Path(self.study.annotations)):
@@ -206,11 +216,13 @@ class StudyData:
 
 
 def absent_data(parameters: Parameters, data: StudyData) -> list[str]:
-    """One message for each thing that the study reads, no stage of its own makes and is not there.
+    """One message for each thing that the study reads, no stage of its own makes and is not there;
+    `data.wrong` gets the settings that contradict each other.
 
     `parameters` give the networks of the neighbours, of object maps and of the methods.
     """
     study = data.study
+    data.settings(parameters)
     for name, corpus in study.corpora.items():
         if not data.is_made(corpus.root):
             data.clips(name)
@@ -247,12 +259,14 @@ class StudyCheck:
 def check_study(
     parameters: Parameters, data: StudyData, decoded: Callable[[str], Path], published: str | None
 ) -> StudyCheck:
-    """Count a study's training list and benchmarks; `data` collects what is absent and the notes.
+    """Count a study's training list and benchmarks; `data` collects what is absent, the settings
+    that contradict each other and the notes.
 
     `decoded` gives the folder of a corpus' decoded clips, where the rejects are. With `published`
     the training list is that of one of the study's published weight files.
     """
     study = data.study
+    data.settings(parameters)
     path, corpus = study.train_on.list, study.train_on.corpus
     if published is not None:
         path = study.published[published].list

@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.base.files import read_json
 from pipeline.base.study import Study, is_of_toy
 from pipeline.errors import InputError
+from pipeline.report.own_form import own_form
 from pipeline.report.runs import Run, Scored
 
 # A run's folder below data/runs to where it lies; that and a corpus to the folder of its results.
@@ -41,6 +42,8 @@ def runs_of(study: Study, folders: Runs) -> dict[str, Run]:
                 recipe.get("epochs"),
                 recipe.get("batch"),
                 recipe.get("precision"),
+                recipe.get("aspect"),
+                own_form(facts["method"]),
             )
     return runs
 

@@ -17,6 +17,7 @@ from pipeline.report.html_tables import (
 from pipeline.report.paper_methods import LAST, PRINTED, UNKNOWN
 from pipeline.report.paper_numbers import (
     ABLATIONS,
+    AS_PUBLISHED,
     FLOW,
     FULL_LIST,
     NEIGHBOURS,
@@ -116,6 +117,12 @@ def _elsewhere(paper: Table, group: Group, served: Collection[str]) -> bool:
 def _our_rows(columns: Sequence[Column], group: Group, lines: Sequence[Line]) -> list[TableRow]:
     rows: list[TableRow] = []
     for line in lines:
+        on_the_part = [replace(line, full=False).metric(column) for column in columns]
+        if line.spare and any(
+            column.part and metric and group.values(column.benchmark, metric)
+            for column, metric in zip(columns, on_the_part, strict=True)
+        ):
+            continue
         metrics = [line.metric(column) for column in columns]
         cells = [
             group.cell(column.benchmark, metric) if metric else Cell()
@@ -123,7 +130,7 @@ def _our_rows(columns: Sequence[Column], group: Group, lines: Sequence[Line]) ->
         ]
         if any(cells):
             shown = [column for column, cell in zip(columns, cells, strict=True) if cell]
-            rows.append(_our_row(group, cells, line.word, shown, line.full, bool(rows)))
+            rows.append(_our_row(group, cells, line, shown, bool(rows)))
     return rows
 
 
@@ -141,18 +148,20 @@ def _paper_clips(group: Group, columns: Sequence[Column]) -> list[str]:
 def _our_row(
     group: Group,
     cells: Sequence[object],
-    word: str,
+    line: Line,
     columns: Sequence[Column],
-    full: bool,
     further: bool,
 ) -> TableRow:
     """A row of ours with scores in `columns`. The first one of a run says all its conditions, a
     further one just what is its own."""
-    name = group.title + (f", {word}" if word else "")
-    conditions = group.full_counts({c.benchmark for c in columns}) if further and full else []
-    if not further:
-        conditions = [*group.conditions(), *([] if full else _paper_clips(group, columns))]
+    name = group.title + (f", {line.word}" if line.word else "")
+    counts = group.full_counts({c.benchmark for c in columns}) if line.full else []
+    conditions = counts if further else group.conditions()
+    if not further and not line.full:
+        conditions += _paper_clips(group, columns)
     run = group.runs[0]
+    if AS_PUBLISHED in line.word and run.own_form:
+        conditions = [*conditions, "; ".join(run.own_form[: 2 if line.section == OGL else 1])]
     known = [_PRETRAINED[run.pretrained], LAST if run.seed is not None else _kept(run)]
     return TableRow(name, [*cells, *known], conditions, _OURS, True, group.made, further)
 

@@ -24,6 +24,11 @@ from pipeline.report.templating import render
 CARDS = 96  # samples on a page with all maps, over all benchmarks
 _MOST, _FEWEST = 24, 6  # of a benchmark
 AGREED = 3  # samples that all get right, and as many that none does
+# What right means, by whether the table of samples says where maps point.
+_RULES = {
+    True: "the map's maximum lies in what sounds",
+    False: f"the IoU of the map with what sounds is at least {IOU_THRESHOLD:g}",
+}
 # Where the IoU of a sample is that a share of samples counts, the first that a table has.
 _IOUS = ("localization_iou", "iou")
 
@@ -141,7 +146,9 @@ def side_by_side(
         for title, places in parts.items()
         if places
     ]
-    return render("side_by_side", parts=drawn)
+    points = any("pointing" in table.column_names for each in judged for table in each.tables)
+    several_seeds = any(len(each.tables) > 1 for each in judged)
+    return render("side_by_side", parts=drawn, rule=_RULES[points], several=several_seeds)
 
 
 def _sample(
@@ -155,7 +162,7 @@ def _sample(
         style = "right" if share == 1 else "wrong" if share == 0 else "partly"
         word = {"right": "right", "wrong": "wrong"}.get(style, f"{share * seeds:.0f} of {seeds}")
         picture = clips.heat(sample.frame_clip, each.maps[place], outline, small=True)
-        iou = f"{found.iou[number, place]:.2f}"
+        iou = f"IoU {found.iou[number, place]:.2f}"
         shown.append(Shown(picture, each.label, word, style, iou))
     names = [sample.frame_clip]
     if sample.sound_clip != sample.frame_clip:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import Markup
 
 from pipeline.report.html_tables import Head, TableRow, draw_table
-from pipeline.report.runs import Group, Run, Scored, groups_of_runs, sample_counts
+from pipeline.report.runs import ASPECTS, Group, Run, Scored, groups_of_runs, sample_counts
 
 
 def reading(scored: Sequence[Scored]) -> list[str]:
@@ -38,14 +38,15 @@ def run_table(runs: Sequence[Run], clips: Mapping[str, int]) -> Markup:
     row; `clips` says by a run's folder how many each was trained on."""
     heads = [Head("method", number=False), Head("trained on", number=False), Head("clips")]
     heads += [Head("seeds"), Head("epochs"), Head("batch"), Head("precision", number=False)]
-    heads.append(Head("variant", number=False))
+    heads += [Head("frames", number=False), Head("variant", number=False)]
     rows = []
     for group in groups_of_runs(runs):
         run = group.runs[0]
         seeds = ", ".join(str(member.seed) for member in group.runs if member.seed is not None)
         counts = " or ".join(f"{n}" for n in sorted({clips[each.folder] for each in group.runs}))
         values = (run.method, run.trained_on, counts, seeds, run.epochs, run.batch, run.precision)
-        known = ["" if value is None else value for value in (*values, run.label)]
+        more = (ASPECTS.get(run.aspect or ""), run.label)
+        known = ["" if value is None else value for value in (*values, *more)]
         rows.append(TableRow(group.label, known))
     caption = "The runs of this report; a published file says neither seed nor settings"
     return draw_table(caption, "The runs", "run", heads, rows)

@@ -23,6 +23,15 @@ _EDGE = 5  # beside the scale, so that no dot is cut
 # What is shown of the toy's scenes, and of others the first that there is.
 _SCENES = ("cIoU_adaptive", "pointing_distractors", "swap", "class_R@1_a2i", "class_R@1_i2a")
 _OTHERS = ("cIoU", "AP", "mIoU", "F_AUC", "class_R@1_a2i", "R@1_a2i")
+# What a reader calls them.
+_WORDS = {
+    "cIoU_adaptive": "cIoU, adaptive threshold",
+    "pointing_distractors": "maximum in the object, beside silent ones",
+    "swap": "maximum moves with the sound",
+    "class_R@1_a2i": "R@1 of the class, sound to image",
+    "class_R@1_i2a": "R@1 of the class, image to sound",
+    "R@1_a2i": "R@1, sound to image",
+}
 _TRIVIAL = tuple(name for name in BASELINES if name != "bound")
 
 
@@ -40,8 +49,8 @@ class Strip:
 
 @dataclass(frozen=True)
 class Scale:
-    """A column: the benchmark, the metric, over which part of the samples where not over all, and
-    the end of its strips."""
+    """A column: the benchmark, the metric in words, over which part of the samples where not over
+    all, and the end of its strips."""
 
     benchmark: str
     metric: str
@@ -67,6 +76,7 @@ def overview(scored: Sequence[Scored]) -> Markup:
             end = _end([value.high for value in values if value] + ([trivial] if trivial else []))
             part = "the paper's clips, " if metric.endswith(PAPER_CLIPS) else ""
             name = metric.removesuffix(PAPER_CLIPS)
+            name = _WORDS.get(name, name)
             scales.append(Scale(benchmark, name, part, f"{end:g}"))
             columns.append(_strips(values, trivial, end))
     rows = [

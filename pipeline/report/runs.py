@@ -25,6 +25,8 @@ SWITCHES = {
     "feature_alignment": "feature alignment",
 }
 PAPER = "alignment"  # the paper's own method
+# What a training does to a frame that is no square, by `train.aspect`.
+ASPECTS = {"kept": "aspect ratio kept", "squashed": "frames squashed to squares"}
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Run:
     """A run of ours. `folder` is where it lies below data/runs; `trained_on` the name of its
     training list, `layout` that of the corpus it trains on; `alike` is equal for runs that differ
     in their seed alone; `label` and `settings` are the method's. `seed`, `epochs`, `batch` and the
-    training's `precision` are unknown, and so None, for published weights."""
+    training's `precision` and `aspect` are unknown, and so None, for published weights. `own_form`
+    says how the method's own code scores, and with OGL, where that is known and not as ours."""
 
     name: str
     folder: str
@@ -46,6 +49,8 @@ class Run:
     epochs: int | None = None
     batch: int | None = None
     precision: str | None = None
+    aspect: str | None = None
+    own_form: tuple[str, ...] = ()
 
     @property
     def without_seed(self) -> str:
@@ -143,8 +148,10 @@ class Group:
         return Cell(text, below)
 
     def settings(self) -> list[str]:
-        """In one line what tells variants of a method apart; none where nothing does."""
-        return [self.runs[0].label] if self.runs[0].label else []
+        """In one line what the training does to a frame that is no square, and what tells variants
+        of a method apart; none where neither is known."""
+        known = [ASPECTS.get(self.runs[0].aspect or "", ""), self.runs[0].label]
+        return [", ".join(filter(None, known))] if any(known) else []
 
     @property
     def seeds(self) -> str:

@@ -25,6 +25,14 @@ _TITLES = {
     "precision_recall": ("Precision and recall", "recall", "precision"),
 }
 _UNIT = (0.0, 1.0)
+# Metrics keep their names, by which they are found in the file; of the parts that say themselves
+# nothing is said.
+_NAMES = (
+    "Names are those of metrics.json: a2i is a sound that looks for frames and i2a a frame that "
+    "looks for sounds; _adaptive is cut at the true area, _half at half of the map's range, "
+    "_published in the form of the method's own code; _distractors is beside silent objects; "
+    "behind @ stands a part of the samples"
+)
 
 Columns = Mapping[str, Sequence[float]]
 
@@ -49,7 +57,7 @@ def score_table(benchmark: str, together: Sequence[Group]) -> Markup:
         rows.append(TableRow(key, cells))
     heads = [Head(group.label) for group in together]
     heads += [Head(BASELINES[name]) for name in baselines]
-    caption = "All scores, in per cent but for counts and thresholds"
+    caption = f"All scores, in per cent but for counts and thresholds. {_NAMES}"
     if len(together) > 1 and baselines:
         caption += f"; the baselines are those beside {together[0].label}"
     return draw_table(caption, f"All scores on {benchmark}", "metric", heads, rows)

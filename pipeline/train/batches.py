@@ -22,6 +22,7 @@ from pipeline.clips.frames import Stored, kept_frames, squashed
 from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.methods.contract import Input
+from pipeline.train.settings import check_aspect
 
 # By the names that a method gave: a `Stored` for frames, a tensor for sounds.
 Batch: TypeAlias = dict[str, Any]
@@ -87,11 +88,7 @@ class TrainingSet(Dataset[Batch]):
         self.inputs, self.seconds = dict(inputs), seconds
         self.batch, self.epochs, self.seed = batch, epochs, seed
         self.part, self.parts, self.aspect = part, parts, aspect
-        if aspect == "kept" and corpus.aspect != "kept":
-            raise InputError(
-                f"{corpus.folder}: its frames are {corpus.aspect}, but the training's aspect is "
-                f"kept; expected a corpus decoded with aspect: kept"
-            )
+        check_aspect(aspect, corpus.aspect, f"{corpus.folder}: decode.aspect")
         for row in self.rows:
             if not (corpus.has_frame(row) and corpus.has_sound(row)):
                 raise InputError(

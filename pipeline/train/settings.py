@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.base.params import Count, NotNegative, Positive, settings
+from pipeline.errors import InputError
 
 
 @settings
@@ -35,3 +36,10 @@ class Train:
     cache_gradients: bool = False
     sync_batch_norm: bool = False
     threads: Count = 2
+
+
+def check_aspect(aspect: str, stored: str, where: str) -> None:
+    """Raise `InputError` unless a training with this `aspect` can take frames that are decoded with
+    the aspect `stored`, as `where` says: of squashed and of cropped ones none can be kept."""
+    if aspect == "kept" and stored != "kept":
+        raise InputError(f"{where}: found {stored}, expected kept, since train.aspect is kept")

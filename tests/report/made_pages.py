@@ -18,6 +18,7 @@ from made_media import tones, write_media
 from pipeline.base.files import write_json, write_npy, write_parquet, write_tsv
 from pipeline.base.study import EVERY_CLIP
 from pipeline.benchmarks import Predictions, open_benchmark
+from pipeline.benchmarks.contract import OwnForm
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.methods.contract import load_method
 from pipeline.report.clips import Clips
@@ -150,7 +151,9 @@ def make_project(
                     share = 0.0 if len(settings) == 1 else 1 - place / len(settings)
                     maps += share * truth.reshape(count, 7, 32, 7, 32).mean(axis=(2, 4))
                 pairs = {s: generator.random((count, count), np.float32) for s in ("s_A", "s_L")}
-                scores = benchmark.score(Predictions(maps, maps, pairs, set(clips[:3])))
+                own = load_method(method).test_form
+                form = None if own is None else OwnForm(**own._asdict())
+                scores = benchmark.score(Predictions(maps, maps, pairs, set(clips[:3]), form))
                 details = results / "details" / benchmark_name
                 write_parquet(details / "samples.parquet", scores.rows)
                 if benchmark.wants_maps:

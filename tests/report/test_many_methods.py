@@ -32,11 +32,16 @@ LISTS = {
     "vggss_unheard_test.csv": CLIPS[12:],
 }
 
-# The rows of a run in Table 1.
-KEYS = ("cIoU@available", "cIoU", "cIoU_ogl@available", "cIoU_ogl")
-# Two of them in each section, and those of HearTheFlow with its printed row: once plain and once
-# below the methods that are not printed with OGL.
-KEYED, FIRST = len(KEYS) * len(METHODS), 2 * len(METHODS)
+# The rows of a run in Table 1, those of its own code's form where it has one; first the plain ones.
+KEYS = ("cIoU@available", "cIoU", "cIoU_published@available", "cIoU_half@available")
+GUIDED = ("cIoU_ogl@available", "cIoU_ogl", "cIoU_published_ogl@available")
+FORMS = {method: load_method(method).test_form for method in METHODS}
+# HearTheFlow's stand with its printed row: once plain and once below the methods that are not
+# printed with OGL.
+OWN = [form for form in FORMS.values() if form]
+GUIDED_OWN = [form for form in OWN if form.share is not None]
+ROWS = 5 * len(METHODS) + len(OWN) + len(GUIDED_OWN)
+FIRST = 2 * len(METHODS)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +101,10 @@ def test_a_row_is_marked_with_all_that_it_was_made_under(project: Path, made: st
     assert "over the 20 samples that the paper scored" in ours[0][0]
     assert "24 of 24 samples" in ours[1][0] and "the full official list" in ours[1][0]
     assert ours[0][-2:] == ["yes", "last"]
-    for row, key in zip(ours, KEYS, strict=True):
+    assert [row[0].startswith("ours ezvsl-full, with OGL") for row in ours] == [False] * 4 + (
+        [True] * 3
+    )
+    for row, key in zip(ours, KEYS + GUIDED, strict=True):
         values = _metrics(project, "ezvsl", "vggss", key)
         assert row[1].startswith(f"{fmean(values):.2f} ± ")
         low, high = (
@@ -105,11 +113,45 @@ def test_a_row_is_marked_with_all_that_it_was_made_under(project: Path, made: st
         assert row[1].endswith(f"{min(values):.1f} to {max(values):.1f}[{low:.1f}, {high:.1f}]")
 
 
+def test_a_method_s_own_form_stands_below_its_score_and_says_what_it_is(
+    project: Path, made: str
+) -> None:
+    rows = Reader(_section(made, "table-1")).rows
+    for method, form in FORMS.items():
+        ours = [row for row in rows if row[0].startswith(f"ours {method}-full")]
+        own = [row for row in ours if "scored as its authors do" in row[0]]
+        guided = [row for row in own if ", with OGL," in row[0]]
+        assert len(own) - len(guided) == bool(form)
+        assert len(guided) == bool(form and form.share is not None)
+        for row in own:
+            key = f"cIoU_published{'_ogl' if row in guided else ''}@available"
+            assert row[1].startswith(f"{fmean(_metrics(project, method, 'vggss', key)):.2f}")
+            assert ours.index(row) > 0 and "[" in row[1]  # below ours, with its interval
+            assert ("OGL with" in row[0]) == (row in guided)
+        half = [row for row in ours if "cut at half of the map's range" in row[0]]
+        values = _metrics(project, method, "vggss", "cIoU_half@available")
+        assert [row[1].split(" ")[0] for row in half] == [f"{fmean(values):.2f}"]
+    said = {row[0].partition("authors do toy corpus")[2] or row[0] for row in rows}
+    for words in (
+        "map resized bicubically with aligned corners, cut at or above its median; OGL with 0.9 of "
+        "the map, no min-max",
+        "map resized bilinearly with aligned corners, cut above its median; OGL with 0.4",
+        "map resized bicubically, cut above its median",
+        "map resized bilinearly, cut at or above half of its range",
+    ):
+        assert any(words in row for row in said), words
+    for number in (3, 4):  # where the paper prints no SSPL
+        section = _section(made, f"table-{number}")
+        assert "half of the map's range" not in section
+    assert "scored as its authors do" in _section(made, "table-3")
+
+
 def test_the_figure_holds_every_method_on_every_benchmark(project: Path, made: str) -> None:
     figure = _section(made, "overview")
     heads, *runs = Reader(figure).rows
     assert [row[0] for row in runs] == [f"{method}-full" for method in METHODS]
     assert len(heads) == 1 + len(BENCHMARKS)
+    assert "R@1 of the class, sound to image" in heads[4] and "_" not in "".join(heads[:5])
     for place, benchmark in enumerate(("vggss", "heard", "unheard"), start=1):
         means = [fmean(_metrics(project, m, benchmark, "cIoU@available")) for m in METHODS]
         assert [row[place] for row in runs] == [f"{mean:.1f}" for mean in means]
@@ -145,7 +187,10 @@ def test_samples_that_divide_the_methods_stand_first_with_all_maps(
     differ = section.partition("Where the runs differ most")[2].partition("<h3>")[0]
     shown = re.findall(r'<span class="clip">(madeclip\w+)</span>', differ)
     assert shown == expected[: share_of(CARDS, len(BENCHMARKS))] and len(shown) > AGREED
+    assert "Right, in a green frame: the IoU of the map with what sounds is at least 0.5" in section
+    assert "Maps are those of the first seed" in section
     for card in cards:
+        assert re.search(r"</b> IoU 0\.\d\d</span>", card)
         assert len(re.findall("<img ", card)) == 1 + len(METHODS)
         for method in METHODS:
             assert f"<span>{method}-full</span>" in card
@@ -230,4 +275,4 @@ def test_a_table_shows_the_first_row_of_each_run_alone_where_asked(
         "const shown = rows.filter(row => row.getClientRects().length).length;"
         "table.querySelector('input').click(); return shown; }).join(' ')"
     )
-    assert _in_browser(page, tmp_path, 1400, "light", seen) == f"{KEYED} {FIRST}"
+    assert _in_browser(page, tmp_path, 1400, "light", seen) == f"{ROWS} {FIRST}"

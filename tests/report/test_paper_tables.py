@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from pipeline.benchmarks import Predictions, Sample
+from pipeline.benchmarks.contract import OwnForm
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.tasks import (
     DetectionBenchmark,
@@ -66,6 +67,21 @@ def test_the_paper_s_clips_stand_first_and_the_full_list_below() -> None:
         assert full.cells[-2:] == ["31.00", "32.00"] and "full official list" in full.head
 
 
+def test_an_own_form_is_on_the_full_list_only_where_no_list_is_the_paper_s() -> None:
+    plain = {"cIoU": 31.0, "cIoU_published": 33.0, "cIoU_half": 12.0}
+    part = {
+        "cIoU__available": 41.0,
+        "cIoU_published__available": 43.0,
+        "cIoU_half__available": 22.0,
+    }
+    both = _ours(comparison([_scored("vggss", **plain, **part)])[0])
+    assert [line.cells[0] for line in both] == ["41.00", "31.00", "43.00", "22.00"]
+    alone = _ours(comparison([_scored("vggss", **plain)])[0])
+    assert [line.cells[0] for line in alone] == ["31.00", "33.00", "12.00"]
+    assert all("the full official list" in line.head for line in alone)
+    assert "scored as its authors do" in both[2].head and "half of the map" in both[3].head
+
+
 def test_a_baseline_is_of_the_same_samples_as_the_first_line() -> None:
     metrics = {
         "cIoU": 31.0,
@@ -121,6 +137,7 @@ PART = {"available": np.arange(6) != 2}
 MAPS = Predictions(
     np.random.default_rng(0).random((6, 7, 7), dtype=np.float32),
     np.random.default_rng(1).random((6, 7, 7), dtype=np.float32),
+    form=OwnForm("corners", share=0.4),
 )
 BOTH = {"s_A": np.eye(6, dtype=np.float32), "s_L": np.eye(6, dtype=np.float32)}
 OF_EACH = {

@@ -30,6 +30,8 @@ from made_corpus import make_corpus
 
 from pipeline.base.files import write_npy, write_parquet
 from pipeline.base.params import Parameters
+from pipeline.base.study import active_study
+from pipeline.corpora.ready import StudyData, absent_data
 from pipeline.errors import InputError
 from stages import neighbours, training_list
 
@@ -217,6 +219,109 @@ def test_what_methods_begin_with_is_asked_for(
         assert ("holds no soundnet ending in .pth" in said) == (name[:3] == "att")
     save_image_network(tmp_path / "data/encoders/published")
     assert "could not be fetched" not in avloc("corpus", "ready", "vggsound-vision").stderr
+
+
+def _said(
+    folder: Path, study: str, parts: dict[str, dict[str, Any]], **changes: Any
+) -> tuple[list[str], list[str]]:
+    """What `ready` and `check` say of settings that do not fit, with `parts` over the sections of
+    params.yaml and `changes` over the study; and that both then fail."""
+    content = project(folder, study, **changes)
+    for section, values in parts.items():
+        for key, value in values.items():
+            content[section][key] = {**content[section][key], **value}
+    content["studies"] = {"mine": content["active"]}
+    (folder / "params.yaml").write_text(yaml.safe_dump(content))
+    found = []
+    for command in (("ready",), ("check", "mine")):
+        result = avloc("corpus", *command)
+        lines = result.stderr.splitlines()
+        heads = [n for n, line in enumerate(lines) if ": settings that do not fit, " in line]
+        told = (
+            lines[heads[0] + 1 : heads[0] + 1 + int(lines[heads[0]].split()[-3])] if heads else []
+        )
+        assert not told or result.exit_code == 1
+        found.append([line.strip() for line in told])
+    # In the file as it is here both commands name the study by its place.
+    return found[0], [line.replace("studies.mine", "active") for line in found[1]]
+
+
+def test_frames_that_cannot_be_kept_are_told_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    squashed = {"paper": {"decode": {"aspect": "squashed"}}}
+    ready, check = _said(tmp_path, "vggsound-alone", squashed)
+    assert ready == check == [
+        "params.yaml: paper.decode.aspect: found squashed, expected kept, since train.aspect is "
+        "kept (run full of alignment)"
+    ]  # fmt: skip
+    corpora = yaml.safe_load((ROOT / "params.yaml").read_text())["studies"]["ablations"]["corpora"]
+    corpora["vggsound"]["decode"] = {"aspect": "cropped"}
+    ready, check = _said(tmp_path, "ablations", {}, corpora=corpora)
+    assert ready == check and len(ready) == 1
+    assert ready[0].startswith(
+        "params.yaml: active.corpora.vggsound.decode.aspect: found cropped, expected kept, since"
+    )
+    # A run that squashes can be trained on either, and so can one whose method does.
+    run = {"full": {"train": {"aspect": "squashed"}}}
+    assert _said(tmp_path, "vggsound-alone", squashed, runs=run) == ([], [])
+    assert _said(tmp_path, "vggsound-alone", squashed, methods=["dsol"]) == ([], [])
+    assert _said(tmp_path, "toy", {"toy": {"train": {"aspect": "kept"}}})[0] == [
+        "params.yaml: toy.decode.aspect: found squashed, expected kept, since train.aspect is kept "
+        "(run full of alignment)"
+    ]
+    assert _said(tmp_path, "vggsound-alone", {}) == ([], [])
+
+
+def test_flow_that_no_stage_would_make_is_told_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    only: dict[str, Any] = {"methods": ["heartheflow"]}
+    of_section = (
+        "params.yaml: active.flow.heartheflow: found {}, expected bytes, the flow that run full of "
+        "heartheflow sees"
+    )
+    for flow, words in (({}, "no form"), ({"heartheflow": ["signed"]}, "signed")):
+        ready, check = _said(tmp_path, "methods-vggsound", {}, flow=flow, **only)
+        assert ready == check == [of_section.format(words)]
+    runs = {"plain": {}, "signed": {"flow": "signed"}, "then": {"flow": "signed"}}
+    ready, _ = _said(tmp_path, "toy-flow", {}, flow={"heartheflow": ["bytes"]}, runs=runs)
+    assert ready == [
+        "params.yaml: active.flow.heartheflow: found bytes, expected signed, the flow that run "
+        "signed of heartheflow sees"
+    ]
+    published = {
+        "theirs": {"method": "heartheflow", "weights": "w", "list": "l", "settings": {}}
+    }  # of the paper's section, which sees bytes
+    ready, _ = _said(tmp_path, "methods-vggsound", {}, flow={}, published=published, runs={})
+    assert "the flow that the published theirs sees" in ready[0] and len(ready) == 1
+    ready, check = _said(tmp_path, "vggsound-alone", {}, flow={"heartheflow": ["bytes"]})
+    assert ready == check == [
+        "params.yaml: active.flow.heartheflow: found a method that the study does not train, "
+        "expected one of its methods (alignment)"
+    ]  # fmt: skip
+    assert _said(tmp_path, "methods-vggsound", {}, **only) == ([], [])
+    assert _said(tmp_path, "toy-flow", {}) == ([], [])
+
+
+def test_the_look_runs_again_when_what_it_reads_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project(tmp_path, "methods-vggsound")
+    monkeypatch.chdir(tmp_path)
+    parameters = Parameters()
+    study = active_study(parameters)
+    absent_data(parameters, StudyData(study, ()))
+    (declared,) = [
+        stage["params"]
+        for name, stage in yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"].items()
+        if name == "corpus"
+    ]
+    places = {entry.replace("${active.settings}", study.settings) for entry in declared}
+    for key in {"paper.train", "paper.methods.heartheflow", *parameters.keys}:
+        assert any(key == place or key.startswith(f"{place}.") for place in places), key
 
 
 STUDIES = list(Parameters(ROOT / "params.yaml").read("studies", dict[str, Any]))

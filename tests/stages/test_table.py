@@ -27,6 +27,8 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             value = first + place
             scores = {
                 "cIoU": 1.0,
+                "cIoU_published": value - 1,
+                "cIoU_half": value - 2,
                 "cIoU_adaptive": value,
                 "cIoU_adaptive.centre": 34.9,
                 "pointing_distractors": value + 1,
@@ -56,22 +58,27 @@ def test_a_study_s_table_has_mean_and_interval_of_each_method(
     table(None, "scenes", "toy", "methods")
     rows = _rows(capsys.readouterr().out)
     heads = (
-        "cIoU adaptive, pointing, distractors, swap, class R@1, sound to frames, frame to sounds"
+        "cIoU, cIoU as its authors, cIoU adaptive, pointing, distractors, swap, "
+        "class R@1, sound to frames, frame to sounds"
     )
     assert ", ".join(rows[""]) == f"{heads}, seconds a training"
     # Student's quantile for two degrees of freedom is 4.303; the deviation of 40, 41, 42 is 1.
     assert rows["lvs-full (3 seeds)"] == [
-        *(f"{mean}.0 ± 2.5" for mean in (41, 42, 43, 44, 45)),
+        "1.0 ± 0.0",
+        *(f"{mean}.0 ± 2.5" for mean in (40, 41, 42, 43, 44, 45)),
         "103.0 ± 7.5",
     ]
     assert rows["fnac-full (3 seeds)"][-2:] == ["75.0 ± 2.5", ""]  # trained elsewhere
-    assert rows["centre"][0] == "34.9" and not any(name.startswith("dmc") for name in rows)
+    assert rows["centre"][2] == "34.9" and not any(name.startswith("dmc") for name in rows)
 
 
 def test_named_runs_have_their_range(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table(["lvs-full"], "scenes", "toy", None)
     rows = _rows(capsys.readouterr().out)
     assert "41.0 ± 2.5 (40.0 to 42.0)" in rows["lvs-full (3 seeds)"]
+    shown = dict(zip(rows[""], rows["lvs-full (3 seeds)"], strict=True))
+    assert shown["cIoU as its authors"].startswith("40.0 ± 2.5")
+    assert shown["cIoU at half range"].startswith("39.0 ± 2.5")
 
 
 @pytest.mark.parametrize(
