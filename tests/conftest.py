@@ -6,6 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported: threads of a stage that wait for each other on busy cores sleep instead
+# of spinning, here and in processes that tests start. No byte depends on it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import torch
 from running import Avloc
 
@@ -24,6 +29,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for table in sorted(tables.glob("*.txt")):
             terminalreporter.section(f"trust: {table.stem}")
             terminalreporter.write(table.read_text())
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Every test begins with one thread: a stage that a test runs in this process sets as many as
+    its parameters say, as befits a process that ends with it, and they stay."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)
