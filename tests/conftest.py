@@ -1,8 +1,10 @@
 """What every test runs under."""
 
+import multiprocessing
 import os
 import signal
 import sys
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,27 @@ from stages import cli
 # Tests are many and small: a second thread costs more than it gives, and the bytes of a sum depend
 # on how many threads take part in it.
 torch.set_num_threads(1)
+
+# What processes of tests are forked from imports the library once for all files of tests; the first
+# stage that runs would have it import its own modules alone, and each process of others theirs.
+FORKED = (
+    "pytest",
+    "pipeline.decode.corpus",
+    "pipeline.decode.flow",
+    "pipeline.decode.spectrograms",
+    "pipeline.methods.heartheflow",
+    "pipeline.toy.corpus",
+    "pipeline.train.loop",
+)
+_preload = BaseContext.set_forkserver_preload
+
+
+def _preload_more(context: BaseContext, names: list[str]) -> None:
+    _preload(context, [*FORKED, *names])
+
+
+BaseContext.set_forkserver_preload = _preload_more  # type: ignore[method-assign]
+multiprocessing.get_context("forkserver").set_forkserver_preload([])
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
