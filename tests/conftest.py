@@ -1,11 +1,18 @@
 """What every test runs under."""
 
+import multiprocessing
 import os
 import signal
 import sys
+from multiprocessing.context import BaseContext
 from pathlib import Path
 
 import pytest
+
+# Before torch is imported: threads of a stage that wait for each other on busy cores sleep instead
+# of spinning, here and in processes that tests start. No byte depends on it.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import torch
 from running import Avloc
 
@@ -16,6 +23,27 @@ from stages import cli
 # on how many threads take part in it.
 torch.set_num_threads(1)
 
+# What processes of tests are forked from imports the library once for all files of tests; the first
+# stage that runs would have it import its own modules alone, and each process of others theirs.
+FORKED = (
+    "pytest",
+    "pipeline.decode.corpus",
+    "pipeline.decode.flow",
+    "pipeline.decode.spectrograms",
+    "pipeline.methods.heartheflow",
+    "pipeline.toy.corpus",
+    "pipeline.train.loop",
+)
+_preload = BaseContext.set_forkserver_preload
+
+
+def _preload_more(context: BaseContext, names: list[str]) -> None:
+    _preload(context, [*FORKED, *names])
+
+
+BaseContext.set_forkserver_preload = _preload_more  # type: ignore[method-assign]
+multiprocessing.get_context("forkserver").set_forkserver_preload([])
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the tables that the full form of the trust tests wrote."""
@@ -24,6 +52,13 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         for table in sorted(tables.glob("*.txt")):
             terminalreporter.section(f"trust: {table.stem}")
             terminalreporter.write(table.read_text())
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Every test begins with one thread: a stage that a test runs in this process sets as many as
+    its parameters say, as befits a process that ends with it, and they stay."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(autouse=True)

@@ -1,11 +1,13 @@
 """README.md's examples at work, in a process of their own that finds a copy of the library in which
-they are files like any other: `python -m readme_examples <example> <scratch folder>`.
+they are files like any other: `python -m readme_examples <scratch folder> <examples>`, which leaves
+what is wrong with each in its `mistake.txt`.
 
 `tests/test_readme.py` makes the copy and starts this.
 """
 
 import json
 import sys
+import traceback
 from pathlib import Path
 
 import numpy as np
@@ -126,4 +128,12 @@ def brightness(folder: Path) -> None:
 
 if __name__ == "__main__":
     examples = {"meanpair": meanpair, "kitchen": kitchen, "shelf": shelf, "brightness": brightness}
-    examples[sys.argv[1]](Path(sys.argv[2]))
+    for name in sys.argv[2:]:
+        place = Path(sys.argv[1]) / name
+        place.mkdir()
+        mistake = ""
+        try:
+            examples[name](place)
+        except Exception:
+            mistake = traceback.format_exc()
+        (place / "mistake.txt").write_text(mistake)

@@ -2,7 +2,8 @@
 colleague gets.
 
 Two copies of the project are run at once, each in a folder of its own; one finds the machine's
-workers, name and clock, the other others. The price is the start of some forty processes.
+workers, name and clock, the other others. Every stage is a process of its own, forked for each copy
+from one that has imported other people's libraries (`warm/warm_server.py`).
 """
 
 import json
@@ -11,8 +12,10 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,7 @@ import yaml
 from moto.server import ThreadedMotoServer
 
 ROOT = Path(__file__).resolve().parents[1]
+WARM = Path(__file__).with_name("warm")
 BENCHMARKS = ("scenes", "vggss")
 RUN = "toy/alignment-full-0"
 RESULTS = f"data/results/{RUN}/toy-test"
@@ -104,6 +108,26 @@ class Project:
         """What the command printed; it must end well."""
         return self.finish(self.start(*command))
 
+    @contextmanager
+    def warm(self) -> Iterator[None]:
+        """Let `avloc` begin without imports, on this project's machine and with its code."""
+        with tempfile.TemporaryDirectory() as folder:  # a socket's path has to be short
+            address = f"{folder}/avloc"
+            server = subprocess.Popen(
+                [sys.executable, str(WARM / "warm_server.py"), address],
+                env=self.environment,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            with server:
+                assert server.stdin is not None and server.stdout is not None
+                assert server.stdout.readline() == "ready\n"
+                self.environment["AVLOC_WARM"] = address
+                self.environment["PATH"] = f"{WARM}{os.pathsep}{self.environment['PATH']}"
+                yield
+                server.stdin.close()
+
     def params(self) -> dict[str, Any]:
         return yaml.safe_load((self.folder / "params.yaml").read_text())
 
@@ -171,7 +195,7 @@ def shrink(project: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Project, Project]]:
     """Two copies of the project after `dvc repro`, in two folders and on seemingly two machines."""
     projects = []
     for name, extra in (("one", {}), ("elsewhere/two", {"machine": ANOTHER_MACHINE})):
@@ -193,9 +217,12 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> tuple[Project, Project]:
     cores, host, clock = projects[1].run("python", "-c", ask).split()
     assert (cores, host) == ("3", "elsewhere") and int(clock) > time.time() + 3e7
     both = (projects[0], projects[1])
-    made = repro_both(both)
-    assert made == (set(both[0].lock()), set(both[1].lock()))
-    return both
+    with ExitStack() as servers:
+        for project in both:
+            servers.enter_context(project.warm())
+        made = repro_both(both)
+        assert made == (set(both[0].lock()), set(both[1].lock()))
+        yield both
 
 
 @pytest.fixture(scope="module")

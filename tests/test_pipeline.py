@@ -1,6 +1,8 @@
 """dvc.yaml declares what the stages really import and read, for every study of params.yaml, and
 little beyond it."""
 
+import copy
+import functools
 import importlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,6 +34,13 @@ class Stages:
 
     def __init__(self, folder: Path, stages: list[PipelineStage]) -> None:
         self.folder, self.stages = folder, stages
+        self._parameters = Parameters(folder / "params.yaml")
+
+    def parameters(self) -> Parameters:
+        """The study's, of which nothing is read yet; the file is parsed once for all stages."""
+        fresh = copy.copy(self._parameters)
+        fresh.keys = []
+        return fresh
 
     def deps(self, stage: PipelineStage) -> set[str]:
         """What a stage depends on, relative to the project."""
@@ -83,6 +92,19 @@ def module_of(stage: PipelineStage) -> str:
     return f"stages.{COMMANDS.get(kind, kind)}"
 
 
+@functools.cache
+def imported(*modules: str) -> frozenset[str]:
+    """The code that modules import, relative to the project; stages of all studies ask."""
+    return frozenset(path.relative_to(ROOT).as_posix() for path in code_of(*modules))
+
+
+@functools.cache
+def files_in(place: str) -> frozenset[str]:
+    """The Python files of a declared room, or the declared file itself."""
+    paths = [ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("*.py")
+    return frozenset(path.relative_to(ROOT).as_posix() for path in paths)
+
+
 def covered(file: str, declared: set[str]) -> bool:
     return any(file == d or file.startswith(f"{d}/") for d in declared)
 
@@ -95,22 +117,16 @@ def test_every_study_has_stages(resolved: Stages) -> None:
 def test_what_a_stage_imports_lies_in_what_it_declares(resolved: Stages) -> None:
     for stage in resolved.stages:
         declared = resolved.code(stage)
-        for path in code_of(module_of(stage), *plug_ins(stage)):
-            file = path.relative_to(ROOT).as_posix()
+        for file in imported(module_of(stage), *plug_ins(stage)):
             assert covered(file, declared), f"{stage.name} imports {file}"
 
 
 def test_a_stage_declares_little_that_it_does_not_import(resolved: Stages) -> None:
     for stage in resolved.stages:
         declared = resolved.code(stage)
-        imported = {p.relative_to(ROOT).as_posix() for p in code_of(module_of(stage))}
-        imported |= {p.relative_to(ROOT).as_posix() for p in code_of(*plug_ins(stage))}
-        files = {
-            path.relative_to(ROOT).as_posix()
-            for room in declared
-            for path in ([ROOT / room] if room.endswith(".py") else (ROOT / room).rglob("*.py"))
-        }
-        surplus = {file for file in files - imported if not file.endswith("__init__.py")}
+        needed = imported(module_of(stage)) | imported(*plug_ins(stage))
+        files = set[str]().union(*(files_in(room) for room in declared))
+        surplus = {file for file in files - needed if not file.endswith("__init__.py")}
         limit = 80 if stage.name.split("@")[0] in LOOK_UP else SURPLUS
         assert len(surplus) <= limit, f"{stage.name}: {sorted(surplus)}"
 
@@ -140,7 +156,7 @@ def test_params_are_the_keys_read(resolved: Stages) -> None:
         kind = stage.name.split("@")[0]
         if kind in ("corpus", "report"):
             continue  # whole sections, since everything in them is looked at
-        parameters = Parameters(resolved.folder / "params.yaml")
+        parameters = resolved.parameters()
         module: Any = importlib.import_module(module_of(stage))
         module.settings(parameters, *words(stage)[1:])
         declared = {key for dep in stage.params for key in dep.params}

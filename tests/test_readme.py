@@ -95,16 +95,24 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_a_new_file_is_all_that_it_takes(house: Path, tmp_path: Path, example: str) -> None:
+@pytest.fixture(scope="module")
+def mistakes(house: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is wrong with each example at work, all of them in one process that imports the copy."""
+    folder = tmp_path_factory.mktemp("examples")
     done = subprocess.run(
-        [sys.executable, "-m", "readme_examples", example, str(tmp_path)],
+        [sys.executable, "-m", "readme_examples", str(folder), *EXAMPLES],
         cwd=house,
         env={**os.environ, "PYTHONPATH": f"{house}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr[-3000:]
+    return {name: (folder / name / "mistake.txt").read_text() for name in EXAMPLES}
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_a_new_file_is_all_that_it_takes(mistakes: dict[str, str], example: str) -> None:
+    assert not mistakes[example], mistakes[example][-3000:]
 
 
 def commands(page: str) -> list[str]:

@@ -4,11 +4,7 @@ test calls with a `make`: a function that gives the method as it begins.
 The made methods are small (`SMALL`), and hear sounds of the form `FORM`.
 """
 
-import json
 import math
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from functools import partial
@@ -19,9 +15,9 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 import torch
-import torch.distributed as dist
 from made_corpus import make_corpus
 from torch import Tensor
+from two_ranks import run_ranks
 
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.flow import DTYPES, FlowForm
@@ -180,16 +176,7 @@ def check_ranks(
     """Two ranks with `sync_batch_norm` give the whole batch's losses, gradients and buffers on one
     process, plain and with cached gradients. `module` is the method's name, `share` the gradients'
     tolerance, as a share of the largest; a small temperature leaves 1e-5 of rounding alone."""
-    (tmp_path / "settings.json").write_text(json.dumps(dict(settings)))
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    root = Path(__file__).resolve().parents[2]
-    done = subprocess.run(
-        [*command, __file__, module, str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": f"{root}:{root / 'tests'}", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_ranks(_rank, module, dict(settings), tmp_path)
     whole = backward(maker(module, settings)())
     for name in ("plain", "cached"):
         for rank in range(2):
@@ -284,11 +271,8 @@ def _assert_near(found: Mapping[str, Tensor], expected: Mapping[str, Tensor], sh
         assert float((found[name] - right).abs().max()) <= share * max(largest, 1e-3), name
 
 
-def _rank(module: str, folder: Path) -> None:
+def _rank(module: str, settings: Mapping[str, Any], folder: Path) -> None:
     """What one of the ranks of `check_ranks` does."""
-    torch.set_num_threads(1)
-    dist.init_process_group("gloo")
-    settings = json.loads((folder / "settings.json").read_text())
     for name, cached in (("plain", False), ("cached", True)):
         method = maker(module, settings)()
         ranks.synchronize_batch_norm(method)
@@ -297,8 +281,3 @@ def _rank(module: str, folder: Path) -> None:
             {"losses": losses, "gradients": gradients, "buffers": buffers},
             folder / f"{name}_{ranks.rank()}.pt",
         )
-    dist.destroy_process_group()
-
-
-if __name__ == "__main__":
-    _rank(sys.argv[1], Path(sys.argv[2]))

@@ -241,14 +241,17 @@ def test_a_failing_stage_is_one_line(tmp_path: Path) -> None:
 
 
 def test_the_paper_s_settings_on_real_clips(tmp_path: Path) -> None:
-    """Twelve clips of VGG-SS with the official lists, from videos to the page: 224 px, two
-    ResNet-18s, hop 159, nine pairs, k = 5, batch 4, two epochs."""
+    """Eight clips of VGG-SS with the official lists, from videos to the page: 224 px, two
+    ResNet-18s, hop 159, nine pairs, k = 5, batch 4, two epochs. As few as five neighbours of each
+    of the clips in the training list take."""
     if not (MEDIA / "vggss").is_dir() or not (ANNOTATIONS / "vggss.json").is_file():
         pytest.skip("the real clips and lists (../shared/media/vggss, annotations) are absent")
     project(tmp_path, "toy")
     for path in ANNOTATIONS.glob("vggs*"):
         shutil.copyfile(path, tmp_path / "data/annotations" / path.name)
-    shutil.copytree(MEDIA / "vggss", tmp_path / "mine")
+    left_out = ("0nYltlo90Zc*", "1aDnyPubxdY*", "3HgbEKrbA9s*", "3qesirWAGt4*")
+    others = shutil.ignore_patterns(*left_out)
+    shutil.copytree(MEDIA / "vggss", tmp_path / "mine", ignore=others)
     kept = {key: value for key, value in os.environ.items() if not key.startswith("DVC_")}
     done = subprocess.run(
         [sys.executable, "-m", "stages.cli", "rehearse", "mine"],
@@ -258,11 +261,11 @@ def test_the_paper_s_settings_on_real_clips(tmp_path: Path) -> None:
         text=True,
     )
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-    assert "vggsound-alone-rehearsed: 12 clips, 8 of them in the training list" in done.stdout
-    assert "12 frames of the 12 samples here, of 5,158 in the official list" in done.stdout
+    assert "vggsound-alone-rehearsed: 8 clips, 6 of them in the training list" in done.stdout
+    assert "8 frames of the 8 samples here, of 5,158 in the official list" in done.stdout
     out = tmp_path / "build/rehearsal"
     data = out / "data"
-    assert read_parquet(data / "decoded/vggsound/clips.parquet").num_rows == 12
+    assert read_parquet(data / "decoded/vggsound/clips.parquet").num_rows == 8
     assert read_json(data / "spectrograms/vggsound/alignment/form.json")["hop"] == 159
 
     run = data / "runs/vggsound-144k/alignment-full-0"
@@ -280,16 +283,16 @@ def test_the_paper_s_settings_on_real_clips(tmp_path: Path) -> None:
     metrics = read_json(data / "results/vggsound-144k/alignment-full-0/vggss/metrics.json")
     assert set(metrics) == {"vggss", "vggss-4655", "retrieval", "extended-vggss", "negatives"}
     scores = metrics["vggss"]
-    assert (scores["samples"], scores["official_samples"]) == (12, 5158)
-    assert scores["leaked_clips"] == 8
+    assert (scores["samples"], scores["official_samples"]) == (8, 5158)
+    assert scores["leaked_clips"] == 6
     assert scores["cIoU.bound"] >= scores["cIoU"] >= 0
     check = [sys.executable, "-m", "stages.cli", "corpus", "check", "vggsound-alone-rehearsed"]
     counted = subprocess.run(
         check, cwd=out, env={**kept, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
     )
     rows = table(counted.stdout)
-    assert rows["training list"] == ["144,000", "144,000", "8", "143,992", "0", ""]
-    assert rows["vggss"] == ["5,158", "5,158", "12", "5,146", "0", "3,709"]
+    assert rows["training list"] == ["144,000", "144,000", "6", "143,994", "0", ""]
+    assert rows["vggss"] == ["5,158", "5,158", "8", "5,150", "0", "3,709"]
     page = (data / "report/index.html").read_text()
     assert "avloc: study vggsound-alone-rehearsed" in page
     with Image.open(out / "vggss.png") as sheet:

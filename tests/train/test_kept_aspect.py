@@ -1,11 +1,7 @@
 """Training on frames whose aspect was kept: crops of the rectangle, or squashed from one corpus."""
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +12,7 @@ from made_corpus import make_corpus
 from made_media import tones, write_media
 from PIL import Image
 from step_of_loop import FORM, RECIPE, ROWS, SEED, SETTINGS, made_corpus, neighbours, run
+from two_ranks import run_ranks
 
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.frames import Frames
@@ -32,7 +29,6 @@ from pipeline.train.loop import train
 from pipeline.train.settings import Train
 
 KEPT = replace(RECIPE, aspect="kept")
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -136,49 +132,15 @@ def test_loaders_and_kills_change_no_byte(corpus: DecodedCorpus, tmp_path: Path)
     assert content(tmp_path / "squashed") != plain
 
 
-_RANK = """
-import json, sys
-from pathlib import Path
-import numpy as np, torch, torch.distributed as dist
-from pipeline.clips.decoded import DecodedCorpus
-from pipeline.methods.alignment import Alignment, AlignmentSettings
-from pipeline.train.batches import Neighbours
-from pipeline.train.loop import train
-from pipeline.train.settings import Train
-
-torch.set_num_threads(1)
-dist.init_process_group("gloo")
-given = json.loads(Path(sys.argv[1]).read_text())
-settings, ids = AlignmentSettings(**given["settings"]), np.load(sys.argv[3])
-corpus = DecodedCorpus(Path(sys.argv[2]), Path(sys.argv[2]) / "spectrograms")
-for aspect in ("kept", "squashed"):
-    folder = Path(sys.argv[4]) / aspect
-    recipe = Train(**{**given["recipe"], "aspect": aspect})
-    train(
-        corpus, np.arange(len(ids)), Neighbours(ids, ids[:, ::-1]),
-        lambda: Alignment(settings, corpus.form, seed=given["seed"]), recipe, seed=given["seed"],
-        output=folder / "run", work=folder / "work", device=torch.device("cpu"),
-    )
-dist.destroy_process_group()
-"""
+def _rank(corpus: DecodedCorpus, folder: Path, recipe: Train) -> None:
+    for aspect in ("kept", "squashed"):
+        run(corpus, folder / aspect, recipe=replace(recipe, aspect=aspect))
 
 
 def test_two_ranks_have_one_rank_s_losses(corpus: DecodedCorpus, tmp_path: Path) -> None:
     # Networks without batch statistics of a part: all of them normalise by the whole batch.
     recipe = replace(RECIPE, epochs=1, sync_batch_norm=True)
-    (tmp_path / "rank.py").write_text(_RANK)
-    given = {"settings": asdict(SETTINGS), "recipe": asdict(recipe), "seed": SEED}
-    (tmp_path / "given.json").write_text(json.dumps(given))
-    np.save(tmp_path / "ids.npy", neighbours().image)
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    paths = [tmp_path / "rank.py", tmp_path / "given.json", corpus.folder, tmp_path / "ids.npy"]
-    done = subprocess.run(
-        [*command, *map(str, paths), str(tmp_path / "two")],
-        env={**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_ranks(_rank, corpus, tmp_path / "two", recipe)
     losses = {}
     for aspect in ("kept", "squashed"):
         run(corpus, tmp_path / "one" / aspect, recipe=replace(recipe, aspect=aspect))

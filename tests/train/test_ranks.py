@@ -1,17 +1,33 @@
 """Ranks change nothing: two of them give the single process's loss, gradients and history."""
 
-import json
-import os
-import subprocess
-import sys
-from dataclasses import asdict, replace
+import contextlib
+import functools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from step_of_loop import RECIPE, SETTINGS, made_corpus, neighbours, one_step, run
+from step_of_loop import (
+    CPU,
+    RECIPE,
+    ROWS,
+    SEED,
+    SETTINGS,
+    made_corpus,
+    neighbours,
+    one_step,
+    run,
+)
+from two_ranks import run_ranks
+
+from pipeline.clips.decoded import DecodedCorpus
+from pipeline.errors import InputError
+from pipeline.methods.alignment import Alignment
+from pipeline.methods.contract import Dice, Moment
+from pipeline.networks import ranks
+from pipeline.train.batches import TrainingSet
+from pipeline.train.step import Stepper
 
 # Each variant changes the method's settings and the loop's.
 VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -22,89 +38,51 @@ VARIANTS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "compiled": ({"pooling": "mean"}, {"compile": True}),
 }
 
-_RANK = """
-import functools, json, sys
-from dataclasses import replace
-from pathlib import Path
-import numpy as np, torch, torch.distributed as dist
-from pipeline.clips.decoded import DecodedCorpus
-from pipeline.errors import InputError
-from pipeline.methods.alignment import Alignment, AlignmentSettings
-from pipeline.methods.contract import Dice, Moment
-from pipeline.networks import ranks
-from pipeline.train.batches import Neighbours, TrainingSet
-from pipeline.train.loop import train
-from pipeline.train.settings import Train
-from pipeline.train.step import Stepper
 
-torch.set_num_threads(1)
-torch.compile = functools.partial(torch.compile, backend="aot_eager")
-dist.init_process_group("gloo")
-cpu = torch.device("cpu")
-given = json.loads(Path(sys.argv[1]).read_text())
-settings, recipe, seed = AlignmentSettings(**given["settings"]), Train(**given["recipe"]), 3
-ids = np.load(sys.argv[3])
-corpus = DecodedCorpus(Path(sys.argv[2]), Path(sys.argv[2]) / "spectrograms")
-rows, neighbours = np.arange(len(ids)), Neighbours(ids, ids[:, ::-1])
-output = Path(sys.argv[4])
-for name, (learnt, computed) in given["variants"].items():
-    method = Alignment(replace(settings, **learnt), corpus.form, seed=1).train()
-    ranks.synchronize_batch_norm(method)
-    clips = TrainingSet(
-        corpus, rows, neighbours, method.inputs(), seconds=settings.seconds, batch=recipe.batch,
-        epochs=1, seed=0, part=ranks.rank(), parts=ranks.count(),
-    )
-    stepper = Stepper(method, replace(recipe, **computed), seed, cpu)
-    dice = Dice(seed, 0, ranks.rank(), ranks.count())
-    losses = stepper.backward(stepper.views(clips[0], dice), dice, Moment(0, 9, 0, 3))
-    ranks.average([p.grad for p in method.parameters()])
-    ranks.average([losses])
-    found = {n: p.grad for n, p in method.named_parameters()}
-    found |= {n: b for n, b in method.named_buffers()}
-    torch.save({"losses": losses, **found}, output / f"{name}_{ranks.rank()}.pt")
+class _KilledError(Exception):
+    """What takes the place of a kill."""
 
-def run(recipe, folder, work, **more):
-    train(corpus, rows, neighbours, lambda: Alignment(settings, corpus.form, seed=seed), recipe,
-          seed=seed, output=output / folder, work=output / work, device=cpu, **more)
 
-run(replace(recipe, epochs=1, sync_batch_norm=True), "run", "work")
+def _kill(epoch: int) -> None:
+    raise _KilledError
 
-# A folder of its own for each rank, so that one alone finds the checkpoint.
-class Killed(Exception):
-    pass
 
-def kill(epoch):
-    raise Killed
+def _rank(corpus: DecodedCorpus, output: Path) -> None:
+    torch.compile = functools.partial(torch.compile, backend="aot_eager")
+    for name, (learnt, computed) in VARIANTS.items():
+        settings = replace(SETTINGS, **learnt)
+        method = Alignment(settings, corpus.form, seed=1).train()
+        ranks.synchronize_batch_norm(method)
+        clips = TrainingSet(
+            corpus, ROWS, neighbours(), method.inputs(), seconds=settings.seconds,
+            batch=RECIPE.batch, epochs=1, seed=0, part=ranks.rank(), parts=ranks.count(),
+        )  # fmt: skip
+        stepper = Stepper(method, replace(RECIPE, **computed), SEED, CPU)
+        dice = Dice(SEED, 0, ranks.rank(), ranks.count())
+        losses = stepper.backward(stepper.views(clips[0], dice), dice, Moment(0, 9, 0, 3))
+        ranks.average([p.grad for p in method.parameters()])
+        ranks.average([losses])
+        found = {n: p.grad for n, p in method.named_parameters()}
+        found |= dict(method.named_buffers())
+        torch.save({"losses": losses, **found}, output / f"{name}_{ranks.rank()}.pt")
+    run(corpus, output / "split", recipe=replace(RECIPE, epochs=1, sync_batch_norm=True))
 
-try:
-    run(replace(recipe, epochs=2), "apart", f"work{ranks.rank()}", epoch_done=kill)
-except Killed:
-    pass
-try:
-    run(replace(recipe, epochs=2), "apart", f"work{ranks.rank()}")
-except InputError as error:
-    (output / f"refused_{ranks.rank()}").write_text(str(error))
-dist.destroy_process_group()
-"""
+    # A folder of its own for each rank, so that one alone finds the checkpoint.
+    def apart(**more: Any) -> None:
+        folder = output / f"apart{ranks.rank()}"
+        run(corpus, folder, recipe=replace(RECIPE, epochs=2), **more)
+
+    with contextlib.suppress(_KilledError):
+        apart(epoch_done=_kill)
+    try:
+        apart()
+    except InputError as error:
+        (output / f"refused_{ranks.rank()}").write_text(str(error))
 
 
 def test_two_ranks_give_the_single_process_s_loss_and_gradients(tmp_path: Path) -> None:
-    torch.set_num_threads(1)
     corpus = made_corpus(tmp_path / "corpus")
-    (tmp_path / "rank.py").write_text(_RANK)
-    given = {"settings": asdict(SETTINGS), "recipe": asdict(RECIPE), "variants": VARIANTS}
-    (tmp_path / "recipe.json").write_text(json.dumps(given))
-    np.save(tmp_path / "ids.npy", neighbours().image)
-    root = Path(__file__).resolve().parents[2]
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    paths = [tmp_path / "rank.py", tmp_path / "recipe.json", corpus.folder, tmp_path / "ids.npy"]
-    done = subprocess.run(
-        [*command, *map(str, paths), str(tmp_path)],
-        env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    run_ranks(_rank, corpus, tmp_path)
     for name, (learnt, _) in VARIANTS.items():
         losses, gradients, buffers = one_step(corpus, replace(SETTINGS, **learnt))
         for rank in range(2):
@@ -118,7 +96,7 @@ def test_two_ranks_give_the_single_process_s_loss_and_gradients(tmp_path: Path) 
     run(corpus, tmp_path / "single", recipe=replace(RECIPE, epochs=1))
     split, single = (
         float((tmp_path / folder / "history.tsv").read_text().splitlines()[1].split("\t")[1])
-        for folder in ("run", "single/run")
+        for folder in ("split/run", "single/run")
     )
     assert split == pytest.approx(single, rel=1e-3)
     for rank in range(2):
