@@ -9,7 +9,7 @@ import typer
 from pipeline.base.files import remove_partials
 from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.decode.settings import Decode
 from pipeline.decode.spectrograms import make_spectrograms
 from pipeline.execution.run import Engine

@@ -12,7 +12,8 @@ import torch
 from pipeline.base.arrays import GrowingArray
 from pipeline.base.files import atomic_file, write_parquet
 from pipeline.base.pieces import finish_piece, is_whole
-from pipeline.clips.spectrogram import SoundForm, repeat_to
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.spectrogram import repeat_to, to_spectrogram
 from pipeline.decode.naming import restored
 from pipeline.decode.taken import USUAL, Taken
 from pipeline.errors import InputError
@@ -108,7 +109,7 @@ def _spectrogram(task: SoundsTask, number: int) -> np.ndarray:
     except MediaError as error:
         raise _changed(task, number, str(error)) from error
     wanted = round(task.seconds * form.sample_rate)
-    values = form.spectrogram(repeat_to(torch.from_numpy(sound.samples), wanted))
+    values = to_spectrogram(repeat_to(torch.from_numpy(sound.samples), wanted), form)
     return values.T.half().numpy()
 
 

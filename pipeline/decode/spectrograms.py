@@ -18,7 +18,7 @@ import torch
 from pipeline.base.code import fingerprint, hash_of_code
 from pipeline.base.files import map_npy, read_parquet, write_json, write_parquet
 from pipeline.base.pieces import Shards, remove_pieces
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.decode.naming import file_state, restored, shard_of
 from pipeline.decode.sounds import SOUNDS, SoundsTask, make_sounds
 from pipeline.decode.taken import USUAL, Taken

@@ -23,7 +23,7 @@ from made_media import tones, write_media
 from pipeline.base.files import read_parquet
 from pipeline.base.study import EVERY_CLIP
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
 from pipeline.decode.shard import Report, ShardTask, decode_shard
