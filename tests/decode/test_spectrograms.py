@@ -16,9 +16,10 @@ from pipeline.clips.sound_form import SSL_TIE_FORM, SoundForm
 from pipeline.clips.spectrogram import log_spectrogram, repeat_to, to_spectrogram
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
-from pipeline.decode.sounds import Report, SoundsTask, make_sounds
+from pipeline.decode.sounds import SoundsTask, make_sounds
 from pipeline.decode.spectrograms import make_spectrograms
 from pipeline.errors import InputError
+from pipeline.execution.pool import Report
 from pipeline.execution.run import Engine
 from pipeline.media.file import read_sound
 
