@@ -1,6 +1,5 @@
 """Stage decode: any corpus to middle frames as npy shards and a table of its clips."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,18 +11,15 @@ from pipeline.base.study import EVERY_CLIP, Corpus
 from pipeline.corpora.layouts import find_sources
 from pipeline.corpora.lists import read_listed
 from pipeline.decode.corpus import decode_corpus
-from pipeline.decode.settings import Decode
-from pipeline.execution.run import Engine
+from pipeline.decode.settings import Decode, read_decode
 from pipeline.execution.settings import Execution
-from pipeline.execution.summary import show_summary
+from pipeline.execution.summary import happened, show_summary
 from stages.paths import WORK, decoded_folder
 
 
 def settings(parameters: Parameters, name: str) -> tuple[Corpus, Decode]:
     """The parameters of the stage."""
-    world = parameters.read("active.settings", str)
-    item = parameters.read(f"active.corpora.{name}", Corpus)
-    return item, parameters.read(f"{world}.decode", Decode, item.decode)
+    return read_decode(parameters, name)
 
 
 def decode(name: Annotated[str, typer.Argument(help="A corpus of the active study.")]) -> None:
@@ -49,13 +45,10 @@ def decode(name: Annotated[str, typer.Argument(help="A corpus of the active stud
         taken=values.taken,
         max_reject_share=values.max_reject_share,
         clip_ids=None if item.list == EVERY_CLIP else read_listed(Path(item.list)),
-        engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),
+        engine=execution.on_all_cores(),
     )
     write_json(folder / "settings.json", {"side": values.side, "aspect": values.aspect})
-    # What did not happen (most causes of a reject, usually) needs no row, nor does every quantile.
-    shown = {
-        key.replace("_", " "): value
-        for key, value in health.items()
-        if value and not key.endswith(("_min", "_p05", "_max"))
-    }
-    show_summary(f"decode {name}", shown, folder)
+    # Of the quantiles the median is shown.
+    rest = ("_min", "_p05", "_max")
+    shown = {key: value for key, value in health.items() if not key.endswith(rest)}
+    show_summary(f"decode {name}", happened(shown), folder)

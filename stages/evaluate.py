@@ -24,7 +24,7 @@ from pipeline.benchmarks import open_benchmark
 from pipeline.benchmarks.manifest import describe
 from pipeline.benchmarks.seen import as_seen
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.lists import read_clip_list
 from pipeline.encoders.imagenet import load_image_encoder
 from pipeline.errors import InputError

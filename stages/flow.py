@@ -1,6 +1,5 @@
 """Stage flow: the optical flow of a decoded corpus' frames, for a method that asks for it."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -11,10 +10,9 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus
 from pipeline.clips.flow import FOLDER, FlowForm
 from pipeline.decode.flow import make_flow
-from pipeline.decode.settings import Decode
-from pipeline.execution.run import Engine
+from pipeline.decode.settings import Decode, read_decode
 from pipeline.execution.settings import Execution
-from pipeline.execution.summary import show_summary
+from pipeline.execution.summary import happened, show_summary
 from stages.paths import WORK, decoded_folder, spectrograms_folder
 
 
@@ -22,9 +20,7 @@ def settings(
     parameters: Parameters, corpus: str, method: str
 ) -> tuple[Corpus, Decode, list[FlowForm]]:
     """The parameters of the stage."""
-    world = parameters.read("active.settings", str)
-    item = parameters.read(f"active.corpora.{corpus}", Corpus)
-    values = parameters.read(f"{world}.decode", Decode, item.decode)
+    item, values = read_decode(parameters, corpus)
     return item, values, parameters.read(f"active.flow.{method}", list[FlowForm])
 
 
@@ -53,7 +49,6 @@ def flow(
         shards=values.shards,
         seconds_limit=values.seconds_limit,
         taken=values.taken,
-        engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),
+        engine=execution.on_all_cores(),
     )
-    shown = {key.replace("_", " "): value for key, value in counts.items() if value}
-    show_summary(f"flow {corpus} {method}", shown, folder)
+    show_summary(f"flow {corpus} {method}", happened(counts), folder)

@@ -8,7 +8,7 @@ import typer
 from pipeline.base.files import atomic_file, write_json
 from pipeline.base.params import Parameters
 from pipeline.base.study import Published, TrainOn
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.lists import read_clip_list
 from pipeline.execution.summary import show_summary
 from pipeline.methods.common.files import open_weights, save_weights

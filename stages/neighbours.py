@@ -10,7 +10,7 @@ from pipeline.base.files import read_json, remove_partials, write_json
 from pipeline.base.params import Parameters
 from pipeline.base.study import TrainOn, check_listed
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.execution.summary import show_summary
+from pipeline.execution.summary import happened, show_summary
 from pipeline.neighbours.search import search_list
 from pipeline.neighbours.settings import Neighbours
 from stages.paths import WORK, decoded_folder, embeddings_folder, list_file, neighbours_folder
@@ -45,5 +45,5 @@ def neighbours(name: Annotated[str, typer.Argument(help="The active study's sear
     )
     summary |= listed
     write_json(folder / "summary.json", summary)
-    shown = {key.replace("_", " "): value for key, value in summary.items() if value}
+    shown = happened(summary)
     show_summary(f"neighbours {name}", {**shown, "k": values.k, "index": values.index}, folder)

@@ -1,6 +1,5 @@
 """Stage spectrograms: the sounds of a decoded corpus to spectrograms of one form."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -9,20 +8,18 @@ import typer
 from pipeline.base.files import remove_partials
 from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus
-from pipeline.clips.spectrogram import SoundForm
-from pipeline.decode.settings import Decode
+from pipeline.clips.sound_form import SoundForm
+from pipeline.decode.settings import Decode, read_decode
 from pipeline.decode.spectrograms import make_spectrograms
-from pipeline.execution.run import Engine
 from pipeline.execution.settings import Execution
-from pipeline.execution.summary import show_summary
+from pipeline.execution.summary import happened, show_summary
 from stages.paths import WORK, decoded_folder, spectrograms_folder
 
 
 def settings(parameters: Parameters, corpus: str, name: str) -> tuple[Corpus, Decode, SoundForm]:
     """The parameters of the stage."""
+    item, values = read_decode(parameters, corpus)
     world = parameters.read("active.settings", str)
-    item = parameters.read(f"active.corpora.{corpus}", Corpus)
-    values = parameters.read(f"{world}.decode", Decode, item.decode)
     return item, values, parameters.read(f"{world}.forms.{name}", SoundForm)
 
 
@@ -51,7 +48,6 @@ def spectrograms(
         shards=values.shards,
         seconds_limit=values.seconds_limit,
         taken=values.taken,
-        engine=Engine(execution.engine, execution.address, workers=len(os.sched_getaffinity(0))),
+        engine=execution.on_all_cores(),
     )
-    shown = {key.replace("_", " "): value for key, value in counts.items() if value}
-    show_summary(f"spectrograms {corpus} {name}", shown, folder)
+    show_summary(f"spectrograms {corpus} {name}", happened(counts), folder)

@@ -14,7 +14,7 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import TrainOn, check_listed
 from pipeline.corpora.check import read_test_clips
 from pipeline.corpora.lists import read_clip_list
-from pipeline.execution.summary import show_summary
+from pipeline.execution.summary import happened, show_summary
 from pipeline.neighbours.settings import Listed
 from pipeline.neighbours.training_list import choose_clips
 from stages.paths import decoded_folder, list_file
@@ -46,6 +46,6 @@ def training_list(
         shortest_seconds=values.shortest_seconds,
     )
     write_json(list_file(name), {"listed": len(listed), **left_out, "clips": chosen})
-    shown = {key.replace("_", " "): value for key, value in left_out.items() if value}
+    shown = happened(left_out)
     summary = {"listed": len(listed), **shown, "to train on": len(chosen)}
     show_summary(f"training-list {name}", summary, list_file(name))

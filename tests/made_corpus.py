@@ -10,7 +10,7 @@ import pyarrow as pa
 from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.flow import DTYPES, FOLDER, FlowForm
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 
 
 def make_corpus(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 
 # A map of 4 x 4.

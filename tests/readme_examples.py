@@ -17,7 +17,7 @@ from made_corpus import make_corpus
 from pipeline.base.params import Parameters
 from pipeline.benchmarks import Predictions, benchmark_names, open_benchmark
 from pipeline.benchmarks.sets import test_lists
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.layouts import find_sources
 from pipeline.encoders.common.contract import load_encoder
 from pipeline.encoders.common.settings import Embed

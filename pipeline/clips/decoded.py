@@ -19,8 +19,8 @@ from pipeline.base.arrays import ShardedArray
 from pipeline.base.files import read_json, read_parquet
 from pipeline.base.params import bound
 from pipeline.clips.flow import FOLDER, FlowForm, StoredFlow
-from pipeline.clips.frames import squashed
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.squashing import squashed
 from pipeline.errors import InputError
 
 

@@ -10,17 +10,8 @@ import torch
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm, repeat_to
-
-__all__ = [
-    "middle_spectrogram",
-    "middle_start",
-    "moment_starts",
-    "moving_windows",
-    "repeat_to",
-    "sound_window",
-    "windows_at",
-]
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.spectrogram import repeat_to, to_spectrogram
 
 _DELAY = 0.1  # s; by this much a clip's sound may end earlier only because of its codec
 
@@ -48,7 +39,7 @@ def middle_spectrogram(samples: Tensor, form: SoundForm, steps: int) -> Tensor:
     wanted = form.samples(steps)
     samples = repeat_to(samples, wanted)
     start = middle_start(len(samples), wanted)
-    return form.spectrogram(samples[start : start + wanted]).T
+    return to_spectrogram(samples[start : start + wanted], form).T
 
 
 def moment_starts(
@@ -95,9 +86,9 @@ def moving_windows(
     starts = moment_starts(first, moments, form.length(total), form, steps, interval)
     if form.centred or form.stretched:
         padded = np.pad(sound, (0, max(0, total - len(sound))))
-        return windows_at(form.spectrogram(torch.from_numpy(padded)).T, starts, steps)
+        return windows_at(to_spectrogram(torch.from_numpy(padded), form).T, starts, steps)
     begin = int(starts[0])
     needed = form.samples(int(starts[-1]) - begin + steps)
     stretch = sound[begin * form.hop : begin * form.hop + needed]
     stretch = np.pad(stretch, (0, needed - len(stretch)))
-    return windows_at(form.spectrogram(torch.from_numpy(stretch)).T, starts - begin, steps)
+    return windows_at(to_spectrogram(torch.from_numpy(stretch), form).T, starts - begin, steps)

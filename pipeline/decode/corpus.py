@@ -24,12 +24,12 @@ from pipeline.base.pieces import Shards, remove_pieces
 from pipeline.corpora.source import Source
 from pipeline.decode.clip import CLIPS, Settings
 from pipeline.decode.naming import file_state, shard_of
+from pipeline.decode.sets import make_missing
 from pipeline.decode.shard import ShardTask, decode_shard
 from pipeline.decode.taken import USUAL, Taken
 from pipeline.errors import InputError
 from pipeline.execution.pool import Worker
-from pipeline.execution.progress import console, track
-from pipeline.execution.run import Engine, run
+from pipeline.execution.run import Engine
 from pipeline.media.errors import CAUSES
 from pipeline.media.resizing import Aspect
 
@@ -83,17 +83,12 @@ def decode_corpus(
         members[shard_of(source.clip_id, shards)].append(source)
     names = [_name(root, number, clips, settings) for number, clips in enumerate(members)]
     store = Shards(folder, work, names)
-    unfinished = [
+    tasks = [
         ShardTask(store.place(number), root, tuple(clips), settings)
         for number, clips in enumerate(members)
-        if not store.is_whole(number)
     ]
-    if len(unfinished) < shards:
-        console.print(f"decode: {shards - len(unfinished)} of {shards} shards are done")
-    clips_left = sum(len(task.sources) for task in unfinished)
     try:
-        for _ in track(run(unfinished, worker, engine), "decode", clips_left):
-            pass
+        make_missing("decode", store, tasks, worker, engine)
         return _publish(store, root, aspect, max_reject_share, not_found)
     except OSError as error:
         raise InputError(f"{error.filename or work}: {error.strerror}") from error

@@ -12,19 +12,18 @@ from pathlib import Path
 import av
 import numpy as np
 import PIL
-import pyarrow as pa
 
 from pipeline.base.code import fingerprint, hash_of_code
-from pipeline.base.files import map_npy, read_parquet, write_parquet
-from pipeline.base.pieces import Shards, remove_pieces
+from pipeline.base.files import read_parquet
+from pipeline.base.pieces import Shards
 from pipeline.clips.flow import FlowForm
 from pipeline.decode.flows import FLOWS, FlowTask, Framed, make_flows
-from pipeline.decode.naming import file_state, restored, shard_of
+from pipeline.decode.naming import file_state, restored
+from pipeline.decode.sets import Places, make_set, spread
 from pipeline.decode.taken import USUAL, Taken
 from pipeline.errors import InputError
 from pipeline.execution.pool import Worker
-from pipeline.execution.progress import console, track
-from pipeline.execution.run import Engine, run
+from pipeline.execution.run import Engine
 from pipeline.media.flow import opencv_version
 from pipeline.media.resizing import Aspect
 
@@ -65,29 +64,28 @@ def make_flow(
     ids, paths, heights, widths = (column.to_pylist() for column in clips.columns)
     if not any(paths):
         raise InputError(f"{corpus}: holds no clip with a picture, expected one that may move")
-    members: list[list[int]] = [[] for _ in range(shards)]
-    for row, (clip_id, path) in enumerate(zip(ids, paths, strict=True)):
-        if path is not None:
-            members[shard_of(clip_id, shards)].append(row)
+    members = spread(ids, paths, shards)
     tasks = []
     for number, rows in enumerate(members):
         framed = tuple(Framed(ids[r], paths[r], (heights[r], widths[r])) for r in rows)
         task = FlowTask(work, root, framed, tuple(forms), side, aspect, seconds_limit, taken)
         tasks.append(replace(task, folder=work / _name(task, number, version)))
     store = Shards(folder, work, [task.folder.name for task in tasks])
-    try:
-        linked = _take_from_others(store)
-        unfinished = [task for number, task in enumerate(tasks) if not store.is_whole(number)]
-        if len(unfinished) < shards - linked:
-            done = shards - linked - len(unfinished)
-            console.print(f"flow: {done} of {shards} shards are done")
-        left = sum(len(task.clips) for task in unfinished)
-        for _ in track(run(unfinished, worker, engine), "flow", left):
-            pass
-        unpaired = _publish(store, forms[0], ids, members)
-    except OSError as error:
-        raise InputError(f"{error.filename or work}: {error.strerror}") from error
-    found = {"clips": len(ids), "frames": sum(map(len, members)), "without_next_frame": unpaired}
+    beside = sorted(folder.parent.parent.glob(f"*/{folder.name}"))
+    table, linked = make_set(
+        "flow",
+        store,
+        tasks,
+        worker,
+        engine,
+        ids=ids,
+        members=members,
+        places=Places("flow.parquet", FLOWS, f"{forms[0]}.npy"),
+        others=[(other, other.parent.name) for other in beside],
+    )
+    frames = sum(map(len, members))
+    unpaired = frames - int(table["paired"].to_numpy().sum())
+    found = {"clips": len(ids), "frames": frames, "without_next_frame": unpaired}
     return {**found, "linked_shards": linked}
 
 
@@ -106,35 +104,3 @@ def _name(task: FlowTask, number: int, version: str) -> str:
         ],
     }
     return fingerprint([json.dumps(everything)])
-
-
-def _take_from_others(store: Shards) -> int:
-    """Link the shards that the folders of other methods already hold; gives their number."""
-    method, linked = store.output.parent, 0
-    for other in sorted(method.parent.glob(f"*/{store.output.name}")):
-        if other != store.output:
-            linked += store.take_from(other, store.work.with_name(other.parent.name))
-    return linked
-
-
-def _publish(
-    store: Shards, form: FlowForm, ids: Sequence[str], members: Sequence[Sequence[int]]
-) -> int:
-    """Put the shards together in their output; gives the number of frames without a next one."""
-    store.gather()
-    folder = store.output
-    (folder / "flow.parquet").unlink(missing_ok=True)  # whole only once this is back
-    starts, paired = np.full(len(ids), -1, np.int64), np.zeros(len(ids), np.bool_)
-    total = unpaired = 0
-    for number, rows in enumerate(members):
-        table = read_parquet(store.place(number) / "flow.parquet")
-        starts[list(rows)] = table["start"].to_numpy() + total
-        found = table["paired"].to_numpy()
-        paired[list(rows)] = found
-        unpaired += int((~found).sum())
-        total += len(map_npy(store.place(number) / f"{form}.npy"))
-    store.publish()
-    columns = [pa.array(ids), pa.array(starts), pa.array(paired)]
-    write_parquet(folder / "flow.parquet", pa.Table.from_arrays(columns, schema=FLOWS))
-    remove_pieces(store.work)
-    return unpaired

@@ -1,6 +1,5 @@
 """The optical flow of one shard of a corpus: pairs of frames, without any sound."""
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,21 +9,19 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.base.arrays import GrowingArray
-from pipeline.base.files import atomic_file, write_parquet
+from pipeline.base.files import atomic_file, remove_partials, write_parquet
 from pipeline.base.pieces import finish_piece, is_whole
 from pipeline.clips.flow import DTYPES, FlowForm
 from pipeline.decode.naming import restored
 from pipeline.decode.taken import USUAL, Taken
 from pipeline.errors import InputError
+from pipeline.execution.pool import HANG_MARGIN, Report
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_pair
 from pipeline.media.flow import stored_flow
 from pipeline.media.resizing import Aspect
 
-HANG_MARGIN = 5.0  # s, for a busy machine
 FLOWS = pa.schema([("clip_id", pa.string()), ("start", pa.int64()), ("paired", pa.bool_())])
-
-Report = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -86,8 +83,7 @@ def make_flows(task: FlowTask, report: Report) -> None:
     """
     if is_whole(task.folder):
         return
-    for partial in task.folder.glob(".*.partial"):  # of a process that was killed
-        partial.unlink()
+    remove_partials(task.folder)
     kept = task.aspect == "kept"
     shape = () if kept else (task.side, task.side, 2)
     starts, paired = [], []

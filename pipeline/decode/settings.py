@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from pipeline.base.params import Count, NotNegative, Positive, Share, settings
+from pipeline.base.params import Count, NotNegative, Parameters, Positive, Share, settings
+from pipeline.base.study import Corpus
 from pipeline.decode.taken import Taken
 
 
@@ -41,3 +42,12 @@ class Decode:
             raise ValueError(
                 f"max_seconds is {self.max_seconds:g}, expected at least seconds, {self.seconds:g}"
             )
+
+
+def read_decode(parameters: Parameters, corpus: str) -> tuple[Corpus, Decode]:
+    """A corpus of the active study, and its world's settings with what the corpus says of its own.
+
+    Raises `InputError` as `Parameters.read` does."""
+    world = parameters.read("active.settings", str)
+    item = parameters.read(f"active.corpora.{corpus}", Corpus)
+    return item, parameters.read(f"{world}.decode", Decode, item.decode)

@@ -4,7 +4,6 @@ As in img2dataset, a shard knows nothing of the others: `decode_shard` is a pick
 gives the same files whoever makes it and however often.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -13,14 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.base.arrays import GrowingArray
-from pipeline.base.files import atomic_file, write_parquet
+from pipeline.base.files import atomic_file, remove_partials, write_parquet
 from pipeline.base.pieces import finish_piece, is_whole
 from pipeline.decode.clip import CLIPS, REJECTS, ClipError, ClipFiles, Settings, decode_clip
+from pipeline.execution.pool import HANG_MARGIN, Report
 from pipeline.media.errors import Cause, MediaError
-
-HANG_MARGIN = 5.0  # s, for a busy machine
-
-Report = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -69,8 +65,7 @@ def decode_shard(task: ShardTask, report: Report) -> None:
     if is_whole(task.folder):
         return
     settings = task.settings
-    for partial in task.folder.glob(".*.partial"):  # of a process that was killed
-        partial.unlink()
+    remove_partials(task.folder)
     condemned = {clip_id: MediaError(cause, detail) for clip_id, cause, detail in task.condemned}
     clips: list[dict[str, Any]] = []
     rejects: list[dict[str, str]] = []

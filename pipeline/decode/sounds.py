@@ -1,6 +1,5 @@
 """The sounds of one shard of a corpus to spectrograms of one form, without any picture."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
@@ -10,19 +9,18 @@ import pyarrow as pa
 import torch
 
 from pipeline.base.arrays import GrowingArray
-from pipeline.base.files import atomic_file, write_parquet
+from pipeline.base.files import atomic_file, remove_partials, write_parquet
 from pipeline.base.pieces import finish_piece, is_whole
-from pipeline.clips.spectrogram import SoundForm, repeat_to
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.spectrogram import repeat_to, to_spectrogram
 from pipeline.decode.naming import restored
 from pipeline.decode.taken import USUAL, Taken
 from pipeline.errors import InputError
+from pipeline.execution.pool import HANG_MARGIN, Report
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_sound
 
-HANG_MARGIN = 5.0  # s, for a busy machine
 SOUNDS = pa.schema([("clip_id", pa.string()), ("start", pa.int64()), ("steps", pa.int32())])
-
-Report = Callable[[int], None]
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ def make_sounds(task: SoundsTask, report: Report) -> None:
     if is_whole(task.folder):
         return
     torch.set_num_threads(1)
-    for partial in task.folder.glob(".*.partial"):  # of a process that was killed
-        partial.unlink()
+    remove_partials(task.folder)
     starts, lengths = [], []
     with atomic_file(task.folder / "spectrograms.npy") as file:
         steps = GrowingArray(file, np.dtype(np.float16), (task.form.bins,))
@@ -108,7 +105,7 @@ def _spectrogram(task: SoundsTask, number: int) -> np.ndarray:
     except MediaError as error:
         raise _changed(task, number, str(error)) from error
     wanted = round(task.seconds * form.sample_rate)
-    values = form.spectrogram(repeat_to(torch.from_numpy(sound.samples), wanted))
+    values = to_spectrogram(repeat_to(torch.from_numpy(sound.samples), wanted), form)
     return values.T.half().numpy()
 
 

@@ -23,6 +23,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 from pipeline.errors import InputError
 from pipeline.execution.progress import console
 
+HANG_MARGIN = 5.0  # s, what a task may add to its items' own limits for a busy machine
 _OUT_OF_MEMORY = 12  # exit code
 
 Report = Callable[[int], None]

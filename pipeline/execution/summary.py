@@ -13,6 +13,11 @@ def show_summary(title: str, facts: Mapping[str, object], *outputs: Path) -> Non
     show_table(title, ("", ""), list({**facts, **sizes}.items()))
 
 
+def happened(counts: Mapping[str, float]) -> dict[str, float]:
+    """The counts that are not 0, by their names in words: what did not happen needs no row."""
+    return {key.replace("_", " "): value for key, value in counts.items() if value}
+
+
 def show_table(
     title: str, header: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
 ) -> None:

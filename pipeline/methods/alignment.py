@@ -38,7 +38,7 @@ from torch import Tensor, nn
 
 from pipeline.base.params import Count, Natural, Positive, settings
 from pipeline.clips import views
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets
 from pipeline.methods.common.similarity import (

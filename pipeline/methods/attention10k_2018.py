@@ -31,7 +31,7 @@ from torch.nn import functional
 
 from pipeline.base.params import Count, Positive, settings
 from pipeline.clips import views
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.soundnet import SAMPLE_RATE, SoundNet
 from pipeline.methods.common.vgg import begin_as_torch, convolutions

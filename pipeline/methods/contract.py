@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.clips.flow import FlowForm
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 
 # What a view is encoded into: one tensor, or several where a method has several spaces.

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.base.params import Count, settings
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.pairs import PairedNetworks, PairedResNets, halves
 from pipeline.methods.common.similarity import localization_map, s_l

@@ -43,7 +43,7 @@ from torch.nn import functional
 from pipeline.base.params import Positive, settings
 from pipeline.clips import views
 from pipeline.clips.flow import FlowForm
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.contrast import choose_sound, trimap_rows
 from pipeline.methods.common.cosine_pair import CosinePair, single
 from pipeline.methods.common.published import first_words, read_two_resnets

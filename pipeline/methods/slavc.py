@@ -36,7 +36,7 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from pipeline.base.params import Share, settings
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.dropout import draw_kept, drop
 from pipeline.methods.common.momentum import follow, momentum_copy
 from pipeline.methods.common.projected import (

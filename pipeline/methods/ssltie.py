@@ -37,7 +37,7 @@ from torch import Tensor
 
 from pipeline.base.params import Count, Natural, NotNegative, Positive, settings
 from pipeline.clips import views
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import CosinePair, single
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets, stem_of_lvs

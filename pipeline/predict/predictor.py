@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.clips.spectrogram import to_spectrogram
 from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.execution.progress import track
@@ -26,7 +27,7 @@ def synthetic_sounds(method: Method, seed: int = 0) -> tuple[np.ndarray, np.ndar
     samples = method.form.samples(method.steps)
     noise = torch.randn(samples, generator=torch.Generator().manual_seed(seed)).clamp(-1, 1)
     silence, loud = (
-        method.form.spectrogram(sound).T.numpy().astype(np.float16)
+        to_spectrogram(sound, method.form).T.numpy().astype(np.float16)
         for sound in (torch.zeros(samples), noise)
     )
     return silence, loud

@@ -12,7 +12,7 @@ import torch
 from scipy import signal
 
 from pipeline.base.files import map_npy
-from pipeline.clips.spectrogram import LOG_FLOOR, SoundForm
+from pipeline.clips.sound_form import LOG_FLOOR, SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.clip import Settings
 from pipeline.decode.corpus import decode_corpus

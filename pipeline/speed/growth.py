@@ -17,7 +17,7 @@ import timm
 import torch
 
 from pipeline.benchmarks.metrics.localization import localize
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
 from pipeline.encoders.embedding import embed_corpus

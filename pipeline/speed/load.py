@@ -21,7 +21,7 @@ from scipy.io import wavfile
 from torch import Tensor
 from torchvision import transforms
 
-from pipeline.clips.spectrogram import LOG_FLOOR
+from pipeline.clips.sound_form import LOG_FLOOR
 from pipeline.clips.views import IMAGENET_DEVIATION, IMAGENET_MEAN, SOUND_DIVISOR
 from pipeline.media.writing import write_picture, write_wav
 from pipeline.methods.contract import Dice, Method

@@ -15,7 +15,7 @@ from PIL import Image
 
 from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.media.writing import write_video
 
 SAMPLE_RATE = 16000

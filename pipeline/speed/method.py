@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SSL_TIE_FORM, VGGISH_FORM, SoundForm
+from pipeline.clips.sound_form import SSL_TIE_FORM, VGGISH_FORM, SoundForm
 from pipeline.methods.contract import Features, Method, Moment, View, load_method
 from pipeline.speed import made
 from pipeline.speed.harness import scaled

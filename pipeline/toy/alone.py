@@ -3,13 +3,15 @@ sounds, by whose features the journal's variant of the paper's method finds its 
 learn: `pipeline.encoders.learning.alone`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import timm
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from pipeline.encoders.learning.alone import head_of, learn_alone, picture_view, sound_view
 from pipeline.encoders.learning.loop import Recipe
@@ -27,57 +29,51 @@ class Alone:
     loss: float
 
 
-def train_pictures_alone(
-    frames: np.ndarray,
+def train_alone(
+    what: Literal["pictures", "sounds"],
+    clips: np.ndarray,
     *,
     seed: int,
     epochs: int,
     threads: int = 2,
     checkpoint: Path | None = None,
 ) -> Alone:
-    """A network of `frames`, (n, side, side, 3) uint8 RGB, as a timm ResNet's state dict; otherwise
-    as `pipeline.toy.encoders.train_image_encoder`, without labels."""
-    recipe = Recipe(seed, epochs, threads, checkpoint, _BATCH, _RATE, "pictures alone, epochs")
+    """A network of `clips`: of pictures, (n, side, side, 3) uint8 RGB, as a timm ResNet's state
+    dict; of sounds, (n, time steps, bands) of log(S + 1e-7), as `sounds_alone` of pipeline/encoders
+    reads it. Otherwise as `pipeline.toy.encoders.train_image_encoder`, without labels."""
+    make, view = _KINDS[what]
+    recipe = Recipe(seed, epochs, threads, checkpoint, _BATCH, _RATE, f"{what} alone, epochs")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = timm.create_model("resnet18", num_classes=0, layers=BLOCKS, channels=CHANNELS)
+        encoder, network = make()
         head = head_of(CHANNELS[-1])
-    pictures = torch.from_numpy(np.ascontiguousarray(frames))
+    stored = torch.from_numpy(np.ascontiguousarray(clips))
     loss = learn_alone(
-        network,
+        encoder,
         head,
-        lambda rows, dice: picture_view(pictures[rows], dice),
-        torch.arange(len(pictures)),
+        lambda rows, dice: view(stored[rows], dice),
+        torch.arange(len(stored)),
         recipe,
-        [pictures.numpy()],
+        [stored.numpy()],
         __name__,
     )
     return Alone(network.state_dict(), loss)
 
 
-def train_sounds_alone(
-    spectrograms: np.ndarray,
-    *,
-    seed: int,
-    epochs: int,
-    threads: int = 2,
-    checkpoint: Path | None = None,
-) -> Alone:
-    """A network of `spectrograms`, (n, time steps, bands) of log(S + 1e-7), as `sounds_alone` of
-    pipeline/encoders reads it; otherwise as `train_pictures_alone`."""
-    recipe = Recipe(seed, epochs, threads, checkpoint, _BATCH, _RATE, "sounds alone, epochs")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        encoder = SoundEncoder(BLOCKS, CHANNELS)
-        head = head_of(CHANNELS[-1])
-    sounds = torch.from_numpy(np.ascontiguousarray(spectrograms))
-    loss = learn_alone(
-        encoder,
-        head,
-        lambda rows, dice: sound_view(sounds[rows], dice),
-        torch.arange(len(sounds)),
-        recipe,
-        [sounds.numpy()],
-        __name__,
-    )
-    return Alone(encoder.network.state_dict(), loss)
+def _of_pictures() -> tuple[nn.Module, nn.Module]:
+    """What is trained, and the network in it whose weights a file holds."""
+    network = timm.create_model("resnet18", num_classes=0, layers=BLOCKS, channels=CHANNELS)
+    return network, network
+
+
+def _of_sounds() -> tuple[nn.Module, nn.Module]:
+    """See `_of_pictures`."""
+    encoder = SoundEncoder(BLOCKS, CHANNELS)
+    return encoder, encoder.network
+
+
+_View = Callable[[Tensor, torch.Generator], Tensor]
+_KINDS: dict[str, tuple[Callable[[], tuple[nn.Module, nn.Module]], _View]] = {
+    "pictures": (_of_pictures, picture_view),
+    "sounds": (_of_sounds, sound_view),
+}

@@ -14,6 +14,7 @@ Shapes are those of the toy's methods in params.yaml; a test holds them together
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ from pipeline.clips.views import plain_view
 from pipeline.errors import InputError
 from pipeline.methods.common.vgg import VGGish, convolutions
 from pipeline.networks.resnet import ResNet, initialise
-from pipeline.toy.alone import train_pictures_alone, train_sounds_alone
+from pipeline.toy.alone import train_alone
 from pipeline.toy.encoders import (
     BLOCKS,
     CHANNELS,
@@ -123,59 +124,82 @@ Trained = tuple[dict[str, Tensor], dict[str, float]]
 
 
 def _pictures_alone(material: Material, values: Encoders, checkpoint: Path) -> Trained:
-    found = train_pictures_alone(
-        material.frames,
-        seed=values.seed,
-        epochs=values.alone_epochs,
-        threads=values.threads,
-        checkpoint=checkpoint,
-    )
-    return found.state, {"pictures_alone_loss": found.loss}
+    return _alone("pictures", material.frames, values, checkpoint)
 
 
 def _sounds_alone(material: Material, values: Encoders, checkpoint: Path) -> Trained:
-    found = train_sounds_alone(
-        material.spectrograms,
+    return _alone("sounds", material.spectrograms, values, checkpoint)
+
+
+def _alone(
+    what: Literal["pictures", "sounds"], clips: np.ndarray, values: Encoders, checkpoint: Path
+) -> Trained:
+    found = train_alone(
+        what,
+        clips,
         seed=values.seed,
         epochs=values.alone_epochs,
         threads=values.threads,
         checkpoint=checkpoint,
     )
-    return found.state, {"sounds_alone_loss": found.loss}
+    return found.state, {f"{what}_alone_loss": found.loss}
 
 
 def _vision(material: Material, values: Encoders, checkpoint: Path) -> Trained:
-    return _of_pictures(
-        "vision", small_resnet, CHANNELS[-1], _RESNET_SIDE, 5e-3, material, values, checkpoint
+    def make() -> tuple[nn.Module, nn.Module]:
+        return _of_pictures(small_resnet(), CHANNELS[-1], _RESNET_SIDE, material)
+
+    return _labelled(
+        "vision", make, material.frames, views_of_frames, 5e-3, material, values, checkpoint
     )
 
 
 def _vgg(material: Material, values: Encoders, checkpoint: Path) -> Trained:
-    state, told = _of_pictures(
-        "vgg", small_vgg, _VGG_CHANNELS[-1], _VGG_SIDE, _RATE, material, values, checkpoint
+    def make() -> tuple[nn.Module, nn.Module]:
+        return _of_pictures(small_vgg(), _VGG_CHANNELS[-1], _VGG_SIDE, material)
+
+    state, told = _labelled(
+        "vgg", make, material.frames, views_of_frames, _RATE, material, values, checkpoint
     )
     return {f"features.{key}": tensor for key, tensor in state.items()}, told
 
 
+def _vggish(material: Material, values: Encoders, checkpoint: Path) -> Trained:
+    def make() -> tuple[nn.Module, nn.Module]:
+        network = small_vggish(material.spectrograms.shape[2])
+        classes = count_classes(material.labels)
+        return network, SoundClassifier(network, classes, material.divisor)
+
+    return _labelled(
+        "vggish", make, material.spectrograms, views_of_sounds, _RATE, material, values, checkpoint
+    )
+
+
 def _of_pictures(
+    network: nn.Module, width: int, side: int, material: Material
+) -> tuple[nn.Module, nn.Module]:
+    return network, PictureClassifier(network, width, count_classes(material.labels), side)
+
+
+def _labelled(
     name: str,
-    make: Callable[[], nn.Module],
-    width: int,
-    side: int,
+    make: Callable[[], tuple[nn.Module, nn.Module]],
+    inputs: np.ndarray,
+    views: Callable[[Tensor, torch.Generator], Tensor],
     rate: float,
     material: Material,
     values: Encoders,
     checkpoint: Path,
 ) -> Trained:
+    """Train what `make` gives: a network, whose weights are kept, and the classifier round it."""
     with torch.random.fork_rng(devices=[]):
-        network = make()
-        classifier = PictureClassifier(network, width, count_classes(material.labels), side)
+        network, classifier = make()
     initialise(classifier, torch.Generator().manual_seed(values.seed))
     accuracy = train_classifier(
         classifier,
         classifier,
-        torch.from_numpy(material.frames),
-        views_of_frames,
+        torch.from_numpy(inputs),
+        views,
         material.labels,
         values.seed,
         values.image_epochs,
@@ -185,27 +209,6 @@ def _of_pictures(
         __name__,
     )
     return network.state_dict(), {f"{name}_accuracy": 100 * accuracy}
-
-
-def _vggish(material: Material, values: Encoders, checkpoint: Path) -> Trained:
-    with torch.random.fork_rng(devices=[]):
-        network = small_vggish(material.spectrograms.shape[2])
-        classifier = SoundClassifier(network, count_classes(material.labels), material.divisor)
-    initialise(classifier, torch.Generator().manual_seed(values.seed))
-    accuracy = train_classifier(
-        classifier,
-        classifier,
-        torch.from_numpy(material.spectrograms),
-        views_of_sounds,
-        material.labels,
-        values.seed,
-        values.image_epochs,
-        values.threads,
-        checkpoint,
-        _RATE,
-        __name__,
-    )
-    return network.state_dict(), {"vggish_accuracy": 100 * accuracy}
 
 
 _STAND_INS: dict[str, Callable[[Material, Encoders, Path], Trained]] = {

@@ -18,7 +18,8 @@ from torch.utils.data import Dataset
 
 from pipeline.base.arrays import read_ahead
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.frames import Stored, kept_frames, squashed
+from pipeline.clips.frames import Stored, kept_frames
+from pipeline.clips.squashing import squashed
 from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.methods.contract import Input

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.encoders.imagenet import image_network_state
 from pipeline.errors import InputError
 from pipeline.methods.contract import Method, load_method

@@ -11,7 +11,7 @@ import yaml
 
 from pipeline.base.params import Parameters
 from pipeline.base.study import Study, all_studies
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.layouts import reader_names
 from pipeline.decode.settings import Decode
 from pipeline.errors import InputError

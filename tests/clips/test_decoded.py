@@ -10,7 +10,7 @@ from made_corpus import make_corpus
 
 from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.clips.decoded import DecodedCorpus, read_form
-from pipeline.clips.spectrogram import SSL_TIE_FORM, SoundForm
+from pipeline.clips.sound_form import SSL_TIE_FORM, SoundForm
 from pipeline.errors import InputError
 
 

@@ -19,8 +19,9 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.layouts import find_sources
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus, shard_of
-from pipeline.decode.shard import Report, ShardTask, decode_shard
+from pipeline.decode.shard import ShardTask, decode_shard
 from pipeline.errors import InputError
+from pipeline.execution.pool import Report
 from pipeline.execution.run import Engine
 from pipeline.media.file import read_picture
 

@@ -17,8 +17,9 @@ from pipeline.clips.flow import FlowForm
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
 from pipeline.decode.flow import make_flow
-from pipeline.decode.flows import FlowTask, Report, make_flows
+from pipeline.decode.flows import FlowTask, make_flows
 from pipeline.errors import InputError
+from pipeline.execution.pool import Report
 from pipeline.execution.run import Engine
 from pipeline.media.file import read_pair
 from pipeline.media.flow import stored_flow

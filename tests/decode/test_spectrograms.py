@@ -12,12 +12,14 @@ import torch
 from made_media import tones, write_media
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SSL_TIE_FORM, SoundForm, log_spectrogram, repeat_to
+from pipeline.clips.sound_form import SSL_TIE_FORM, SoundForm
+from pipeline.clips.spectrogram import log_spectrogram, repeat_to, to_spectrogram
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
-from pipeline.decode.sounds import Report, SoundsTask, make_sounds
+from pipeline.decode.sounds import SoundsTask, make_sounds
 from pipeline.decode.spectrograms import make_spectrograms
 from pipeline.errors import InputError
+from pipeline.execution.pool import Report
 from pipeline.execution.run import Engine
 from pipeline.media.file import read_sound
 
@@ -107,7 +109,7 @@ def test_each_sound_is_its_files_in_the_form(
             continue
         heard = read_sound(source.sound, sample_rate=form.sample_rate, max_seconds=4.0).samples
         wanted = round(1.5 * form.sample_rate)
-        values = form.spectrogram(repeat_to(torch.from_numpy(heard), wanted))
+        values = to_spectrogram(repeat_to(torch.from_numpy(heard), wanted), form)
         np.testing.assert_array_equal(found.spectrogram(row), values.T.half().numpy())
         assert found.sound_length(row) >= form.steps(1.5)
     assert not (tmp_path / "work/one").exists()

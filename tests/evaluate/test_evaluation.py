@@ -17,7 +17,7 @@ from pipeline.benchmarks import Benchmark, Predictions, open_benchmark
 from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
 from pipeline.benchmarks.metrics.rasters import fraction_boxes
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.encoders.imagenet import ImageEncoder
 from pipeline.errors import InputError
 from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate, evaluate_method

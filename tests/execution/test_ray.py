@@ -23,16 +23,17 @@ from made_media import tones, write_media
 from pipeline.base.files import read_parquet
 from pipeline.base.study import EVERY_CLIP
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
-from pipeline.decode.shard import Report, ShardTask, decode_shard
+from pipeline.decode.shard import ShardTask, decode_shard
 from pipeline.encoders import embedding
 from pipeline.encoders.embedding import embed_corpus
 from pipeline.encoders.imagenet import ImageEncoder
 from pipeline.encoders.vggsound import AudioEncoder
 from pipeline.errors import InputError
 from pipeline.execution import ray as distributor
+from pipeline.execution.pool import Report
 from pipeline.execution.ray import run_on_ray
 from pipeline.execution.run import HERE, Engine
 from stages.decode import decode

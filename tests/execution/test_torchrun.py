@@ -14,7 +14,7 @@ import yaml
 from made_corpus import make_corpus
 
 from pipeline.base.files import write_npy, write_parquet
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.execution.seconds import seconds_of
 from pipeline.methods.common.files import load_weights

@@ -21,7 +21,7 @@ from two_ranks import run_ranks
 
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.flow import DTYPES, FlowForm
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.files import load_weights, save_weights
 from pipeline.methods.contract import Dice, Method, Moment, load_method, select
 from pipeline.networks import ranks

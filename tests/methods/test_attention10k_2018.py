@@ -22,7 +22,8 @@ from contract_checks import (
 from torch import Tensor
 from torchvision.models import vgg16
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.spectrogram import to_spectrogram
 from pipeline.methods.attention10k_2018 import METHOD
 from pipeline.methods.common.soundnet import SoundNet
 from pipeline.methods.contract import Dice, Moment
@@ -155,7 +156,7 @@ def test_soundnet_is_its_layers_one_after_the_other() -> None:
 
 def test_a_waveform_is_stored_as_it_is() -> None:
     samples = torch.rand(2 * 490 + 100, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    found = WAVEFORM.spectrogram(samples)
+    found = to_spectrogram(samples, WAVEFORM)
     assert found.shape == (490, 2) == (WAVEFORM.bins, WAVEFORM.length(len(samples)))
     assert torch.equal(found.T.flatten(), samples[:980])
     assert WAVEFORM.silence == 0.0 and WAVEFORM.divisor == 1.0

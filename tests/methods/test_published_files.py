@@ -9,7 +9,7 @@ import torch
 from made_published import FULL, METHODS, NARROW, SAME, made_networks, save_published
 
 from pipeline.base.params import Parameters
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.anyone import open_anyones
 from pipeline.methods.common.files import method_in, open_weights, save_weights

@@ -24,7 +24,7 @@ from scipy.ndimage import map_coordinates
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
-from pipeline.clips.spectrogram import SSL_TIE_FORM, SoundForm
+from pipeline.clips.sound_form import SSL_TIE_FORM, SoundForm
 from pipeline.methods.common.similarity import s_l, trimap_background
 from pipeline.methods.common.turning import Turn, turn_maps, turn_pictures
 from pipeline.methods.contract import Dice, Moment

@@ -23,7 +23,7 @@ from contract_checks import (
 from torch import Tensor
 from torchvision.models import vgg16
 
-from pipeline.clips.spectrogram import VGGISH_FORM
+from pipeline.clips.sound_form import VGGISH_FORM
 from pipeline.errors import InputError
 from pipeline.methods.common.predictive_coding import _doubled
 from pipeline.methods.common.vgg import VGGish, convolutions

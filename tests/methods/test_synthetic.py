@@ -7,7 +7,7 @@ import torch
 from contract_checks import FORM
 from torchaudio.functional import melscale_fbanks
 
-from pipeline.clips.spectrogram import SSL_TIE_FORM, VGGISH_FORM, SoundForm
+from pipeline.clips.sound_form import SSL_TIE_FORM, VGGISH_FORM, SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.synthetic import all_sounds, append_synthetic
 from pipeline.methods.contract import Dice

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from pipeline.base.params import Parameters
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.common.two_resnets import TwoResNets
 from pipeline.networks.weights import read_state, save_torch

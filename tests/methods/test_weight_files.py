@@ -8,7 +8,7 @@ import pytest
 import torch
 from contract_checks import FORM, SMALL, maker
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.alignment import Alignment
 from pipeline.methods.common.files import is_own, load_weights, open_weights, save_weights

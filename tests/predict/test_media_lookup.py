@@ -8,7 +8,8 @@ import torch
 from made_media import tones, write_media
 from made_method import small_method
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.spectrogram import to_spectrogram
 from pipeline.clips.views import plain_view, spectrograms
 from pipeline.errors import InputError
 from pipeline.media.file import read_picture, read_sound
@@ -31,7 +32,7 @@ def test_the_map_is_that_of_the_middle(localizer: Alignment, tmp_path: Path) -> 
     wanted = 512 + 19 * 256
     start = (len(samples) - wanted) // 2
     window = torch.from_numpy(samples[start : start + wanted])
-    spectrogram = FORM.spectrogram(window)
+    spectrogram = to_spectrogram(window, FORM)
     frame = read_picture(clip, side=32).frame
     with torch.no_grad():
         v = localizer.position_features(plain_view(torch.from_numpy(frame[None]), 32))

@@ -11,7 +11,8 @@ from made_method import small_method
 from PIL import Image
 from torch.nn import functional
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.spectrogram import to_spectrogram
 from pipeline.clips.windows import moving_windows
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
@@ -55,7 +56,7 @@ def frame_rotation(path: Path) -> int:
 def test_windows_are_those_around_each_moment() -> None:
     samples = np.random.default_rng(0).uniform(-1, 1, 32000).astype(np.float32)
     windows = moving_windows(samples, 2.0, 20, FORM, STEPS)
-    whole = FORM.spectrogram(torch.from_numpy(samples)).T
+    whole = to_spectrogram(torch.from_numpy(samples), FORM).T
     assert windows.shape == (20, 20, 16)
     start = round(0.95 * 16000 / 256 - 10)
     torch.testing.assert_close(windows[9], whole[start : start + 20])

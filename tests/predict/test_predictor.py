@@ -10,7 +10,7 @@ from made_method import small_method
 from scipy import signal
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.clips.views import plain_view, spectrograms
 from pipeline.errors import InputError
 from pipeline.methods.alignment import Alignment

@@ -16,7 +16,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from pipeline.base.params import Parameters
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.media.file import read_picture, read_sound
 from pipeline.methods.contract import Dice, method_names

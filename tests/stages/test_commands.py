@@ -20,7 +20,7 @@ from pipeline.base.files import read_json, read_parquet
 from pipeline.base.params import Parameters
 from pipeline.base.study import EVERY_CLIP
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.predict.predictor import Predictor
 from stages import cli
 

@@ -19,7 +19,7 @@ from running import Avloc
 from pipeline.base.files import read_parquet, write_json, write_npy, write_parquet
 from pipeline.benchmarks import open_benchmark
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.media.file import read_sound

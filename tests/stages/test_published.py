@@ -26,7 +26,7 @@ from torch import Tensor
 from pipeline.base.code import code_of
 from pipeline.base.files import read_parquet, write_parquet
 from pipeline.base.params import Parameters
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.common.files import load_weights, save_weights

@@ -23,7 +23,8 @@ from made_published import (
 
 from pipeline.base.files import read_parquet
 from pipeline.base.params import Parameters
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.spectrogram import to_spectrogram
 from pipeline.errors import InputError
 from pipeline.media.file import read_picture, read_sound
 from stages import evaluate, load, tests
@@ -154,7 +155,7 @@ def test_media_are_asked_about_in_the_paper_s_form(
     samples = torch.from_numpy(read_sound(sound, sample_rate=form.sample_rate).samples)
     steps = form.steps(3.0)
     start = (len(samples) - form.samples(steps)) // 2
-    window = form.spectrogram(samples[start : start + form.samples(steps)]).T[None]
+    window = to_spectrogram(samples[start : start + form.samples(steps)], form).T[None]
     frame = torch.from_numpy(read_picture(picture, side=224).frame.copy())[None]
     heat = made_networks(name).maps(frame, window)[0].numpy()
     row, column = divmod(int(heat.argmax()), heat.shape[1])

@@ -18,7 +18,7 @@ from torchvision.models import resnet18
 from pipeline.base.files import read_json, read_parquet, read_tsv
 from pipeline.base.params import Parameters
 from pipeline.base.study import all_studies
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.settings import Decode
 from pipeline.encoders.imagenet import load_image_encoder

@@ -12,7 +12,7 @@ from pipeline.encoders.common.settings import Embed
 from pipeline.encoders.learning.alone import nt_xent, picture_view, sound_view
 from pipeline.errors import InputError
 from pipeline.networks.weights import save_torch
-from pipeline.toy.alone import train_pictures_alone, train_sounds_alone
+from pipeline.toy.alone import train_alone
 
 SETTINGS = Embed("pictures_alone", 32, 1.0, 16, 1)
 
@@ -48,8 +48,8 @@ def _purity(features: np.ndarray) -> float:
 
 def test_both_learn_classes_that_nobody_told_them(tmp_path: Path) -> None:
     """Made pictures and sounds of three kinds: the nearest other one is of the same kind."""
-    pictures = train_pictures_alone(made_frames(), seed=1, epochs=10, threads=1)
-    sounds = train_sounds_alone(made_sounds(), seed=1, epochs=10, threads=1)
+    pictures = train_alone("pictures", made_frames(), seed=1, epochs=10, threads=1)
+    sounds = train_alone("sounds", made_sounds(), seed=1, epochs=10, threads=1)
     chance = np.log(2 * len(LABELS[:100]) - 1)
     assert 0 < pictures.loss < chance and 0 < sounds.loss < chance
     save_torch(tmp_path / "pictures_alone.pth", pictures.state)
@@ -63,7 +63,7 @@ def test_both_learn_classes_that_nobody_told_them(tmp_path: Path) -> None:
 
 
 def test_a_kill_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = train_sounds_alone(made_sounds(), seed=3, epochs=2, threads=1).state
+    whole = train_alone("sounds", made_sounds(), seed=3, epochs=2, threads=1).state
     place = tmp_path / "alone.pt"
     saved = torch.save
     written: list[int] = []
@@ -76,12 +76,12 @@ def test_a_kill_changes_no_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(torch, "save", once)
     with pytest.raises(KeyboardInterrupt):
-        train_sounds_alone(made_sounds(), seed=3, epochs=2, threads=1, checkpoint=place)
+        train_alone("sounds", made_sounds(), seed=3, epochs=2, threads=1, checkpoint=place)
     monkeypatch.setattr(torch, "save", saved)
-    again = train_sounds_alone(made_sounds(), seed=3, epochs=2, threads=1, checkpoint=place).state
-    assert all(torch.equal(again[key], whole[key]) for key in whole)
+    again = train_alone("sounds", made_sounds(), seed=3, epochs=2, threads=1, checkpoint=place)
+    assert all(torch.equal(again.state[key], whole[key]) for key in whole)
 
 
 def test_too_few_clips_are_refused() -> None:
     with pytest.raises(InputError, match="9 clips to learn from without labels, expected at least"):
-        train_pictures_alone(made_frames()[:9], seed=0, epochs=1)
+        train_alone("pictures", made_frames()[:9], seed=0, epochs=1)

@@ -13,7 +13,7 @@ from made_corpus import make_corpus
 from test_toy_encoders import LABELS, made_frames
 
 from pipeline.base.params import Parameters
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.sections import method_settings
 from pipeline.networks.weights import read_state, save_torch

@@ -10,7 +10,7 @@ from made_method import small_settings
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.contract import Dice, Moment
 from pipeline.train.batches import Neighbours, TrainingSet

@@ -10,7 +10,7 @@ from made_corpus import make_corpus
 from torch.utils.data import DataLoader
 
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.clips.windows import sound_window
 from pipeline.errors import InputError
 from pipeline.methods.contract import Input

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from pipeline.base.params import bound
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.common.files import load_weights

@@ -14,7 +14,7 @@ from outcomes import Outcomes
 from PIL import Image
 
 from pipeline.base.files import map_npy, read_parquet
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.source import Source
 from pipeline.decode.clip import Settings
 from pipeline.decode.shard import ShardTask, decode_shard

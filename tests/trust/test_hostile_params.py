@@ -13,7 +13,7 @@ from stage_project import ROOT
 
 from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus, Published, Study
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.decode.settings import Decode
 from pipeline.encoders.common.settings import Embed
 from pipeline.evaluate.settings import Evaluate

@@ -14,7 +14,7 @@ from made_method import small_method
 from outcomes import Outcomes
 from torch import Tensor
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.encoders.imagenet import image_encoder
 from pipeline.encoders.vggsound import AudioEncoder, audio_encoder
 from pipeline.methods.common.files import load_weights, open_weights, save_weights

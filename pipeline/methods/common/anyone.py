@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.base.params import Parameters
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.files import is_own, load_weights, method_in, open_weights
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import Method

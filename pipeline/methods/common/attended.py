@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from pipeline.base.params import Count, NotNegative, Positive, settings
 from pipeline.clips import views
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.predictive_coding import SIDES, PredictiveCoding

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.similarity import localization_map, s_l
 from pipeline.methods.common.two_resnets import Networks, TwoResNets
 from pipeline.methods.contract import Features, View

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from pipeline.base.params import bound
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.execution.progress import console
 from pipeline.methods.contract import Method, load_method, method_name, method_names

@@ -22,7 +22,7 @@ from pipeline.base.params import Positive, settings
 from pipeline.clips import views
 from pipeline.clips.colours import brighten, saturate
 from pipeline.clips.frames import Stored
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.published import first_words, read_two_resnets
 from pipeline.methods.common.two_resnets import Networks, TwoResNets

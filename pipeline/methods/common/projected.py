@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from pipeline.base.params import Count, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.frames import Stored
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.dropout import draw_kept, drop

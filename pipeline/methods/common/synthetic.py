@@ -13,7 +13,8 @@ encode, and running statistics of which a fifth is theirs.
 import torch
 from torch import Tensor
 
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.spectrogram import to_spectrogram
 from pipeline.errors import InputError
 from pipeline.methods.contract import Dice
 from pipeline.networks import ranks
@@ -39,7 +40,7 @@ def append_synthetic(sounds: Tensor, form: SoundForm, dice: Dice) -> Tensor:
     drawn = torch.randn(count, form.samples(steps), generator=dice.generator("synthetic noise"))
     noise = dice.part(drawn).to(sounds.device).clamp(-1, 1)
     waves = torch.cat([torch.zeros_like(noise), noise])
-    made = form.spectrogram(waves)[..., :steps].transpose(1, 2)
+    made = to_spectrogram(waves, form)[..., :steps].transpose(1, 2)
     return torch.cat([sounds, made.to(sounds.dtype)])
 
 

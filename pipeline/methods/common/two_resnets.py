@@ -14,7 +14,7 @@ from torch import Tensor
 
 from pipeline.base.params import Count, Positive, settings
 from pipeline.clips import views
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.contract import Method
 from pipeline.networks.resnet import ResNet, initialise
 from pipeline.networks.weights import load_into
