@@ -10,6 +10,9 @@ from pipeline.base.params import settings
 
 LOG_FLOOR = 1e-7  # added to the power before the logarithm (4.1)
 _DIVISOR = 12.0  # 4.1
+# s; SSPL's code cuts a sound to its middle 3 s before it stretches it. What is stored is longer,
+# and a loud moment outside them must not quieten what is heard.
+STRETCHED_OVER = 3.0
 
 
 @settings
@@ -32,8 +35,8 @@ class SoundForm:
         centred: whether segments are centred on their step, the sound mirrored at both ends.
         triangles: whether mel filters are straight over "hertz" (torchaudio) or "mel" (VGGish).
         floor: see `scale`.
-        stretched: whether the waveform fills -1 to 1 first, as in zjsong/SSPL @ d1af4c7,
-            utils.py:173-181.
+        stretched: whether the waveform is stretched first, by what lets its middle
+            `STRETCHED_OVER` seconds fill -1 to 1, as in zjsong/SSPL @ d1af4c7, utils.py:173-181.
     """
 
     sample_rate: int = 16000

@@ -13,7 +13,7 @@ from functools import lru_cache
 import torch
 import torchaudio
 
-from pipeline.clips.sound_form import SoundForm
+from pipeline.clips.sound_form import STRETCHED_OVER, SoundForm
 
 
 def to_spectrogram(samples: torch.Tensor, form: SoundForm) -> torch.Tensor:
@@ -31,8 +31,10 @@ def to_spectrogram(samples: torch.Tensor, form: SoundForm) -> torch.Tensor:
         return samples.unfold(-1, form.window, form.hop).transpose(-1, -2)
     taper = (_tukey if form.taper == "tukey" else _hann)(form.window).to(samples)
     if form.stretched:
-        samples = samples - samples.amin(dim=-1, keepdim=True)
-        samples = (samples / (samples.amax(dim=-1, keepdim=True) + 1e-3) - 0.5) * 2
+        heard = _middle(samples, round(STRETCHED_OVER * form.sample_rate))
+        low = heard.amin(dim=-1, keepdim=True)
+        high = heard.amax(dim=-1, keepdim=True)
+        samples = ((samples - low) / (high - low + 1e-3) - 0.5) * 2
     if form.centred:
         samples = _mirrored(samples, form.mirrored)
     segments = samples.unfold(-1, form.window, form.hop)
@@ -73,6 +75,12 @@ def _tukey(length: int, taper: float = 0.25) -> torch.Tensor:
 def _hann(length: int) -> torch.Tensor:
     """The periodic Hann window, (length,) float64."""
     return torch.hann_window(length, dtype=torch.float64)
+
+
+def _middle(samples: torch.Tensor, count: int) -> torch.Tensor:
+    """The middle `count` of (..., n) samples, or all of fewer."""
+    first = max(0, (samples.shape[-1] - count) // 2)
+    return samples[..., first : first + count]
 
 
 def _mirrored(samples: torch.Tensor, count: int) -> torch.Tensor:

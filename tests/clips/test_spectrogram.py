@@ -130,6 +130,14 @@ def test_vggishs_form_equals_its_definition() -> None:
     np.testing.assert_allclose(found.numpy(), expected, atol=1e-9, rtol=0)
 
 
+def test_a_sound_is_stretched_by_its_middle_three_seconds() -> None:
+    # As the code does, which cuts them out first: a loud first second changes nothing of them.
+    samples = np.concatenate([noise(16000) * 0.9, noise(6 * 16000) * 0.15])
+    whole = to_spectrogram(torch.from_numpy(samples), VGGISH_FORM)
+    alone = to_spectrogram(torch.from_numpy(samples[2 * 16000 : 5 * 16000]), VGGISH_FORM)
+    torch.testing.assert_close(whole[:, 200 : 200 + alone.shape[1]], alone)
+
+
 FORMS = (
     SoundForm(),
     SoundForm(hop=320, bands=64),
