@@ -13,6 +13,7 @@ from pipeline.corpora.lists import read_clip_list
 from pipeline.execution.summary import show_summary
 from pipeline.methods.common.files import open_weights, save_weights
 from pipeline.methods.common.sections import method_settings
+from pipeline.methods.contract import own_form_entry
 from stages.paths import run_folder
 
 
@@ -37,7 +38,7 @@ def load(
         file.write("".join(f"{clip}\n" for clip in clips).encode())
     save_weights(folder / "weights.safetensors", localizer)
     facts = {"method": item.method, "label": "", "corpus": train_on.corpus, "list": item.list}
-    write_json(folder / "run.json", facts)
+    write_json(folder / "run.json", facts | own_form_entry(localizer.test_form))
     learned = sum(weights.numel() for weights in localizer.parameters())
     summary = {"from": item.weights, "parameters": learned, "clips trained on": len(clips)}
     show_summary(f"load {name}", summary, folder)

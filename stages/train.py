@@ -33,7 +33,7 @@ from pipeline.execution.seconds import keep_seconds
 from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
 from pipeline.methods.common.sections import method_settings
-from pipeline.methods.contract import load_method
+from pipeline.methods.contract import load_method, own_form_entry
 from pipeline.train.batches import Neighbours
 from pipeline.train.begin import begin
 from pipeline.train.loop import train as train_method
@@ -85,14 +85,16 @@ def ranks_to_start(environment: Mapping[str, str], gpus: int, batch: int) -> int
 
 def _facts(values: Settings, method: str, seed: int) -> dict[str, Any]:
     """What a report says of the run, beside its scores."""
+    kind = load_method(method)
     return {
         "method": method,
-        "label": load_method(method).label(values.method),
+        "label": kind.label(values.method),
         "settings": asdict(values.method),
         "recipe": asdict(values.recipe),
         "seed": seed,
         "corpus": values.train_on.corpus,
         "list": values.train_on.list,
+        **own_form_entry(kind.test_form),
     }
 
 

@@ -82,6 +82,12 @@ class OwnTest(NamedTuple):
     scaled: bool = True
 
 
+def own_form_entry(form: OwnTest | None) -> dict[str, Any]:
+    """The entry `test_form` of a run's run.json, by which a report tells the form; none where a
+    method has no form of its own."""
+    return {} if form is None else {"test_form": form._asdict()}
+
+
 class Dice:
     """The random numbers of one step: functions of (seed, step, name) alone, drawn for the whole
     batch, of which a rank takes its part."""

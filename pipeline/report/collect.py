@@ -7,7 +7,7 @@ from pathlib import Path
 from pipeline.base.files import read_json
 from pipeline.base.study import Study, is_of_toy
 from pipeline.errors import InputError
-from pipeline.report.own_form import own_form
+from pipeline.report.own_form import form_words
 from pipeline.report.runs import Run, Scored
 
 # A run's folder below data/runs to where it lies; that and a corpus to the folder of its results.
@@ -43,7 +43,7 @@ def runs_of(study: Study, folders: Runs) -> dict[str, Run]:
                 recipe.get("batch"),
                 recipe.get("precision"),
                 recipe.get("aspect"),
-                own_form(facts["method"]),
+                form_words(facts.get("test_form")),
             )
     return runs
 

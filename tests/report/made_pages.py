@@ -20,7 +20,7 @@ from pipeline.base.study import EVERY_CLIP
 from pipeline.benchmarks import Predictions, open_benchmark
 from pipeline.benchmarks.contract import OwnForm
 from pipeline.clips.decoded import DecodedCorpus
-from pipeline.methods.contract import load_method
+from pipeline.methods.contract import load_method, own_form_entry
 from pipeline.report.clips import Clips
 from pipeline.train.settings import Train
 
@@ -103,6 +103,7 @@ def make_facts(
         "recipe": asdict(Train(epochs=2, batch=4)),
         "list": training_list,
         "seed": seed,
+        **own_form_entry(load_method(method).test_form),
     }
 
 
