@@ -129,14 +129,19 @@ LONG = {
 }
 
 
-@pytest.mark.parametrize("rate", [16000, 22050])
-@pytest.mark.parametrize("suffix", LONG)
-def test_the_stretch_of_a_long_sound(tmp_path: Path, suffix: str, rate: int) -> None:
-    codec, file_rate = LONG[suffix]
-    path = write_media(
-        tmp_path / f"a.{suffix}", size=None, sound=noise(30, file_rate), sample_rate=file_rate,
-        audio_codec=codec,
+@pytest.fixture(scope="module", params=LONG)
+def long_sound(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a minute of noise in a file of each kind."""
+    codec, file_rate = LONG[request.param]
+    return write_media(
+        tmp_path_factory.mktemp("long") / f"a.{request.param}", size=None,
+        sound=noise(30, file_rate), sample_rate=file_rate, audio_codec=codec,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("rate", [16000, 22050])
+def test_the_stretch_of_a_long_sound(long_sound: Path, rate: int) -> None:
+    path = long_sound
     whole = read_sound(path, sample_rate=rate)
     assert whole.seconds == pytest.approx(30, abs=0.1)
     middle = read_sound(path, sample_rate=rate, max_seconds=8)

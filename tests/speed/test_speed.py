@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import typer
+from alone import failing, holding
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -123,18 +124,6 @@ def test_sizes_are_shares_with_a_least() -> None:
     assert [scaled(1000, 0.5), scaled(1000, 1e-5), scaled(9, 0.1, least=4)] == [500, 1, 4]
 
 
-def holding(mebibytes: int) -> Callable[[], int]:
-    """Holds memory for a moment before the call, and more during it."""
-    before = np.ones(mebibytes * 2**20, np.uint8)
-
-    def call() -> int:
-        more = np.ones(mebibytes * 2**20, np.uint8)
-        time.sleep(0.1)
-        return int(more[0]) + int(before[0])
-
-    return call
-
-
 def test_memory_is_what_the_call_adds() -> None:
     assert 90 < memory_alone(holding, 96) / harness.MEBIBYTE < 130
 
@@ -143,10 +132,6 @@ def test_a_call_of_its_own_is_timed_and_gives_its_result() -> None:
     seconds, result = time_alone(holding, 1)
     assert seconds >= 0.1  # it sleeps as long
     assert result == 2
-
-
-def failing() -> Callable[[], None]:
-    raise SystemExit(3)
 
 
 def test_a_call_that_ends_its_process_is_told() -> None:
