@@ -24,6 +24,7 @@ README = (ROOT / "README.md").read_text()
 PAGES = [
     "README.md",
     "data/README.md",
+    "tests/README.md",
     *(
         p.relative_to(ROOT).as_posix()
         for p in (
@@ -161,6 +162,13 @@ def test_what_a_page_points_to_is_there(page: str) -> None:
         assert ((ROOT / page).parent / link).exists(), f"{page} links to {link}"
     for name in re.findall(r"\b(?:pipeline|stages|tests)/[\w/]+\.(?:py|md)\b", text):
         assert name in EXAMPLES.values() or "<" in name or (ROOT / name).exists(), f"{page}: {name}"
+
+
+def test_a_test_that_holds_a_finding_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", (ROOT / "tests/README.md").read_text())
+    assert len(named) > 100
+    for file, test in named:
+        assert re.search(rf"^def {test}\(", (ROOT / file).read_text(), re.MULTILINE), (file, test)
 
 
 def test_the_front_page_is_short_and_gives_two_commands() -> None:

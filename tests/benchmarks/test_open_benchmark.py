@@ -14,6 +14,7 @@ from pipeline.benchmarks import (
     open_benchmark,
 )
 from pipeline.benchmarks.metrics.baselines import true_maps
+from pipeline.benchmarks.tasks import DetectionBenchmark, LocalizationBenchmark
 from pipeline.errors import InputError
 
 SHARED = Path(__file__).resolve().parents[2] / ".." / "shared" / "annotations"
@@ -69,6 +70,19 @@ def test_missing_clips_are_left_out_and_counted(annotations: Path) -> None:
     assert empty.official_count == 4 and not empty.samples
     with pytest.raises(InputError, match="no sample"):
         empty.score(Predictions(np.zeros((0, 7, 7), np.float32)))
+
+
+def test_maps_are_resized_as_each_set_s_code_does(annotations: Path) -> None:
+    """[E4]: half-pixel centres for VGG-SS, corners for the other sets."""
+    for name in ("vggss", "heard", "flickr", "is3", "extended-vggss", "extended-flickr"):
+        benchmark = open_benchmark(name, annotations, everything)
+        assert isinstance(benchmark, LocalizationBenchmark | DetectionBenchmark)
+        if isinstance(benchmark, DetectionBenchmark):
+            assert benchmark.resize.startswith("bicubic")
+            found = benchmark.localization_resize
+        else:
+            found = benchmark.resize
+        assert found == ("half-pixel" if name.endswith(("vggss", "heard")) else "corners"), name
 
 
 def test_flickr_is_a_consensus(annotations: Path) -> None:
