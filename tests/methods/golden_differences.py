@@ -22,6 +22,7 @@ import test_dsol
 import test_ezvsl
 import test_fnac
 import test_hardpos
+import test_heartheflow
 import test_marginnce
 import test_slavc
 import test_ssltie
@@ -30,6 +31,7 @@ import torch
 from contract_checks import FIRST, FORM, SMALL, maker
 from golden_numbers import read_golden
 from pair_goldens import Pairs, loss_of
+from projection_goldens import projection_gradients
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
@@ -131,27 +133,16 @@ def _lvs() -> Compared:
 
 def _heartheflow() -> Compared:
     yield from _lvs_of(maker("heartheflow")(), ("relu",))
-    golden = read_golden("heartheflow")
-    for variant, keys in (("cnn", "network"), ("maxpool", "pooled")):
-        named = {k.removeprefix(f"{variant}_"): x for k, x in golden.items()}
-        widths = {"channels": [6, named["v"].shape[1]], "flow": "bytes", "keys": keys}
-        method: Any = maker("heartheflow", {**SMALL, **widths})()
-        layers = dict(method.flowatt.named_parameters())
-        with torch.no_grad():
-            for name, parameter in layers.items():
-                parameter.copy_(named[f"w_{name}"])
-        v, flow, sounds = (named[n].clone().requires_grad_() for n in ("v", "flow", "a"))
-        seen = adaptive_max_pool2d(flow, 7) if keys == "pooled" else flow
-        a = adaptive_max_pool2d(sounds, 1).flatten(1)
-        loss = total(method.loss({"v": v, "flow": seen, "a": a}, Dice(0, 0), FIRST))
-        yield "loss", loss, named["loss"]
+    for variant in ("cnn", "maxpool"):
+        golden = test_heartheflow.Golden(variant)
+        loss = golden.loss()
+        yield "loss", loss, golden.named["loss"]
         loss.backward()
-        found = {"v": v.grad, "flow": flow.grad, "a": sounds.grad}
-        found |= {f"w_{name}": parameter.grad for name, parameter in layers.items()}
+        found = golden.gradients()
         del found["w_key_conv.bias"]  # 0 but for rounding: a softmax does not feel what all have
         for name, gradient in found.items():
-            yield "gradient", gradient, named[f"grad_{name}"]
-        yield "map", method.maps(method.attended(v, seen), a), named["A"]
+            yield "gradient", gradient, golden.named[f"grad_{name}"]
+        yield "map", golden.maps(), golden.named["A"]
 
 
 def _hardpos() -> Compared:
@@ -169,17 +160,6 @@ def _hardpos() -> Compared:
     yield "map", method.maps(golden["v"], golden["a"]), golden["map"]
 
 
-def _projections(method: Any) -> dict[str, Tensor | None]:
-    """Gradients of a pair of projections by the goldens' names."""
-    image, sound = method.img_proj, method.aud_proj
-    return {
-        "w_v": image.weight.grad[:, :, 0, 0],
-        "b_v": image.bias.grad,
-        "w_a": sound.weight.grad,
-        "b_a": sound.bias.grad,
-    }
-
-
 def _ezvsl() -> Compared:
     golden = read_golden("ezvsl")
     method = test_ezvsl._of_golden(golden)
@@ -191,7 +171,7 @@ def _ezvsl() -> Compared:
     for name, found in {
         "v": leaves["v"].grad,
         "a": leaves["a"].grad,
-        **_projections(method),
+        **projection_gradients(method),
     }.items():
         yield "gradient", found, golden[f"grad_{name}"]
     yield "map", method.maps(x, y), golden["map"]
@@ -204,7 +184,7 @@ def _fnac() -> Compared:
         loss = total(losses)
         yield "loss", loss, golden[f"{case}_loss"]
         loss.backward()
-        found = {**{n: leaf.grad for n, leaf in leaves.items()}, **_projections(method)}
+        found = {**{n: leaf.grad for n, leaf in leaves.items()}, **projection_gradients(method)}
         for name, gradient in found.items():
             if f"{case}_grad_{name}" in golden:
                 yield "gradient", gradient, golden[f"{case}_grad_{name}"]
@@ -247,11 +227,8 @@ def _slavc() -> Compared:
     for name, leaf in leaves.items():
         yield "gradient", leaf.grad, golden[f"dropout_grad_{name}"]
     for space in "12":
-        image, sound = (method.get_submodule(f"{n}_proj{space}") for n in ("img", "aud"))
-        yield "gradient", image.weight.grad[:, :, 0, 0], golden[f"dropout_grad_w_v{space}"]
-        yield "gradient", image.bias.grad, golden[f"dropout_grad_b_v{space}"]
-        yield "gradient", sound.weight.grad, golden[f"dropout_grad_w_a{space}"]
-        yield "gradient", sound.bias.grad, golden[f"dropout_grad_b_a{space}"]
+        for name, gradient in projection_gradients(method, space).items():
+            yield "gradient", gradient, golden[f"dropout_grad_{name}"]
 
 
 def _ssltie() -> Compared:
@@ -292,17 +269,12 @@ def _attention10k() -> Compared:
 
 def _attention10k_2018() -> Compared:
     method, array = test_attention10k_2018._method(), test_attention10k_2018._array
-    names = {"v": "v", "s": "sound", "other": "other_sound"}
-    features = {own: array(name).requires_grad_() for own, name in names.items()}
+    features = test_attention10k_2018._leaves()
     loss = total(method.loss(features, Dice(0, 0), FIRST))
     yield "loss", loss, array("loss")
     loss.backward()
-    for own, name in names.items():
-        yield "gradient", features[own].grad, array(f"grad_{name}")
-    parameters = dict(method.named_parameters())
-    for key in test_attention10k_2018.GOLDEN.files:
-        if key.startswith("grad_w_"):
-            yield "gradient", parameters[key[7:]].grad, array(key)
+    for name, gradient in test_attention10k_2018._gradients(method, features).items():
+        yield "gradient", gradient, array(name)
     yield "map", method.maps(array("v"), array("sound")), array("attention")
 
 

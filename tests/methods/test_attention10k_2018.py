@@ -45,6 +45,7 @@ SMALL: dict[str, Any] = {
     "sound_width": 5,
 }
 MAKE = maker("attention10k_2018", SMALL)
+NAMES = {"v": "v", "s": "sound", "other": "other_sound"}  # here and in the golden
 
 
 def _array(name: str) -> Tensor:
@@ -63,18 +64,26 @@ def _method() -> METHOD:
     return method
 
 
+def _leaves() -> dict[str, Tensor]:
+    """The golden's features by the method's names."""
+    return {own: _array(name).requires_grad_() for own, name in NAMES.items()}
+
+
+def _gradients(method: METHOD, features: dict[str, Tensor]) -> dict[str, Tensor | None]:
+    """The gradients of leaves and layers, by the golden's names."""
+    parameters = dict(method.named_parameters())
+    found = {f"grad_{name}": features[own].grad for own, name in NAMES.items()}
+    weights = [name for name in GOLDEN.files if name.startswith("grad_w_")]
+    return found | {name: parameters[name[7:]].grad for name in weights}
+
+
 def test_loss_and_gradients_are_the_published_code_s() -> None:
-    method = _method()
-    names = {"v": "v", "s": "sound", "other": "other_sound"}
-    features = {own: _array(name).requires_grad_() for own, name in names.items()}
+    method, features = _method(), _leaves()
     loss = method.loss(features, Dice(0, 0), NOW)["contrastive"]
     assert float(loss.detach()) == pytest.approx(float(GOLDEN["loss"]), abs=1e-6)
     loss.backward()
-    found = {f"grad_{name}": features[own].grad for own, name in names.items()}
-    parameters = dict(method.named_parameters())
-    weights = [name for name in GOLDEN.files if name.startswith("grad_w_")]
-    assert len(weights) == 8
-    found |= {name: parameters[name[7:]].grad for name in weights}
+    found = _gradients(method, features)
+    assert len(found) == 3 + 8
     for name, gradient in found.items():
         expected = _array(name)
         assert gradient is not None

@@ -17,6 +17,7 @@ from contract_checks import (
     maker,
 )
 from golden_numbers import assert_golden, read_golden
+from projection_goldens import WIDTHS, fill_projections, projection_gradients
 from torch import Tensor
 
 from pipeline.errors import InputError
@@ -30,13 +31,8 @@ make = maker("ezvsl")
 
 def _of_golden(golden: dict[str, Tensor]) -> EZVSL:
     """A method with the golden's projections, 32 to 24 channels."""
-    settings = EZVSLSettings(blocks=[1], channels=[32], strides=[2], side=56, projection_width=24)
-    method = EZVSL(settings, FORM)
-    with torch.no_grad():
-        method.img_proj.weight.copy_(golden["w_v"][:, :, None, None])
-        method.img_proj.bias.copy_(golden["b_v"])
-        method.aud_proj.weight.copy_(golden["w_a"])
-        method.aud_proj.bias.copy_(golden["b_a"])
+    method = EZVSL(EZVSLSettings(**WIDTHS), FORM)
+    fill_projections(method, golden)
     return method
 
 
@@ -50,15 +46,8 @@ def test_loss_gradients_and_map_are_the_published_code_s() -> None:
     assert_golden(loss, golden["loss"])
     assert_golden(loss, golden["loss_image_rows"] + golden["loss_sound_rows"])
     loss.backward()
-    for found, name in (
-        (v.grad, "v"),
-        (a.grad, "a"),
-        (method.img_proj.weight.grad[:, :, 0, 0], "w_v"),
-        (method.img_proj.bias.grad, "b_v"),
-        (method.aud_proj.weight.grad, "w_a"),
-        (method.aud_proj.bias.grad, "b_a"),
-    ):
-        assert_golden(found, golden[f"grad_{name}"])
+    for name, gradient in {"v": v.grad, "a": a.grad, **projection_gradients(method)}.items():
+        assert_golden(gradient, golden[f"grad_{name}"])
     assert_golden(method.maps(features["v"], features["a"]), golden["map"])
     found = method.similarities(features["v"], features["a"])
     assert_golden(found["s_L"], golden["similarities"])

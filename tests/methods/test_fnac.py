@@ -18,6 +18,7 @@ from contract_checks import (
     maker,
 )
 from golden_numbers import assert_golden, read_golden
+from projection_goldens import WIDTHS, fill_projections, projection_gradients
 from torch import Tensor
 
 from pipeline.methods.common.dropout import drop
@@ -35,13 +36,8 @@ LATER = Moment(50, 300, 5, 30)  # the sixth epoch
 
 def _of_golden(golden: dict[str, Tensor]) -> FNAC:
     """A method with the golden's projections, 32 to 24 channels."""
-    settings = FNACSettings(blocks=[1], channels=[32], strides=[2], side=56, projection_width=24)
-    method = FNAC(settings, FORM)
-    with torch.no_grad():
-        method.img_proj.weight.copy_(golden["w_v"][:, :, None, None])
-        method.img_proj.bias.copy_(golden["b_v"])
-        method.aud_proj.weight.copy_(golden["w_a"])
-        method.aud_proj.bias.copy_(golden["b_a"])
+    method = FNAC(FNACSettings(**WIDTHS), FORM)
+    fill_projections(method, golden)
     return method
 
 
@@ -73,14 +69,7 @@ def test_gradients_are_the_published_code_s(case: str) -> None:
     loss = torch.stack(list(losses.values())).sum()
     assert_golden(loss, golden[f"{case}_loss"])
     loss.backward()
-    found = {
-        "v": leaves["v"].grad,
-        "a": leaves["a"].grad,
-        "w_v": method.img_proj.weight.grad[:, :, 0, 0],
-        "b_v": method.img_proj.bias.grad,
-        "w_a": method.aud_proj.weight.grad,
-        "b_a": method.aud_proj.bias.grad,
-    }
+    found = {name: leaf.grad for name, leaf in leaves.items()} | projection_gradients(method)
     compared = [name for name in found if f"{case}_grad_{name}" in golden]
     assert {"v", "a", "w_v"} <= set(compared)
     for name in compared:

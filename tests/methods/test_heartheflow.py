@@ -56,33 +56,50 @@ def make(request: pytest.FixtureRequest) -> Callable[[], Any]:
 # --- the published numbers -----------------------------------------------------------------------
 
 
+class Golden:
+    """The reference arrays of flow with a network ("cnn") or pooled ("maxpool"), a method with
+    their layers, and leaves: `v`, `flow` and `sounds` before its pooling."""
+
+    def __init__(self, variant: str) -> None:
+        golden = read_golden("heartheflow")
+        self.named = {key.removeprefix(f"{variant}_"): array for key, array in golden.items()}
+        pooled = variant == "maxpool"
+        widths = {"channels": [6, self.named["v"].shape[1]]}
+        keys = {"flow": "bytes", "keys": "pooled" if pooled else "network"}
+        self.method: Any = maker("heartheflow", {**SMALL, **widths, **keys})()
+        self.layers = dict(self.method.flowatt.named_parameters())
+        with torch.no_grad():
+            for name, parameter in self.layers.items():
+                parameter.copy_(self.named[f"w_{name}"])
+        leaves = (self.named[name].clone().requires_grad_() for name in ("v", "flow", "a"))
+        self.v, self.flow, self.sounds = leaves
+        self.keys = functional.adaptive_max_pool2d(self.flow, 7) if pooled else self.flow
+        self.a = functional.adaptive_max_pool2d(self.sounds, 1).flatten(1)
+
+    def loss(self) -> Tensor:
+        """The method's loss of the file's features."""
+        features = {"v": self.v, "flow": self.keys, "a": self.a}
+        return self.method.loss(features, Dice(0, 0), NOW)["contrastive"]
+
+    def gradients(self) -> dict[str, Tensor | None]:
+        """The gradients of leaves and layers, by the file's names."""
+        leaves = {"v": self.v.grad, "flow": self.flow.grad, "a": self.sounds.grad}
+        return leaves | {f"w_{name}": layer.grad for name, layer in self.layers.items()}
+
+    def maps(self) -> Tensor:
+        """The method's maps of the file's features."""
+        return self.method.maps(self.method.attended(self.v, self.keys), self.a)
+
+
 @pytest.mark.parametrize("variant", ["cnn", "maxpool"])
 def test_loss_gradients_and_map_are_the_published_ones(variant: str) -> None:
-    golden = read_golden("heartheflow")
-    named = {key.removeprefix(f"{variant}_"): array for key, array in golden.items()}
-    pooled = variant == "maxpool"
-    settings = {
-        **SMALL,
-        "channels": [6, named["v"].shape[1]],
-        "flow": "bytes",
-        "keys": "pooled" if pooled else "network",
-    }
-    method: Any = maker("heartheflow", settings)()
-    layers = dict(method.flowatt.named_parameters())
-    with torch.no_grad():
-        for name, parameter in layers.items():
-            parameter.copy_(named[f"w_{name}"])
-    v, flow, sounds = (named[name].clone().requires_grad_() for name in ("v", "flow", "a"))
-    keys = functional.adaptive_max_pool2d(flow, 7) if pooled else flow
-    a = functional.adaptive_max_pool2d(sounds, 1).flatten(1)
-    loss = method.loss({"v": v, "flow": keys, "a": a}, Dice(0, 0), NOW)["contrastive"]
-    assert_golden(loss, named["loss"])
+    golden = Golden(variant)
+    loss = golden.loss()
+    assert_golden(loss, golden.named["loss"])
     loss.backward()
-    for name, leaf in (("v", v), ("flow", flow), ("a", sounds)):
-        assert_golden(leaf.grad, named[f"grad_{name}"])
-    for name, parameter in layers.items():
-        assert_golden(parameter.grad, named[f"grad_w_{name}"])
-    assert_golden(method.maps(method.attended(v, keys), a), named["A"])
+    for name, gradient in golden.gradients().items():
+        assert_golden(gradient, golden.named[f"grad_{name}"])
+    assert_golden(golden.maps(), golden.named["A"])
 
 
 def test_an_8_bit_picture_of_flow_is_the_published_one() -> None:

@@ -17,6 +17,7 @@ from contract_checks import (
     maker,
 )
 from golden_numbers import assert_golden, read_golden
+from projection_goldens import WIDTHS, fill_projections
 from torch import Tensor
 
 from pipeline.base.params import bound
@@ -36,13 +37,8 @@ POOLINGS = {"max": "max", "masked": "mask"}  # here and in the golden
 
 def _of_golden(golden: dict[str, Tensor], **changes: str | float) -> MarginNCE:
     """A method with the golden's projections, 32 to 24 channels."""
-    shape = {"blocks": [1], "channels": [32], "strides": [2], "side": 56, "projection_width": 24}
-    method = MarginNCE(MarginNCESettings(**shape, **changes), FORM)
-    with torch.no_grad():
-        method.img_proj.weight.copy_(golden["w_v"][:, :, None, None])
-        method.img_proj.bias.copy_(golden["b_v"])
-        method.aud_proj.weight.copy_(golden["w_a"])
-        method.aud_proj.bias.copy_(golden["b_a"])
+    method = MarginNCE(MarginNCESettings(**WIDTHS, **changes), FORM)
+    fill_projections(method, golden)
     return method
 
 

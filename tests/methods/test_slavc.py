@@ -18,6 +18,7 @@ from contract_checks import (
     maker,
 )
 from golden_numbers import assert_golden, read_golden
+from projection_goldens import WIDTHS, fill_projections, projection_gradients
 from torch import Tensor
 
 from pipeline.errors import InputError
@@ -34,19 +35,10 @@ GOLDEN_DROPOUT = 0.6  # the golden's masks keep 0.4 of the entries
 
 def _of_golden(golden: dict[str, Tensor], **changes: float) -> SLAVC:
     """A method with the golden's projections and copies, 32 to 24 channels."""
-    settings = SLAVCSettings(
-        blocks=[1], channels=[32], strides=[2], side=56, projection_width=24, **changes
-    )
-    method = SLAVC(settings, FORM)
-    with torch.no_grad():
-        for prefix in ("", "momentum_"):
-            for space in "12":
-                image = method.get_submodule(f"{prefix}img_proj{space}")
-                image.weight.copy_(golden[f"{prefix}w_v{space}"][:, :, None, None])
-                image.bias.copy_(golden[f"{prefix}b_v{space}"])
-                sound = method.get_submodule(f"{prefix}aud_proj{space}")
-                sound.weight.copy_(golden[f"{prefix}w_a{space}"])
-                sound.bias.copy_(golden[f"{prefix}b_a{space}"])
+    method = SLAVC(SLAVCSettings(**WIDTHS, **changes), FORM)
+    for prefix in ("", "momentum_"):
+        for space in "12":
+            fill_projections(method, golden, prefix=prefix, space=space)
     return method
 
 
@@ -96,11 +88,8 @@ def test_gradients_are_the_published_code_s_and_none_reaches_the_copies() -> Non
     assert_golden(golden["v"].grad, golden["dropout_grad_v"])
     assert_golden(golden["a"].grad, golden["dropout_grad_a"])
     for space in "12":
-        image, sound = (method.get_submodule(f"{n}_proj{space}") for n in ("img", "aud"))
-        assert_golden(image.weight.grad[:, :, 0, 0], golden[f"dropout_grad_w_v{space}"])
-        assert_golden(image.bias.grad, golden[f"dropout_grad_b_v{space}"])
-        assert_golden(sound.weight.grad, golden[f"dropout_grad_w_a{space}"])
-        assert_golden(sound.bias.grad, golden[f"dropout_grad_b_a{space}"])
+        for name, gradient in projection_gradients(method, space).items():
+            assert_golden(gradient, golden[f"dropout_grad_{name}"])
     copies = [p for name, p in method.named_parameters() if name.startswith("momentum_")]
     assert len(copies) * 2 == len(list(method.parameters()))
     assert all(p.grad is None and not p.requires_grad for p in copies)
