@@ -175,8 +175,9 @@ def _summary(clips: pa.Table, rejects: pa.Table) -> dict[str, int | float]:
     causes = Counter(rejects["cause"].to_pylist())
     summary: dict[str, int | float] = {"clips": len(clips), "rejects": len(rejects)}
     summary |= {f"rejects_{cause.replace(' ', '_')}": causes[cause] for cause in CAUSES}
-    for name in ("silent", "still"):
+    for name in ("silent", "cancelled", "still"):
         summary[name] = pc.sum(clips[name]).as_py() or 0
+    summary["with_holes"] = pc.sum(pc.greater(clips["holes"], 0)).as_py() or 0
     summary["duplicates"] = len(clips) - pc.count_distinct(clips["content"]).as_py()
     for name in ("duration", "sound_seconds", "frame_rate", "loudness"):
         values = clips[name].drop_null().to_numpy()
