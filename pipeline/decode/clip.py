@@ -146,6 +146,7 @@ def _sound(path: Path | None, files: Mapping[Path, MediaFile], settings: Setting
         keep=settings.taken.keep,
         middle=settings.taken.middle,
         channels=settings.taken.channels,
+        max_holes=settings.taken.max_holes,
     )
     if len(sound.samples) < _SHORTEST:
         raise MediaError(

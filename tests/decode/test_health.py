@@ -7,24 +7,39 @@ import pytest
 from made_media import tones, write_media
 
 from pipeline.base.files import read_json, read_parquet
+from pipeline.base.params import Parameters
+from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.layouts import find_sources
 from pipeline.corpora.source import Source
 from pipeline.decode.corpus import decode_corpus
+from pipeline.decode.settings import Decode
+from pipeline.decode.spectrograms import make_spectrograms
 from pipeline.decode.taken import USUAL, Taken
+from pipeline.errors import InputError
 from pipeline.execution.run import Engine
 from pipeline.report.health import corpora_health
 
+ROOT = Path(__file__).resolve().parents[2]
 RATE = 16000
 
 
 def decode(root: Path, folder: Path, taken: Taken = USUAL) -> dict[str, int | float]:
     """The videos below `root`, and one of them without its sound, decoded into `folder`."""
-    mute = Source("mute", root / "good.mp4", None)
+    sources = find_sources("folder", root)
     return decode_corpus(
-        [*find_sources("folder", root), mute], root, folder, work=folder.with_name("work"), side=16,
+        [*sources, Source("mute", sources[0].picture, None)], root, folder,
+        work=folder.with_name("work"), side=16,
         max_seconds=10.0, shards=2, seconds_limit=60.0, max_reject_share=1.0,
         engine=Engine(workers=1), taken=taken,
     )  # fmt: skip
+
+
+def make(corpus: Path, root: Path, folder: Path, taken: Taken) -> int | float:
+    """The spectrograms of a decoded corpus, in `folder`; gives the number of sounds."""
+    return make_spectrograms(
+        corpus, root, folder, work=folder.with_name("work"), form=SoundForm(), seconds=3.0,
+        max_seconds=10.0, shards=1, seconds_limit=60.0, engine=Engine(workers=1), taken=taken,
+    )["sounds"]  # fmt: skip
 
 
 def rows(folder: Path) -> dict[str, dict[str, object]]:
@@ -58,6 +73,31 @@ def test_what_was_mended_in_a_sound_is_told(root: Path, tmp_path: Path) -> None:
     assert found["inverted"]["loudness"] == pytest.approx(own, abs=0.2)
     assert (summary["cancelled"], summary["with_holes"], summary["rejects"]) == (1, 1, 0)
     assert summary == read_json(tmp_path / "decoded/summary.json")
+
+
+def test_the_share_of_holes_is_a_setting_that_every_reader_of_a_sound_keeps(
+    root: Path, tmp_path: Path
+) -> None:
+    parameters = Parameters(ROOT / "params.yaml")
+    usual = parameters.read("paper.decode", Decode).taken
+    strict = parameters.read("paper.decode", Decode, {"max_holes": 0.02}).taken
+    generous = parameters.read("paper.decode", Decode, {"max_holes": 0.5}).taken
+    assert (usual.max_holes, strict.max_holes, generous.max_holes) == (0.1, 0.02, 0.5)
+    for wrong in (1.5, -0.1):
+        with pytest.raises(InputError, match="max_holes"):
+            parameters.read("paper.decode", Decode, {"max_holes": wrong})
+
+    decode(root, tmp_path / "decoded", strict)
+    (reject,) = read_parquet(tmp_path / "decoded/rejects.parquet").to_pylist()
+    assert (reject["clip_id"], reject["cause"]) == ("hole", "breaks midway")
+    assert "in holes" in reject["detail"]
+
+    write_media(tmp_path / "large/hole.mkv", seconds=10, sound=tones(10, RATE), sound_hole=(4, 6))
+    decode(tmp_path / "large", tmp_path / "filled", generous)
+    assert rows(tmp_path / "filled")["hole"]["holes"] == pytest.approx(2, abs=0.05)
+    assert make(tmp_path / "filled", tmp_path / "large", tmp_path / "heard", generous) == 1
+    with pytest.raises(InputError, match="cannot be any more"):
+        make(tmp_path / "filled", tmp_path / "large", tmp_path / "unheard", usual)
 
 
 def test_the_report_tells_the_counts() -> None:
