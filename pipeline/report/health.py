@@ -15,6 +15,7 @@ _COUNTS = {
     "with_holes": "with holes",
     "still": "still",
     "duplicates": "duplicates",
+    "not_taken": "files not taken",
 }
 _QUANTILES = {"min": "shortest", "p05": "5 %", "median": "median", "max": "longest"}
 _REJECTS = "rejects_"
@@ -37,7 +38,8 @@ def corpora_health(summaries: Mapping[str, Mapping[str, float]]) -> Markup:
         rows.append(TableRow(corpus, counts, [why or "nothing was rejected"]))
     caption = (
         "Clips as decoded: rejects by cause, and how long the sounds are. Where channels cancel "
-        "the first was kept; holes were filled with silence"
+        "the first was kept; holes were filled with silence. Of different files for one clip the "
+        "largest was taken; not_taken.parquet beside the clip table names the others"
     )
     return draw_table(caption, "The corpora's health", "corpus", list(map(Head, names)), rows)
 
