@@ -13,7 +13,7 @@ from pipeline.base.files import read_parquet, write_json
 from pipeline.base.params import Parameters
 from pipeline.base.study import TrainOn, check_listed
 from pipeline.corpora.check import read_test_clips
-from pipeline.corpora.lists import read_clip_list
+from pipeline.corpora.lists import read_listed
 from pipeline.execution.summary import happened, show_summary
 from pipeline.neighbours.settings import Listed
 from pipeline.neighbours.training_list import choose_clips
@@ -35,7 +35,7 @@ def training_list(
     parameters = Parameters()
     check_listed(parameters, "train_on.search", name)
     train_on, annotations, values = settings(parameters, name)
-    listed = read_clip_list(Path(train_on.list))
+    listed = read_listed(Path(train_on.list))
     chosen, left_out = choose_clips(
         listed,
         read_parquet(decoded_folder(train_on.corpus) / "clips.parquet"),

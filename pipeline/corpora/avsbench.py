@@ -76,9 +76,8 @@ def find(root: Path) -> list[Source]:
     sources = []
     for source in collect_sources(names, names.get, videos=False):
         if mask := masks.get(source.clip_id):
-            not_taken = (*source.not_taken, *mask.others)
-            copies = source.copies + mask.copies
-            source = replace(source, mask=mask.path, copies=copies, not_taken=not_taken)
+            choices = (*source.choices, *([mask] if mask.is_choice else []))
+            source = replace(source, mask=mask.path, choices=choices)
         sources.append(source)
     return sources
 

@@ -20,6 +20,11 @@ class Taken:
     copies: int = 0
     others: tuple[Path, ...] = ()
 
+    @property
+    def is_choice(self) -> bool:
+        """Whether there was another file, the same or a different one."""
+        return bool(self.copies or self.others)
+
 
 def take_one(paths: Sequence[Path]) -> Taken:
     """The file to take of several of one kind that are the same clip's.

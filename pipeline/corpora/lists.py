@@ -7,13 +7,14 @@ listed twice is an error, since it would train or score twice: none of the field
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.corpora.files import read_text
-from pipeline.corpora.names import clip_id_of, parse_frame_name
+from pipeline.corpora.names import clip_id_of, is_listed_without_dash, parse_frame_name
 from pipeline.errors import InputError
+from pipeline.execution.progress import console
 
 # The published name of a list and the one that was used for it here before: the file that the
 # paper scored by has 4,655 lines, but no line end after the last one.
@@ -76,11 +77,30 @@ def read_clip_list(path: Path) -> list[str]:
 
 
 def read_listed(path: Path) -> list[str]:
-    """The different clips of any official list, those of pairs too, in its order; raises as
-    `read_clip_list` and `read_pairs` do."""
-    if not path.name.endswith("_plus_silent.csv"):
-        return read_clip_list(path)
-    return list(dict.fromkeys(clip for row in read_pairs(path) for clip in row[:2]))
+    """The different clips of any official list, those of pairs too, in its order.
+
+    Ids that have lost their leading dash are warned of in one line on the terminal, and stay.
+    Raises as `read_clip_list` and `read_pairs` do.
+    """
+    if path.name.endswith("_plus_silent.csv"):
+        clips = list(dict.fromkeys(clip for row in read_pairs(path) for clip in row[:2]))
+    else:
+        clips = read_clip_list(path)
+    if lost := describe_lost_dashes(clips):
+        console.print(f"{path}: {lost}", markup=False, soft_wrap=True)
+    return clips
+
+
+def describe_lost_dashes(clips: Sequence[str]) -> str | None:
+    """One line that counts the ids of a list that have lost their leading dash, with the first of
+    them; None where there are none. A corpus of one's own may have such names."""
+    lost = [clip for clip in clips if is_listed_without_dash(clip)]
+    if not lost:
+        return None
+    return (
+        f"{len(lost):,} of {len(clips):,} clips look like VGGSound's with an id of 10 characters, "
+        f"which has lost its leading '-'; the first is {lost[0]!r}, expected '-{lost[0]}'"
+    )
 
 
 def read_labelled(path: Path) -> dict[str, str]:

@@ -88,6 +88,12 @@ def has_lost_its_dash(name: str) -> bool:
     return _VGGSOUND_WITHOUT_DASH.fullmatch(without_media_suffix(name)) is not None
 
 
+def is_listed_without_dash(name: str) -> bool:
+    """Whether `name` would be one of the lists' three spellings of VGGSound with a `-` before it:
+    an id of 10 characters that a list holds is no clip's, and nothing else says so."""
+    return _vggsound(name) is None and _vggsound(f"-{name}") is not None
+
+
 def plain_clip_id(name: str) -> str:
     """The clip id of a corpus with its own names: `name` without a media file's extension.
 

@@ -21,7 +21,7 @@ from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
 from pipeline.corpora.check import ClipList, Row, check
 from pipeline.corpora.contradictions import contradictions
 from pipeline.corpora.layouts import find_sources, layout
-from pipeline.corpora.lists import read_clip_list
+from pipeline.corpora.lists import describe_lost_dashes, read_clip_list
 from pipeline.encoders.common.settings import Embed
 from pipeline.errors import InputError
 from pipeline.evaluate.settings import Evaluate
@@ -128,10 +128,14 @@ class StudyData:
         return self._clips[corpus]
 
     def training_list(self, path: str) -> list[str]:
-        """The clips of a list, none where it is absent."""
+        """The clips of a list, none where it is absent; `notes` gets a line for ids that have lost
+        their leading dash."""
         if self._is_unmade(path):
             return []
-        return collect(partial(read_clip_list, Path(path)), self.absent) or []
+        clips = collect(partial(read_clip_list, Path(path)), self.absent) or []
+        if lost := describe_lost_dashes(clips):
+            self.notes.append(f"{path}: {lost}")
+        return clips
 
     def benchmark(self, corpus: str, name: str) -> tuple[int, list[str]] | None:
         """The official number of samples of a benchmark and its clips, None where it is absent."""

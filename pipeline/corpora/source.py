@@ -8,10 +8,10 @@ that a corpus spread over several disks has to be joined above its root, not by 
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.corpora.copies import take_one
+from pipeline.corpora.copies import Taken, take_one
 from pipeline.corpora.names import PICTURE_SUFFIXES, SOUND_SUFFIXES, VIDEO_SUFFIXES
 from pipeline.errors import InputError
 from pipeline.execution.progress import console
@@ -26,16 +26,25 @@ class Source:
 
     `picture` is a video (its middle frame is taken) or a picture file, `sound` the same video or a
     sound file; one of them may be missing (None), never both. `mask` is the ground truth of the
-    picture where that lies with the media. Of a clip that lies there more than once `copies` counts
-    the further files with the same content, and `not_taken` holds those with another.
+    picture where that lies with the media. `choices` are those between several files of one kind,
+    none where the clip lies there once.
     """
 
     clip_id: str
     picture: Path | None
     sound: Path | None
     mask: Path | None = None
-    copies: int = 0
-    not_taken: tuple[Path, ...] = ()
+    choices: tuple[Taken, ...] = ()
+
+    @property
+    def copies(self) -> int:
+        """How many further files have the content of one that is taken."""
+        return sum(one.copies for one in self.choices)
+
+    @property
+    def not_taken(self) -> tuple[Path, ...]:
+        """The files of the clip whose content is another than that of the file that is taken."""
+        return tuple(path for one in self.choices for path in one.others)
 
 
 def walk_files(root: Path) -> Iterator[Path]:
@@ -108,8 +117,12 @@ def _source(clip_id: str, kinds: dict[str, list[Path]]) -> Source:
         clip_id,
         of_kind.get("video", of_kind.get("picture")),
         of_kind.get("video", of_kind.get("sound")),
-        copies=sum(one.copies for one in taken.values()),
-        not_taken=tuple(path for one in taken.values() for path in one.others),
+        # A video stands for the prepared pictures and sounds beside it.
+        choices=tuple(
+            replace(one, path=of_kind.get("video", one.path))
+            for one in taken.values()
+            if one.is_choice
+        ),
     )
 
 

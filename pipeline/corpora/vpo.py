@@ -120,9 +120,9 @@ def _tabled(root: Path, files: list[Path], tables: list[Path]) -> list[Source]:
         taken = {kind: take_one(paths) for kind, paths in kinds.items() if paths}
         if taken:
             of_kind = {kind: one.path for kind, one in taken.items()}
-            others = tuple(path for one in taken.values() for path in one.others)
-            source = Source(clip_id, of_kind.get("picture"), of_kind.get("sound"))
-            sources.append(replace(source, not_taken=others))
+            choices = tuple(replace(one, copies=0) for one in taken.values() if one.others)
+            picked = of_kind.get("picture"), of_kind.get("sound")
+            sources.append(Source(clip_id, *picked, choices=choices))
     return sources
 
 

@@ -1,7 +1,8 @@
 """One clip of any corpus to its middle frame, its sound and its row of the clip table.
 
-The row tells what the clip is worth (its health): how loud it is, whether its picture stands still,
-and a hash of its content, by which copies are found. What cannot be decoded is a `MediaError` with
+The row tells what the clip is worth (its health): how loud it is, whether its channels cancelled,
+the seconds of silence that fill its holes, whether its picture stands still, and a hash of its
+content, by which copies are found. What cannot be decoded is a `MediaError` with
 a cause, never another frame or another sound in silence.
 """
 
@@ -47,6 +48,8 @@ CLIPS = pa.schema(
         ("loudness", pa.float64()),
         ("window_loudness", pa.float64()),
         ("silent", pa.bool_()),
+        ("cancelled", pa.bool_()),
+        ("holes", pa.float32()),
         ("still", pa.bool_()),
         ("content", pa.string()),
         ("mask", pa.string()),
@@ -143,6 +146,7 @@ def _sound(path: Path | None, files: Mapping[Path, MediaFile], settings: Setting
         keep=settings.taken.keep,
         middle=settings.taken.middle,
         channels=settings.taken.channels,
+        max_holes=settings.taken.max_holes,
     )
     if len(sound.samples) < _SHORTEST:
         raise MediaError(
@@ -184,6 +188,8 @@ def _health(
             "loudness": loudness,
             "window_loudness": _decibels(sound.samples[begin : begin + middle]),
             "silent": loudness < SILENT_BELOW,
+            "cancelled": sound.cancelled,
+            "holes": sound.holes,
         }
         content.update(np.rint(sound.samples * 32767).astype("<i2").tobytes())
     if picture is not None:

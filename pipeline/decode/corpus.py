@@ -23,7 +23,7 @@ from pipeline.base.files import map_npy, read_parquet, write_json, write_parquet
 from pipeline.base.pieces import Shards, remove_pieces
 from pipeline.corpora.source import Source
 from pipeline.decode.clip import CLIPS, Settings
-from pipeline.decode.naming import file_state, shard_of
+from pipeline.decode.naming import file_state, relative, shard_of
 from pipeline.decode.sets import make_missing
 from pipeline.decode.shard import ShardTask, decode_shard
 from pipeline.decode.taken import USUAL, Taken
@@ -32,6 +32,8 @@ from pipeline.execution.pool import Worker
 from pipeline.execution.run import Engine
 from pipeline.media.errors import CAUSES
 from pipeline.media.resizing import Aspect
+
+NOT_TAKEN = pa.schema([(name, pa.string()) for name in ("clip_id", "taken", "not_taken")])
 
 
 def decode_corpus(
@@ -63,6 +65,9 @@ def decode_corpus(
     for the table's columns about them, of those longer than `max_seconds` the centre;
     `pipeline.decode.spectrograms` makes what a network hears.
 
+    Of clips that lie there with different files `not_taken.parquet` names each that was not taken,
+    beside the one that was (`pipeline.corpora.copies` says which that is).
+
     `work` keeps finished shards until all are; it is empty in the end. No output depends on
     `engine`. `worker` is for a caller who wants something around `decode_shard`.
     Raises `InputError` where no clip is good, where the rejected share exceeds `max_reject_share`
@@ -70,16 +75,17 @@ def decode_corpus(
     """
     if not sources:
         raise InputError(f"{root}: holds no clip to decode")
-    not_found: dict[str, int | float] = {}
+    more: dict[str, int | float] = {}
     if clip_ids is not None:
         listed = set(clip_ids)
         sources = [source for source in sources if source.clip_id in listed]
         if not sources:
             raise InputError(f"{root}: holds none of the {len(listed)} listed clips")
-        not_found = {"not_found": len(listed) - len(sources)}
+        more = {"not_found": len(listed) - len(sources)}
     settings = Settings(side, max_seconds, seconds_limit, aspect, taken, antialias)
     members: list[list[Source]] = [[] for _ in range(shards)]
-    for source in sorted(sources, key=lambda source: source.clip_id):
+    sources = sorted(sources, key=lambda source: source.clip_id)
+    for source in sources:
         members[shard_of(source.clip_id, shards)].append(source)
     names = [_name(root, number, clips, settings) for number, clips in enumerate(members)]
     store = Shards(folder, work, names)
@@ -89,7 +95,10 @@ def decode_corpus(
     ]
     try:
         make_missing("decode", store, tasks, worker, engine)
-        return _publish(store, root, aspect, max_reject_share, not_found)
+        not_taken = _not_taken(sources, root)
+        write_parquet(folder / "not_taken.parquet", not_taken)
+        more["not_taken"] = len(not_taken)
+        return _publish(store, root, aspect, max_reject_share, more)
     except OSError as error:
         raise InputError(f"{error.filename or work}: {error.strerror}") from error
 
@@ -151,6 +160,17 @@ def _publish(
     return summary
 
 
+def _not_taken(sources: Sequence[Source], root: Path) -> pa.Table:
+    """A row for each file of a clip that another one was taken before, in the clips' order."""
+    rows = [
+        {"clip_id": source.clip_id, "taken": relative(one.path, root), "not_taken": path}
+        for source in sources
+        for one in source.choices
+        for path in (relative(other, root) for other in one.others)
+    ]
+    return pa.Table.from_pylist(rows, NOT_TAKEN)
+
+
 def _check_rejects(
     clips: pa.Table, rejects: pa.Table, max_reject_share: float, root: Path, written: Path
 ) -> None:
@@ -170,8 +190,9 @@ def _summary(clips: pa.Table, rejects: pa.Table) -> dict[str, int | float]:
     causes = Counter(rejects["cause"].to_pylist())
     summary: dict[str, int | float] = {"clips": len(clips), "rejects": len(rejects)}
     summary |= {f"rejects_{cause.replace(' ', '_')}": causes[cause] for cause in CAUSES}
-    for name in ("silent", "still"):
+    for name in ("silent", "cancelled", "still"):
         summary[name] = pc.sum(clips[name]).as_py() or 0
+    summary["with_holes"] = pc.sum(pc.greater(clips["holes"], 0)).as_py() or 0
     summary["duplicates"] = len(clips) - pc.count_distinct(clips["content"]).as_py()
     for name in ("duration", "sound_seconds", "frame_rate", "loudness"):
         values = clips[name].drop_null().to_numpy()

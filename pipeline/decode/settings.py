@@ -5,6 +5,7 @@ from typing import Literal
 from pipeline.base.params import Count, NotNegative, Parameters, Positive, Share, settings
 from pipeline.base.study import Corpus
 from pipeline.decode.taken import Taken
+from pipeline.media.sound import MAX_HOLES
 
 
 @settings
@@ -17,7 +18,8 @@ class Decode:
     trained ones are squashed or kept, and kept ones serve both (`train.aspect`). A sound shorter
     than `seconds` is repeated up to it, one longer than `max_seconds` is cut; a clip may take
     `seconds_limit` to decode; more rejects than `max_reject_share` fail the stage. `keep`,
-    `channels`, `middle` and `second` are those of `pipeline.decode.taken.Taken`."""
+    `channels`, `middle`, `second` and `max_holes` (a share, 0 to 1) are those of
+    `pipeline.decode.taken.Taken`."""
 
     side: Count
     seconds: Positive
@@ -31,11 +33,12 @@ class Decode:
     channels: Literal["mean", "first"] = "mean"
     middle: Literal["own", "clip"] = "own"
     second: NotNegative | None = None
+    max_holes: Share = MAX_HOLES
 
     @property
     def taken(self) -> Taken:
         """What of a picture and a sound is taken."""
-        return Taken(self.keep, self.channels, self.middle, self.second)
+        return Taken(self.keep, self.channels, self.middle, self.second, self.max_holes)
 
     def __post_init__(self) -> None:
         if self.max_seconds < self.seconds:

@@ -101,6 +101,7 @@ def _spectrogram(task: SoundsTask, number: int) -> np.ndarray:
             keep=task.taken.keep,
             middle=task.taken.middle,
             channels=task.taken.channels,
+            max_holes=task.taken.max_holes,
         )
     except MediaError as error:
         raise _changed(task, number, str(error)) from error

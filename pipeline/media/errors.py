@@ -32,8 +32,8 @@ class MediaError(Exception):
 def decoding(cause: Cause) -> Iterator[None]:
     """The border of the decoders: whatever they raise within becomes a `MediaError`.
 
-    What FFmpeg and Pillow report about a file gets `cause`. Any other exception is "unreadable" and
-    named by its type.
+    What FFmpeg and Pillow report about a file gets `cause`, any other exception "unreadable"; the
+    detail of both is the `reason`.
     """
     try:
         yield
@@ -45,9 +45,12 @@ def decoding(cause: Cause) -> Iterator[None]:
         # Deliberately broad, here and nowhere else: bindings and codecs are other people's code
         # over strangers' bytes, and one file of 200,000 must not end a corpus. The type is told,
         # so a defect shows in the table of rejects.
-        raise MediaError("unreadable", f"{type(error).__name__}: {reason(error)}") from error
+        raise MediaError("unreadable", reason(error)) from error
 
 
 def reason(error: Exception) -> str:
-    """What went wrong, without the file's path, which differs between machines."""
-    return str(getattr(error, "strerror", None) or error)
+    """What went wrong and behind it the exception's type, in one line: "Invalid data found when
+    processing input (InvalidDataError)". FFmpeg's errors and the system's come without the file's
+    path, which differs between machines."""
+    said = " ".join(str(getattr(error, "strerror", None) or error).split())
+    return f"{said} ({type(error).__name__})" if said else type(error).__name__

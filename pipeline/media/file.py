@@ -211,7 +211,8 @@ def read_sound(
     Of several sound streams the default one counts, then the one with the highest sampling rate,
     then with most channels, then the first. `sample_rate`: Hz, any. `channels`: "mean" of all, or
     the "first" (the left one, as the authors of many published numbers take of two); where the
-    channels cancel each other in the mean the first is taken and `Sound.cancelled` says so.
+    channels cancel each other in the mean, in all of the sound or in more than a twentieth of its
+    audible tenths of a second, the first is taken for all of it and `Sound.cancelled` says so.
 
     The sound is on the clock of its clip: one that starts later than the clip is preceded by
     silence, holes in its time stamps are filled with silence up to the share `max_holes` of it

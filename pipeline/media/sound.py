@@ -46,7 +46,8 @@ class Sound:
     sound, more than the samples last where only a stretch was kept. `sample_rate` (Hz) and
     `channels` are the file's. `start`: s from the start of the clip to the first sample. `holes`: s
     of silence put where the file has none. `cancelled`: the channels were to be averaged, but
-    cancel each other (opposite phases), so the samples are those of the first one.
+    cancel each other (opposite phases) in all or a part of the sound, so all of the samples are
+    those of the first one.
     """
 
     samples: np.ndarray

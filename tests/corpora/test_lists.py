@@ -14,6 +14,7 @@ from pipeline.corpora.lists import (
     read_avsbench_list,
     read_clip_list,
     read_labelled,
+    read_listed,
     read_pairs,
     read_vggsounder,
     under_either_name,
@@ -252,3 +253,30 @@ def test_a_list_is_found_by_its_pattern_under_either_name(tmp_path: Path) -> Non
     with pytest.raises(InputError, match=r"vggss_available_4654\.txt, vggss_available_4655"):
         find_list(tmp_path, pattern)
     assert under_either_name(new) == new and under_either_name(tmp_path / "x") == tmp_path / "x"
+
+
+def test_ids_that_lost_their_dash_are_warned_of_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good = ["zpWuikVorYg_000032", "-aaaaaaaaaa_000001", "1000013016", "abcdefghij_3", "beach"]
+    assert read_listed(write(tmp_path / "good.txt", "\n".join(good))) == good
+    assert capsys.readouterr().err == ""
+    lost = ["aaaaaaaaaa_000010", "bbbb-bbb_b_20000_30000"]
+    path = write(tmp_path / "lost.txt", "\n".join([good[0], lost[0], f"{lost[1]}.mp4", good[1]]))
+    assert read_listed(path) == [good[0], *lost, good[1]]  # they stay: no stage's bytes change
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path}: 2 of 4 clips look like VGGSound's")
+    assert line.endswith("the first is 'aaaaaaaaaa_000010', expected '-aaaaaaaaaa_000010'")
+    pairs = write(
+        tmp_path / "x_plus_silent.csv", f"video,audio,label\n{good[0]},{lost[0]},non-sounding\n"
+    )
+    assert read_listed(pairs) == [good[0], lost[0]]
+    assert "1 of 2 clips look like" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "name", ["vggss_144k.txt", "vggss_test.csv", "vggss_test_plus_silent.csv", "flickr_144k.txt"]
+)
+def test_no_real_list_has_lost_a_dash(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert len(read_listed(real(name))) > 4000
+    assert capsys.readouterr().err == ""

@@ -11,7 +11,7 @@ from made_media import all_frames, remux, tones, with_text_tag, write_films, wri
 from PIL import Image
 
 from pipeline.media import picture as by_packets
-from pipeline.media.errors import MediaError
+from pipeline.media.errors import MediaError, decoding
 from pipeline.media.file import read_picture, read_sound
 
 
@@ -150,6 +150,37 @@ def test_whatever_a_decoder_raises_is_a_reject(
     with pytest.raises(MediaError, match=type(error).__name__) as caught:
         read_picture(path, side=16)
     assert caught.value.cause == "unreadable"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            av.error.InvalidDataError(1, "Invalid data", "/a/path"),
+            "Invalid data (InvalidDataError)",
+        ),
+        (ValueError("no such\n plane"), "no such plane (ValueError)"),
+        (ValueError(), "ValueError"),
+    ],
+)
+def test_what_a_decoder_says_of_a_file_has_its_type(error: Exception, told: str) -> None:
+    with pytest.raises(MediaError) as caught, decoding("breaks midway"):
+        raise error
+    assert (caught.value.cause, caught.value.detail) == ("breaks midway", told)
+
+
+def test_a_reject_s_cause_names_the_exception(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(np.random.default_rng(0).bytes(5000))
+    told = r"^unreadable: Invalid data found when processing input \(InvalidDataError\)$"
+    with pytest.raises(MediaError, match=told):
+        read_sound(tmp_path / "a.mp4")
+    with pytest.raises(MediaError, match=told):
+        read_picture(tmp_path / "a.mp4", side=16)
+    picture = Image.new("RGB", (64, 64))
+    picture.save(tmp_path / "a.png")
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:60])
+    with pytest.raises(MediaError, match=r"unreadable: .* \((OSError|SyntaxError)\)$"):
+        read_picture(tmp_path / "a.png", side=16)
 
 
 @pytest.mark.parametrize(("packet", "told"), [(10, False), (50, True), (60, True), (120, False)])

@@ -7,7 +7,7 @@ import av
 import numpy as np
 import pytest
 import scipy.signal
-from made_media import tones, write_media
+from made_media import SHARED_MEDIA, tones, write_media
 
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_sound
@@ -195,3 +195,48 @@ def test_quiet_and_silent_channels_do_not_cancel(tmp_path: Path) -> None:
         found = read_sound(stereo(tmp_path / f"{number}.wav", left, right))
         assert not found.cancelled
         np.testing.assert_allclose(found.samples, (left + right) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize("codec", ["wav", "m4a", "ogg"])
+@pytest.mark.parametrize(
+    ("seconds", "cancelled"), [(0.0, False), (0.1, False), (0.5, True), (2.5, True), (3.0, True)]
+)
+def test_channels_that_cancel_for_a_while_are_kept_by_one_throughout(
+    tmp_path: Path, codec: str, seconds: float, cancelled: bool
+) -> None:
+    name, rate = {"wav": ("pcm_f32le", RATE), "m4a": ("aac", 44100), "ogg": ("libopus", 48000)}[
+        codec
+    ]
+    left, other = noise(3, rate)[0], noise(3, rate)[0]
+    other[: round(seconds * rate)] *= -1
+    path = write_media(
+        tmp_path / f"a.{codec}", size=None, sound=np.stack([left, other]), sample_rate=rate,
+        audio_codec=name,
+    )  # fmt: skip
+    found = read_sound(path)
+    assert found.cancelled == cancelled
+    if cancelled:
+        np.testing.assert_array_equal(found.samples, read_sound(path, channels="first").samples)
+        assert loudest(found.samples, 0.1, 0.4) > 0.05
+
+
+def test_what_cancels_unheard_leaves_the_mean(tmp_path: Path) -> None:
+    """Channels that cancel below -60 dB for half of the time are nothing that could be lost."""
+    left, right = tones(2, RATE, 2)
+    left[:RATE] *= 1e-3
+    right[:RATE] = -left[:RATE]
+    found = read_sound(stereo(tmp_path / "a.wav", left, right))
+    assert not found.cancelled
+    np.testing.assert_allclose(found.samples, (left + right) / 2, atol=1e-6)
+    right[:RATE] = -left[:RATE] * 0.5  # -6 dB: the mean is quieter and still there
+    left[:RATE], right[:RATE] = 1e3 * left[:RATE], 1e3 * right[:RATE]
+    assert not read_sound(stereo(tmp_path / "b.wav", left, right)).cancelled
+
+
+def test_real_recordings_do_not_cancel() -> None:
+    files = sorted((SHARED_MEDIA / "vggss").glob("*.mp4"))
+    if not files:
+        pytest.skip("the real clips (../shared/media/vggss) are absent")
+    sounds = [read_sound(path) for path in files]
+    assert sum(sound.channels > 1 for sound in sounds) >= 9
+    assert not any(sound.cancelled for sound in sounds)

@@ -88,7 +88,8 @@ def make_summary() -> dict[str, float]:
     """What decoding a corpus wrote of its health."""
     counts = {"clips": 12, "rejects": 5, "rejects_no_sound": 4, "rejects_breaks_midway": 1}
     seconds = {"sound_seconds_min": 1.0, "sound_seconds_p05": 1.5, "sound_seconds_median": 2.5}
-    counts |= {"silent": 6, "still": 7, "duplicates": 8}
+    counts |= {"silent": 6, "cancelled": 2, "with_holes": 3, "still": 7, "duplicates": 8}
+    counts |= {"not_taken": 4}
     return {**counts, **seconds, "sound_seconds_max": 9.5}
 
 

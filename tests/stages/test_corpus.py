@@ -182,7 +182,11 @@ def test_everything_in_place_is_ready(tmp_path: Path, monkeypatch: pytest.Monkey
     save_image_network(weights)
     monkeypatch.chdir(tmp_path)
     assert avloc("corpus", "ready").exit_code == 0
-    assert table(avloc("corpus", "check", "heard-110").stdout)["heard"][-1] == "1"
+    checked = avloc("corpus", "check", "heard-110").stdout
+    assert table(checked)["heard"][-1] == "1" and "lost its leading" not in checked
+    (annotations / "vggss_heard.txt").write_text("aaaaaaaaaaa_000001\naaaaaaaaaa_000010\n")
+    checked = avloc("corpus", "check", "heard-110")
+    assert checked.exit_code == 0 and "'aaaaaaaaaa_000010', expected '-aaaaa" in checked.stdout
     (annotations / "vggss_10k.txt.dvc").write_text("deps: []\n")
     result = avloc("corpus", "ready")
     assert result.exit_code == 1
