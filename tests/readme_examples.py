@@ -134,6 +134,6 @@ if __name__ == "__main__":
         mistake = ""
         try:
             examples[name](place)
-        except Exception:
+        except Exception:  # whichever: the example's own test fails by it, and the next one runs
             mistake = traceback.format_exc()
         (place / "mistake.txt").write_text(mistake)
