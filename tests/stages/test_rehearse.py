@@ -105,7 +105,10 @@ def test_a_rehearsal_changes_what_has_to_be_small_and_nothing_else(folder: Path)
         f"{name} on {corpus}"
         for corpus, names in (
             ("flickr-test", ("flickr", "extended-flickr")),
-            ("avsbench", ("avsbench-s4", "avsbench-ms3")),
+            (
+                "avsbench",
+                ("avsbench-s4", "avsbench-ms3", "avsbench-s4-boxes", "avsbench-ms3-boxes"),
+            ),
             ("is3", ("is3",)),
         )
         for name in names
