@@ -41,19 +41,23 @@ FORMS = {
 LATE = Moment(step=99, steps=100, epoch=99, epochs=100)  # past every warm-up
 
 _SHORTEST = 1.0  # s of a window that is made shorter: VGGish hears 0.96 s at once
+# What cannot be made smaller: SoundNet hears all ten seconds for an answer, PCM wants 14 x 14.
+_AS_IT_IS = {"attention10k_2018": "seconds", "sspl_pcm": "side"}
 
 
 def made_method(name: str, size: float = 1.0, **changes: Any) -> Method:
     """The method `name` in training mode on the CPU, with its default settings and `changes`.
 
     Its frame's side is scaled by `size` to a multiple of 32 px, its window of sound too, but to no
-    less than a second. Raises `InputError` for an unknown name."""
+    less than a second, where the method can do with less. Raises `InputError` for an unknown name.
+    """
     kind: Any = load_method(name)
     usual = kind.Settings()
     shrunk = {
         "side": 32 * scaled(usual.side // 32, size),
         "seconds": min(usual.seconds, max(_SHORTEST, size * usual.seconds)),
     }
+    shrunk.pop(_AS_IT_IS.get(name, ""), None)
     form = FORMS.get(name, SoundForm())
     method: Method = kind(replace(usual, **shrunk | changes), form, seed=0)
     return method.train()
