@@ -107,16 +107,18 @@ def bench(
     console.quiet = True  # the stages' own progress
     only = (method,) if method else ()
     setup = Setup(size, repeats, threads, media, chosen_method, only)
+    said = {"size": size, "repeats": repeats, "threads": threads, "method": chosen_method}
     rows: dict[str, list[Row]] = {}
     screen = Console(width=None if Console().is_terminal else 200)
     for chosen in MEASURES if part == Part.all else [part]:
         with tempfile.TemporaryDirectory() as folder, console.status(f"measuring {chosen.value}"):
-            rows[chosen.value] = list(MEASURES[chosen](Path(folder), setup))
-        screen.print(_table(chosen.value, rows[chosen.value]))
-        if json is not None:  # after every part, so that a later one that fails costs itself alone
-            measured = {name: [row.as_json() for row in found] for name, found in rows.items()}
-            said = {"size": size, "repeats": repeats, "threads": threads, "method": chosen_method}
-            write_json(json, {"machine": _machine(), **said, "rows": measured})
+            found = rows[chosen.value] = []
+            for row in MEASURES[chosen](Path(folder), setup):
+                found.append(row)
+                if json is not None:  # after every row: a later one that fails costs itself alone
+                    measured = {name: [each.as_json() for each in of] for name, of in rows.items()}
+                    write_json(json, {"machine": _machine(), **said, "rows": measured})
+        screen.print(_table(chosen.value, found))
 
 
 def _table(part: str, rows: list[Row]) -> Table:
