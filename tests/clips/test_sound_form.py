@@ -1,23 +1,14 @@
 """What is true of a form without any sound: its lengths agree, and what is no form is refused."""
 
 import pytest
+from sound_forms import FORMS
 
 from pipeline.clips.sound_form import (
-    SSL_TIE_FORM,
-    VGGISH_FORM,
     SoundForm,
     seconds_to_step,
     spectrogram_length,
     step_to_seconds,
     window_steps,
-)
-
-FORMS = (
-    SoundForm(),
-    SoundForm(hop=320, bands=64),
-    SoundForm(22050, hop=238),
-    SSL_TIE_FORM,
-    VGGISH_FORM,
 )
 
 

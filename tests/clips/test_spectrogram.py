@@ -5,6 +5,7 @@ import pytest
 import scipy.signal
 import torch
 import torchaudio
+from sound_forms import FORMS
 
 from pipeline.clips.sound_form import (
     SSL_TIE_FORM,
@@ -136,15 +137,6 @@ def test_a_sound_is_stretched_by_its_middle_three_seconds() -> None:
     whole = to_spectrogram(torch.from_numpy(samples), VGGISH_FORM)
     alone = to_spectrogram(torch.from_numpy(samples[2 * 16000 : 5 * 16000]), VGGISH_FORM)
     torch.testing.assert_close(whole[:, 200 : 200 + alone.shape[1]], alone)
-
-
-FORMS = (
-    SoundForm(),
-    SoundForm(hop=320, bands=64),
-    SoundForm(22050, hop=238),
-    SSL_TIE_FORM,
-    VGGISH_FORM,
-)
 
 
 @pytest.mark.parametrize("form", FORMS)
