@@ -18,6 +18,7 @@ The rooms, in the order of the data; a room imports from those above it:
     evaluate    a method on a benchmark, beside the baselines
     report      the page, figures, films
     toy         the made corpus and its encoders
+    fetch       clips from where they are published, and out of archives; outside DVC's stages
     speed       each stage beside the way it is usually done
 
 `errors.py` is the one error that a user sees as a line; `rehearsal.py` makes a small project of a

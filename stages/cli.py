@@ -44,7 +44,7 @@ COMMANDS = {
     "tests": _Entry("tests", "Note what a corpus' benchmarks are made of.", STAGES),
     "evaluate": _Entry("evaluate", "Score a run, or a weight file.", STAGES),
     "report": _Entry("report", "Write the page of a study.", STAGES),
-    "corpus": _Entry("corpus", "What of the data is in place.", OTHERS),
+    "corpus": _Entry("corpus", "What of the data is in place; getting clips.", OTHERS),
     "rehearse": _Entry("rehearse", "Walk a study on a few clips, before the real run.", OTHERS),
     "sheet": _Entry("sheet", "Draw decoded frames with their official boxes.", OTHERS),
     "cache": _Entry("cache", "What of DVC's cache is damaged.", OTHERS),
@@ -57,6 +57,8 @@ COMMANDS = {
     "bench": _Entry("bench", "Measure avloc beside the alternatives.", OTHERS),
 }
 _GROUPS = ("corpus", "cache")
+# Commands of a group whose code no stage imports: the group's own module is one.
+_MORE = {"corpus": "fetch"}
 _FORM: dict[str, Any] = {
     "no_args_is_help": True,
     "add_completion": False,
@@ -71,6 +73,9 @@ def command(name: str) -> Any:
     if name in _GROUPS:
         group = typer.main.get_group(module.app)
         group.name = name
+        if more := _MORE.get(name):
+            others = typer.main.get_group(import_module(f"stages.{more}").app)
+            group.commands.update(others.commands)
         return group
     single = typer.Typer(**{**_FORM, "no_args_is_help": False})
     single.command(name)(getattr(module, COMMANDS[name].place))
