@@ -128,7 +128,8 @@ def _samples(
         if frame.time >= start + seconds:
             break
         for piece in resampler.resample(frame):
-            at = round((piece.pts * piece.time_base - Fraction(start)) * _SOUND_RATE)
+            assert piece.time is not None  # of frames with a time
+            at = round((piece.time - start) * _SOUND_RATE)
             heard = piece.to_ndarray()[:, max(0, -at) :][:, : max(0, samples.shape[1] - max(0, at))]
             if heard.shape[1]:
                 end = max(0, at) + heard.shape[1]
@@ -144,19 +145,19 @@ def _decoded(
     assert stream.time_base is not None
     source.seek(max(0, int(start / stream.time_base)), stream=stream)
     first = True
-    for frame in source.decode(stream):
-        if frame.time is None:
-            continue
+    for frame in _timed(source, stream):
         if first and frame.time > start:
             break
         first = False
         yield frame
-    if not first:
-        return
-    source.seek(0)
-    for frame in source.decode(stream):
-        if frame.time is not None:
-            yield frame
+    if first:
+        source.seek(0)
+        yield from _timed(source, stream)
+
+
+def _timed(source: InputContainer, stream: VideoStream | AudioStream) -> Iterator[Any]:
+    found: Iterator[Any] = source.decode(stream)
+    return (frame for frame in found if frame.time is not None)
 
 
 def _check_end(what: str, end: float, source: InputContainer, start: float, seconds: float) -> None:
