@@ -5,10 +5,10 @@ import platform
 import tempfile
 from collections.abc import Callable, Iterator
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
-import faiss
 import torch
 import typer
 from rich.console import Console
@@ -20,7 +20,7 @@ from pipeline.errors import InputError
 from pipeline.execution.outputs import check_outputs
 from pipeline.execution.progress import console
 from pipeline.methods.contract import load_method
-from pipeline.speed import decode, evaluate, growth, load, loss, methods, neighbours, train
+from pipeline.speed import card
 from pipeline.speed.harness import Row, Setup
 
 
@@ -38,16 +38,6 @@ class Part(StrEnum):
     all = "all"
 
 
-MEASURES: dict[Part, Callable[[Path, Setup], Iterator[Row]]] = {
-    Part.decode: decode.measure,
-    Part.load: load.measure,
-    Part.neighbours: neighbours.measure,
-    Part.loss: loss.measure,
-    Part.train: train.measure,
-    Part.methods: methods.measure,
-    Part.evaluate: evaluate.measure,
-    Part.growth: growth.measure,
-}
 LEAST, SMALL = 0.0005, 0.25
 
 
@@ -86,6 +76,15 @@ def bench(
         int | None, typer.Option(min=1, help="CPU threads and processes; all by default.")
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the rows here too.")] = None,
+    gpu: Annotated[
+        bool, typer.Option("--gpu", help="With train: every method on this machine's GPU.")
+    ] = False,
+    tiny: Annotated[
+        bool, typer.Option("--tiny", help="With --gpu: the same measurements, small, on the CPU.")
+    ] = False,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="With --gpu: no row is begun after so many.")
+    ] = 200.0,
 ) -> None:
     """Measure avloc beside the alternative, on this machine, in turns.
 
@@ -93,8 +92,11 @@ def bench(
     many times as fast ours is, the bar how many times it has to be.
 
     Examples: [bold]avloc bench train --method slavc --size small[/bold],
-    [bold]avloc bench methods --size small --threads 1[/bold]
+    [bold]avloc bench methods --size small --threads 1[/bold],
+    [bold]avloc bench train --gpu --json gpu.json[/bold]
     """
+    if (gpu or tiny) and not (gpu and part == Part.train):
+        raise InputError("--gpu belongs to `avloc bench train`, and --tiny to --gpu")
     if media is not None and not media.is_file():
         raise InputError(f"{media}: not found, expected a clip with picture and sound")
     chosen_method = method or "alignment"
@@ -103,22 +105,35 @@ def bench(
         check_outputs([json], [media] if media else [])
     threads = threads or len(os.sched_getaffinity(0))
     torch.set_num_threads(threads)
-    faiss.omp_set_num_threads(threads)
     console.quiet = True  # the stages' own progress
     only = (method,) if method else ()
     setup = Setup(size, repeats, threads, media, chosen_method, only)
     said = {"size": size, "repeats": repeats, "threads": threads, "method": chosen_method}
     rows: dict[str, list[Row]] = {}
     screen = Console(width=None if Console().is_terminal else 200)
-    for chosen in MEASURES if part == Part.all else [part]:
+    for chosen in [each for each in Part if each != Part.all] if part == Part.all else [part]:
         with tempfile.TemporaryDirectory() as folder, console.status(f"measuring {chosen.value}"):
             found = rows[chosen.value] = []
-            for row in MEASURES[chosen](Path(folder), setup):
+            if gpu:
+                measured_rows = card.measure(
+                    Path(folder), tiny=tiny, seconds=seconds, threads=threads
+                )
+            else:
+                measured_rows = _measure(chosen)(Path(folder), setup)
+            for row in measured_rows:
                 found.append(row)
                 if json is not None:  # after every row: a later one that fails costs itself alone
                     measured = {name: [each.as_json() for each in of] for name, of in rows.items()}
                     write_json(json, {"machine": _machine(), **said, "rows": measured})
         screen.print(_table(chosen.value, found))
+
+
+def _measure(part: Part) -> Callable[[Path, Setup], Iterator[Row]]:
+    """What measures a part. It is imported when it is asked for: a GPU's machine may lack PyAV and
+    FAISS, which only some need."""
+    measure: Callable[[Path, Setup], Iterator[Row]]
+    measure = import_module(f"pipeline.speed.{part.value}").measure
+    return measure
 
 
 def _table(part: str, rows: list[Row]) -> Table:

@@ -21,6 +21,7 @@ from pipeline.decode.sounds import SoundsTask, make_sounds
 from pipeline.execution.run import Engine
 from pipeline.speed import made
 from pipeline.speed.harness import Fact, Row, Setup, compare, scaled
+from pipeline.speed.made_clip import clip
 
 SIDE, SECONDS = 246, 10.0  # the paper's
 SETTINGS: dict[str, Any] = {"side": SIDE, "max_seconds": 60.0, "seconds_limit": 120.0}
@@ -29,7 +30,7 @@ SETTINGS: dict[str, Any] = {"side": SIDE, "max_seconds": 60.0, "seconds_limit": 
 def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     """Rows for `media`, or for a made clip of 10 s and 720p (sides and length times `size`)."""
     size, repeats, threads, media = setup.size, setup.repeats, setup.threads, setup.media
-    path = media or made.clip(
+    path = media or clip(
         folder / "clip.mp4",
         seconds=max(1.0, SECONDS * size),
         width=16 * scaled(80, size),

@@ -40,6 +40,7 @@ from pipeline.speed.harness import (
     time_alone,
     timed_row,
 )
+from pipeline.speed.made_clip import clip
 from pipeline.train.batches import Neighbours
 from pipeline.train.loop import train
 from pipeline.train.settings import Train
@@ -57,9 +58,9 @@ def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     """Three rows a stage; `size` scales the smallest work. Clips are small (3 s, 160 x 128) and the
     networks narrow: it is the growth that is measured."""
     size, threads = setup.size, setup.threads
-    clip = setup.media or made.clip(folder / "clip.mp4", seconds=3.0, width=160, height=128)
+    path = setup.media or clip(folder / "clip.mp4", seconds=3.0, width=160, height=128)
     stages: list[tuple[str, int, int, Callable[..., Any], tuple[Any, ...]]] = [
-        ("decode", DECODED, 1, _decode, (clip, threads)),
+        ("decode", DECODED, 1, _decode, (path, threads)),
         ("embed", EMBEDDED, 1, _embed, (folder,)),
         ("exact search", SEARCHED, 2, _search, ("exact",)),
         ("ivf search", SEARCHED, 1, _search, ("ivf",)),

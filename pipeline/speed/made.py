@@ -1,4 +1,4 @@
-"""Made inputs for measuring: clips, pictures, decoded corpora and features of any size.
+"""Made inputs for measuring: pictures, sounds, decoded corpora and features of any size.
 
 Content is random but shaped like the real thing where that costs time: pictures are smooth with
 some noise, so that JPEG and H.264 have about as much to do as with a photograph, and features lie
@@ -6,7 +6,6 @@ in clusters, without which no approximate index could find anything.
 """
 
 from dataclasses import asdict
-from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,6 @@ from PIL import Image
 from pipeline.base.files import write_json, write_npy, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.sound_form import SoundForm
-from pipeline.media.writing import write_video
 
 SAMPLE_RATE = 16000
 _SHARD = 256  # clips
@@ -38,17 +36,6 @@ def sound(seconds: float, seed: int = 0) -> np.ndarray:
     swell = 0.5 + 0.5 * np.sin(np.linspace(0, 7, samples))
     noise = np.random.default_rng(seed).normal(0, 0.1, samples)
     return np.clip(noise * swell, -1, 1).astype(np.float32)
-
-
-def clip(path: Path, *, seconds: float, width: int, height: int) -> Path:
-    """An `.mp4` (H.264 at 30 frames/s and AAC at 16 kHz) of a picture that pans."""
-    rate = 30
-    count = round(seconds * rate)
-    whole = picture(height, width + 2 * count)
-    frames = (whole[:, 2 * n : 2 * n + width] for n in range(count))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_video(path, frames, sound(seconds), Fraction(rate))
-    return path
 
 
 def corpus(

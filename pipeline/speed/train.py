@@ -20,6 +20,7 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.methods.contract import Dice, Method
 from pipeline.networks.device import deterministic
 from pipeline.speed import made
+from pipeline.speed.device import peak_memory, product_rate, reset_peak, wait_for
 from pipeline.speed.harness import (
     MEBIBYTE,
     Fact,
@@ -105,15 +106,15 @@ def step_turns(
 
     def step() -> None:
         stepper.step(batch, LATE)
-        _wait(device)
+        wait_for(device)
 
     def adam() -> None:  # by the gradients that the step has left
         stepper.optimiser.step()
-        _wait(device)
+        wait_for(device)
 
     def networks() -> None:
         alone()
-        _wait(device)
+        wait_for(device)
 
     calls = [step, adam, networks]
     take_turns(calls, 1)
@@ -133,7 +134,7 @@ def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     corpus = made_corpus(folder / "train", method, 4 * max(batches), setup.size)
     place = _Place(setup.method, setup.size, setup.repeats, setup.threads, corpus, device)
     recipe = Train(precision="bfloat16" if gpu else "float32", threads=setup.threads)
-    limit = _product_rate(device)
+    limit = product_rate(device)
     with deterministic(device, setup.threads):  # as a run trains
         yield _networks_row(place, replace(recipe, batch=batches[0]))
         for batch in batches:
@@ -197,7 +198,7 @@ def _step_row(place: _Place, recipe: Train, limit: float) -> Row:
         started = time.perf_counter()
         for _ in range(steps):
             stepper.step(batch(), LATE)
-        _wait(device)
+        wait_for(device)
         return (time.perf_counter() - started) / steps
 
     def load() -> float:
@@ -207,7 +208,7 @@ def _step_row(place: _Place, recipe: Train, limit: float) -> Row:
         return (time.perf_counter() - started) / steps
 
     run(lambda: resident)
-    _reset_peak(device)
+    reset_peak(device)
     turns = []
     loading = []
     for _ in range(place.repeats):
@@ -219,8 +220,7 @@ def _step_row(place: _Place, recipe: Train, limit: float) -> Row:
         "a batch that lies on the device",
         np.array(turns),
     )
-    operations = recipe.batch * _operations(stepper, resident)
-    rate = operations / row.ours
+    rate = recipe.batch * operations(stepper, resident) / row.ours
     facts = [
         Fact("clips/s", round(recipe.batch / row.ours, 2)),
         Fact("% of the time waiting", round(max(0.0, 100 * (1 - row.ratio)), 1)),
@@ -229,7 +229,7 @@ def _step_row(place: _Place, recipe: Train, limit: float) -> Row:
         Fact(f"% of a {recipe.precision} matrix product", round(100 * rate / limit, 1)),
     ]
     if device.type == "cuda":
-        facts.append(Fact("peak memory, MiB", round(_peak(device))))
+        facts.append(Fact("peak memory, MiB", round(peak_memory(device))))
     return replace(row, facts=tuple(facts))
 
 
@@ -248,13 +248,13 @@ def _variant_row(place: _Place, recipe: Train, name: str) -> Row:
 
         def call(stepper: Stepper = stepper, batch: Batch = batch) -> None:
             stepper.step(batch, LATE)
-            _wait(device)
+            wait_for(device)
 
         if device.type == "cuda":
             call()
-            _reset_peak(device)
+            reset_peak(device)
             call()
-            memory.append(_peak(device))
+            memory.append(peak_memory(device))
         calls.append(call)
     return compare(
         f"{name} step, batch {recipe.batch}",
@@ -281,7 +281,7 @@ def _one_step(folder: Path, name: str, size: float, recipe: Train) -> Callable[[
     return call
 
 
-def _operations(stepper: Stepper, batch: Batch) -> float:
+def operations(stepper: Stepper, batch: Batch) -> float:
     """Floating-point operations a clip of a plain step: forward once, backward twice that where a
     view is learnt from."""
     few = {key: part[:_COUNTED] for key, part in batch.items()}
@@ -291,33 +291,3 @@ def _operations(stepper: Stepper, batch: Batch) -> float:
             stepper.method.encode(view)
         total += (1 if view.momentum else 3) * counter.get_total_flops()
     return total / _COUNTED
-
-
-def _product_rate(device: torch.device) -> float:
-    """Operations a second of a large matrix product: bfloat16 on a GPU, float32 on the CPU."""
-    gpu = device.type == "cuda"
-    side = 8192 if gpu else 1024
-    matrix = torch.randn(side, side, device=device, dtype=torch.bfloat16 if gpu else torch.float32)
-    seconds = []
-    for _ in range(20):
-        _wait(device)
-        started = time.perf_counter()
-        matrix @ matrix
-        _wait(device)
-        seconds.append(time.perf_counter() - started)
-    return 2 * side**3 / float(np.median(seconds))
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-
-
-def _reset_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-
-
-def _peak(device: torch.device) -> float:
-    """MiB that the device held at most since `_reset_peak`."""
-    return torch.cuda.max_memory_allocated(device) / MEBIBYTE

@@ -27,7 +27,7 @@ from pipeline.speed import (
     harness,
     load,
     loss,
-    made,
+    made_clip,
     methods,
     neighbours,
     train,
@@ -140,7 +140,7 @@ def test_a_call_that_ends_its_process_is_told() -> None:
 
 
 def test_the_floor_of_decoding_finds_the_same_frame_and_sound(tmp_path: Path) -> None:
-    path = made.clip(tmp_path / "clip.mp4", seconds=1.0, width=64, height=48)
+    path = made_clip.clip(tmp_path / "clip.mp4", seconds=1.0, width=64, height=48)
     frame, samples = decode.plain_decode(path)
     squashed = frame.to_image().resize((32, 32), Image.Resampling.BICUBIC)
     np.testing.assert_array_equal(np.asarray(squashed), read_picture(path, side=32).frame)
