@@ -50,13 +50,15 @@ COMMANDS = {
     "cache": _Entry("cache", "What of DVC's cache is damaged.", OTHERS),
     "learn-sounds": _Entry("learn_sounds", "Train a sound encoder without labels.", OTHERS),
     "localize": _Entry("localize", "Draw where a clip's sound comes from.", OTHERS),
+    "weights": _Entry("weights", "The methods' published weight files.", OTHERS),
+    "sureness": _Entry("sureness", "How often each word of sureness is right.", OTHERS),
     "retrieve": _Entry("retrieve", "Find the clips that fit a sound or a picture.", OTHERS),
     "figure": _Entry("figure", "Draw frames and heat maps for a paper.", OTHERS),
     "score": _Entry("score", "Score maps or embeddings of any method.", OTHERS),
     "table": _Entry("table", "Scores of runs over their seeds.", OTHERS),
     "bench": _Entry("bench", "Measure avloc beside the alternatives.", OTHERS),
 }
-_GROUPS = ("corpus", "cache")
+_GROUPS = ("corpus", "cache", "weights")
 # Commands of a group whose code no stage imports: the group's own module is one.
 _MORE = {"corpus": "fetch"}
 _FORM: dict[str, Any] = {

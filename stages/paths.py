@@ -49,3 +49,13 @@ def tests_file(corpus: str) -> Path:
 def results_folder(folder: str, corpus: str) -> Path:
     """Metrics and per-sample results of a run on the benchmarks of one corpus."""
     return DATA / "results" / folder / corpus
+
+
+def published_weights() -> Path:
+    """The methods' published weight files, by their names."""
+    return DATA / "weights" / "published"
+
+
+def localized_folder() -> Path:
+    """Pictures of clips that somebody asked about."""
+    return DATA / "localized"

@@ -1,7 +1,7 @@
 """Whether a command's outputs can be written, told before any work is done."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,6 +33,16 @@ def check_outputs(outputs: Iterable[Path], inputs: Iterable[Path] = ()) -> None:
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise InputError(f"{path}: cannot be written here: {reason}") from None
+
+
+def check_ending(path: Path, endings: Collection[str], what: str) -> None:
+    """Raise `InputError` unless an output's ending, in any case, is one of `endings`, which say the
+    formats that there are of `what` it is."""
+    if path.suffix.lower() not in endings:
+        *first, last = endings
+        expected = f"{', '.join(first)} or {last}" if first else last
+        found = f"ends in {path.suffix}" if path.suffix else "has no ending"
+        raise InputError(f"{path}: {found}, expected {what} ending in {expected}")
 
 
 def _try_to_write(path: Path) -> None:

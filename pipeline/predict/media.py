@@ -7,53 +7,79 @@ maps agree with the stages' up to one resampling.
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from pipeline.clips.flow import DTYPES
-from pipeline.clips.windows import middle_spectrogram
+from pipeline.clips.windows import middle_spectrogram, middle_start
+from pipeline.decode.clip import SILENT_BELOW
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_pair, read_picture, read_sound
 from pipeline.media.flow import stored_flow
 from pipeline.media.picture import Picture
 from pipeline.methods.contract import Method, expand
+from pipeline.networks.device import best_device
+from pipeline.predict.places import place_in_words
 from pipeline.predict.predictor import synthetic_sounds
 from pipeline.predict.sights import Sight, sight_features
+from pipeline.predict.sureness import Word, strength, sureness
 
 _SECONDS = 60.0  # of a longer sound the middle is enough for any window
-_CLEAR = 0.1  # of a cosine: what a map's maximum must be above silence and noise to be called sure
+SILENT_POWER = 10 ** (SILENT_BELOW / 10)  # mean square of samples; a clip table calls less silent
 
 
 @dataclass(frozen=True)
 class Found:
-    """The frame (side, side, 3) uint8, its raw map (h, w) float32, and the largest values of the
-    same picture's maps under digital silence and under white noise, which say how sure the map's
-    own largest one is."""
+    """The frame (side, side, 3) uint8, its raw map (h, w) float32, the largest values of the same
+    picture's maps under digital silence and under white noise, which say how sure the map's own
+    largest one is, and in words what of the sound is silent, so that nothing is heard; '' where
+    something is."""
 
     frame: np.ndarray
     map: np.ndarray
     silence: float
     noise: float
+    silent: str = ""
+
+    @property
+    def margin(self) -> float:
+        """By how much the map's largest value is above silence's and noise's."""
+        return float(self.map.max()) - max(self.silence, self.noise)
+
+    @property
+    def word(self) -> Word | Literal["silent"]:
+        """How sure the map is."""
+        return "silent" if self.silent else sureness(self.margin)
+
+    @property
+    def strength(self) -> float:
+        """How strongly the map is to be drawn, 0 to 1; 0 where nothing is heard."""
+        return 0.0 if self.silent else float(strength(self.margin))
 
 
 def localize_media(method: Method, picture: Path, sound: Path) -> Found:
-    """The map of the middle frame of `picture` under the middle window of `sound`. Where the method
-    asks for flow, it is that of the video; in a picture file nothing moves.
+    """The map of the middle frame of `picture` under the middle window of `sound`, on the GPU where
+    there is one. Where the method asks for flow, it is that of the video; in a picture file nothing
+    moves.
 
     Raises `InputError` naming the file that has no picture or sound, or cannot be decoded.
     """
     seen = sight_of(picture, method)
-    window = middle_window(sound, method)
+    samples = _samples(sound, method)
+    window = middle_spectrogram(torch.from_numpy(samples), method.form, method.steps)
     synthetic = [torch.from_numpy(sound).float() for sound in synthetic_sounds(method)]
-    sounds = torch.stack([window, *synthetic])
-    method.eval()
+    device = best_device()
+    method = method.to(device).eval()
+    sounds = torch.stack([window, *synthetic]).to(device)
     with torch.inference_mode():
-        v = sight_features(method, [seen])
-        maps = method.maps(expand(v, len(sounds)), method.sound_features(sounds)).numpy()
-    return Found(seen.frame, maps[0], float(maps[1].max()), float(maps[2].max()))
+        v = sight_features(method, [seen], device)
+        maps = method.maps(expand(v, len(sounds)), method.sound_features(sounds)).cpu().numpy()
+    silent = _silent(samples, method)
+    return Found(seen.frame, maps[0], float(maps[1].max()), float(maps[2].max()), silent)
 
 
 def picture_of(path: Path, side: int) -> Picture:
@@ -83,33 +109,52 @@ def sight_of(path: Path, method: Method) -> Sight:
 def middle_window(path: Path, method: Method) -> Tensor:
     """The spectrogram of the middle of a file's sound, (steps, bins) float32; a sound shorter than
     the window is repeated. Raises `InputError` naming the file."""
-    form = method.form
+    samples = torch.from_numpy(_samples(path, method))
+    return middle_spectrogram(samples, method.form, method.steps)
+
+
+def _samples(path: Path, method: Method) -> np.ndarray:
+    """The middle `_SECONDS` of a file's sound at the rate of the method's form, (n,) float32."""
+    rate = method.form.sample_rate
     try:
-        heard = read_sound(path, sample_rate=form.sample_rate, max_seconds=_SECONDS).samples
+        return read_sound(path, sample_rate=rate, max_seconds=_SECONDS).samples
     except MediaError as error:
         raise InputError(f"{path}: {error}") from None
-    return middle_spectrogram(torch.from_numpy(heard), form, method.steps)
 
 
-def place_in_words(heat: np.ndarray) -> tuple[float, float, str]:
-    """Where a map (h, w) is largest: as fractions of the frame from its left and its top edge, and
-    in words by thirds of the frame, such as 'left, middle' or 'the centre'."""
-    row, column = divmod(int(heat.argmax()), heat.shape[1])
-    across, down = (column + 0.5) / heat.shape[1], (row + 0.5) / heat.shape[0]
-    side = ("left", "middle", "right")[int(3 * across)]
-    height = ("top", "middle", "bottom")[int(3 * down)]
-    words = "the centre" if side == height == "middle" else f"{side}, {height}"
-    return across, down, words
+def _silent(samples: np.ndarray, method: Method) -> str:
+    """Which part of a sound is silent, so that nothing is heard: all of it, or the middle window
+    that is listened to; '' for none."""
+    if _power(samples) < SILENT_POWER:
+        return "the clip is silent"
+    window = method.form.samples(method.steps)
+    start = middle_start(len(samples), window)
+    if _power(samples[start : start + window]) < SILENT_POWER:
+        seconds = window / method.form.sample_rate
+        return f"the clip's middle {seconds:.1f} s, which are listened to, are silent"
+    return ""
+
+
+def _power(samples: np.ndarray) -> float:
+    return float(np.mean(np.square(samples, dtype=np.float64)))
 
 
 def describe(found: Found) -> str:
     """One line: where the map is largest, and by how much its cosine there is above what the same
-    picture gives under silence and under noise, in which there is nothing to be found."""
+    picture gives under silence and under noise, in which there is nothing to be found; or that
+    nothing is heard."""
+    if found.silent:
+        return f"{found.silent}: no place is told"
     across, down, words = place_in_words(found.map)
-    peak, floor = float(found.map.max()), max(found.silence, found.noise)
-    margin = peak - floor
-    sure = "sure" if margin >= _CLEAR else "hardly sure" if margin > 0 else "not sure"
     return (
         f"sound: {words} ({100 * across:.0f} % from the left, {100 * down:.0f} % from the top); "
-        f"{sure}: cosine {peak:.2f}, under silence {found.silence:.2f}, noise {found.noise:.2f}"
+        f"{found.word}: {describe_margin(found)}"
+    )
+
+
+def describe_margin(found: Found) -> str:
+    """The map's largest value beside those under silence and under noise."""
+    return (
+        f"cosine {float(found.map.max()):.2f}, under silence {found.silence:.2f}, "
+        f"noise {found.noise:.2f}"
     )

@@ -9,6 +9,7 @@ import math
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -26,8 +27,11 @@ from pipeline.media.flow import stored_flow
 from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.media.playback import play_picture
 from pipeline.methods.contract import Features, Method, expand
-from pipeline.predict.media import picture_of
+from pipeline.networks.device import best_device
+from pipeline.predict.media import SILENT_POWER, picture_of
+from pipeline.predict.predictor import synthetic_sounds
 from pipeline.predict.sights import Sight, sight_features, stored_sight
+from pipeline.predict.sureness import strength
 
 INTERVAL = 0.1  # s between maps
 _BATCH = 32
@@ -37,16 +41,26 @@ _DELAY = 0.1  # s; by this much a clip's sound may end earlier only because of i
 @dataclass(frozen=True)
 class Moving:
     """Raw maps (T, h, w) float32, map i that of the moment (i + 0.5) x `INTERVAL`; the length of
-    the clip in s and how many frames its picture has, 0 for a picture file."""
+    the clip in s and how many frames its picture has, 0 for a picture file. `margins` (T,) float32:
+    by how much each map's largest value is above those of its picture under silence and under
+    noise. `silent` (T,) bool: whether nothing is to be heard around the moment."""
 
     maps: np.ndarray
     seconds: float
     frames: int
+    margins: np.ndarray
+    silent: np.ndarray
+
+    @property
+    def strengths(self) -> np.ndarray:
+        """How strongly each map is to be drawn, 0 to 1 (T,) float64: 0 where nothing is heard."""
+        return np.where(self.silent, 0.0, strength(self.margins))
 
 
 @torch.inference_mode()
 def localize_moving(method: Method, picture: Path, sound: Path) -> Moving:
-    """The maps of a clip: the frames of `picture` under the sound of `sound` around them.
+    """The maps of a clip: the frames of `picture` under the sound of `sound` around them, on the
+    GPU where there is one.
 
     It lasts as long as the picture, or as the sound where the picture is a still one; a sound that
     is shorter is followed by silence. Raises `InputError` naming the file that has no picture or
@@ -57,57 +71,86 @@ def localize_moving(method: Method, picture: Path, sound: Path) -> Moving:
         heard = read_sound(sound, sample_rate=rate, seconds_limit=float("inf")).samples
     except MediaError as error:
         raise InputError(f"{sound}: {error}") from None
-    method.eval()
+    asked = _Asked(method)
+    method = asked.method
     if picture.suffix.lower() in PICTURE_FILES:
         seconds, count = len(heard) / rate, 0
         still = Sight(picture_of(picture, method.side).frame)
         moments = max(1, round(seconds / INTERVAL))
-        v = sight_features(method, [still])
-        maps = []
+        v = sight_features(method, [still], asked.device)
+        parts = []
         for first in range(0, moments, _BATCH):
             number = min(_BATCH, moments - first)
-            maps.append(_maps(method, expand(v, number), heard, seconds, first, number))
+            parts.append(asked.maps(expand(v, number), heard, seconds, first, number))
     else:
         collector = _Moments(method.side, method.flow_form)
         try:
-            maps = list(_played(method, collector.batches(picture), collector, heard))
+            parts = list(_played(asked, collector.batches(picture), collector, heard))
         except MediaError as error:
             raise InputError(f"{picture}: {error}") from None
         seconds, count = collector.seconds, collector.frames
-    return Moving(torch.cat(maps).numpy(), seconds, count)
+    maps, margins = (torch.cat(part).numpy() for part in zip(*parts, strict=True))
+    silent = _silent_moments(heard, len(maps), rate, method.form.seconds(method.steps))
+    return Moving(maps, seconds, count, margins, silent)
+
+
+class _Asked:
+    """A method on the device, with the features of silence and of noise."""
+
+    def __init__(self, method: Method) -> None:
+        self.device = best_device()
+        self.method = method.to(self.device).eval()
+        made = (torch.from_numpy(sound[None]).float() for sound in synthetic_sounds(method))
+        self.synthetic = [self.method.sound_features(one.to(self.device)) for one in made]
+
+    def maps(
+        self, v: Features, heard: np.ndarray, seconds: float, first: int, number: int
+    ) -> tuple[Tensor, Tensor]:
+        """The maps of the features `v` of `number` frames, at the moments from `first` on, and
+        their margins; on the CPU."""
+        form, steps = self.method.form, self.method.steps
+        windows = moving_windows(
+            heard, seconds, number, form, steps, first=first, interval=INTERVAL
+        )
+        own = self.method.maps(v, self.method.sound_features(windows.to(self.device)))
+        silence, noise = (self.method.maps(v, expand(one, number)) for one in self.synthetic)
+        nothing = torch.maximum(silence.amax(dim=(1, 2)), noise.amax(dim=(1, 2)))
+        return own.cpu(), (own.amax(dim=(1, 2)) - nothing).cpu()
+
+
+def _silent_moments(heard: np.ndarray, moments: int, rate: int, window: float) -> np.ndarray:
+    """Whether the `window` s of a sound around each moment are silent, as far as the sound goes:
+    (moments,) bool. Silence follows where the sound ends."""
+    bins = max(moments, math.ceil(len(heard) / (INTERVAL * rate)))
+    edges = [min(len(heard), round(n * INTERVAL * rate)) for n in range(bins + 1)]
+    parts = (heard[begin:end] for begin, end in pairwise(edges))
+    energy = np.cumsum([0.0, *(float(np.dot(part, part)) for part in parts)])
+    wide = min(bins, max(1, round(window / INTERVAL)))
+    first = np.clip(np.arange(moments) - wide // 2, 0, bins - wide)
+    return energy[first + wide] - energy[first] < SILENT_POWER * wide * INTERVAL * rate
 
 
 def _played(
-    method: Method,
+    asked: _Asked,
     batches: Iterator[list[Sight]],
     collector: "_Moments",
     heard: np.ndarray,
-) -> Iterator[Tensor]:
-    """The maps of each batch of pictures as soon as the sound around it is certain, so that no more
-    features are kept than a window is long."""
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The maps and margins of each batch of pictures as soon as the sound around it is certain, so
+    that no more features are kept than a window is long."""
     first = 0
     waiting: deque[tuple[int, Features]] = deque()
     for batch in batches:
-        waiting.append((len(batch), sight_features(method, batch)))
+        waiting.append((len(batch), sight_features(asked.method, batch, asked.device)))
         # Whether silence follows a sound that has ended is known when the picture goes on.
-        certain = collector.seconds - _DELAY - method.form.seconds(method.steps)
+        certain = collector.seconds - _DELAY - asked.method.form.seconds(asked.method.steps)
         while waiting and (first + waiting[0][0]) * INTERVAL < certain:
             number, v = waiting.popleft()
-            yield _maps(method, v, heard, collector.seconds, first, number)
+            yield asked.maps(v, heard, collector.seconds, first, number)
             first += number
     for number, v in waiting:
-        yield _maps(method, v, heard, collector.seconds, first, number)
+        yield asked.maps(v, heard, collector.seconds, first, number)
         first += number
-
-
-def _maps(
-    method: Method, v: Features, heard: np.ndarray, seconds: float, first: int, number: int
-) -> Tensor:
-    """The maps of the features `v` of `number` frames, at the moments from `first` on."""
-    windows = moving_windows(
-        heard, seconds, number, method.form, method.steps, first=first, interval=INTERVAL
-    )
-    return method.maps(v, method.sound_features(windows))
 
 
 @torch.inference_mode()

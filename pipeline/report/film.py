@@ -1,14 +1,10 @@
-"""A clip with its heat map moving over it, as H.264 and AAC in an mp4 file.
+"""A clip, and beside it the same with its heat map moving over it, as H.264 and AAC in one file.
 
-Pictures are blended in the planes that the codec takes (luma, and chroma of half the size), where a
-colour map is a table of 256 entries for each plane; that takes a third of the time that it takes in
-RGB. Maps are scaled by the smallest and the largest value of the whole clip, not each by its own as
-on a still picture, so that what is brightest was heard best of all that the clip holds. Frames are
-encoded in a thread of their own while the next is drawn: a fifth less time on two cores.
+Frames are encoded in a thread of their own while the next is drawn: a fifth less time on two cores.
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from fractions import Fraction
 from pathlib import Path
@@ -29,9 +25,11 @@ from pipeline.execution.progress import track
 from pipeline.media.errors import MediaError
 from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.media.playback import play_picture, play_sound
-from pipeline.report.heat import COLOURS, scaled
+from pipeline.report.film_canvas import Canvas
 
 T = TypeVar("T")
+
+FILMS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}  # endings, and formats
 
 _CLOCK = Fraction(1, 90000)
 _SHORTEST = 1 / 61  # s; of more than 60 frames a second some are left out
@@ -49,43 +47,58 @@ def draw_film(
     interval: float,
     frames: int,
     height: int = 480,
+    strengths: np.ndarray | None = None,
+    lines: Sequence[Sequence[str]] | None = None,
 ) -> None:
-    """Write `picture` with `maps` over it and the sound of `sound` to `path`, an mp4 file.
+    """Write `picture`, beside it the same with `maps` over it, and the sound of `sound` to `path`,
+    whose ending is one of `FILMS`.
 
     `maps` (T, h, w) float32 are raw; map i belongs to the moment (i + 0.5) x `interval` s, and
-    between moments they are blended. `frames` is the number of the picture's frames; for a picture
-    file one frame is written for each map. `height` is that of the film in pixels, even.
+    between moments they are blended. `strengths` (T,), 0 to 1, say how strongly each is drawn (all
+    wholly where None), `lines` what stands below the pictures then. `frames` is the number of the
+    picture's frames; for a picture file one frame is written for each map. `height` is that of the
+    picture in the film in pixels, even.
     The file appears when it is whole. Raises `InputError` naming a file that cannot be decoded, or
     the picture where the film would be too large.
     """
     still = picture.suffix.lower() in PICTURE_FILES
     shown = _still(picture, len(maps), interval) if still else play_picture(picture)
     total = 1 + (len(maps) if still else frames)
+    steady = np.ones(len(maps)) if strengths is None else strengths
+    said = [[""]] * len(maps) if lines is None else lines
     with (
         atomic_file(path) as file,
-        av.open(file, "w", format="mp4") as container,
+        av.open(file, "w", format=FILMS[path.suffix.lower()]) as container,
         _Writer(container) as writer,
     ):
-        canvas: _Canvas | None = None
+        pictures: _Pictures | None = None
         heard: _Sound | None = None
         last, end = -1.0, 0.0
         for end, frame in track(_named(shown, picture), "draw", total):
-            if canvas is None or heard is None:
+            if pictures is None or heard is None:
                 size = 2 * max(1, round(height * frame.width / frame.height / 2)), height
-                if max(size) > _LARGEST:
+                if 2 * max(size) + max(size) // 40 > _LARGEST:
                     raise InputError(
-                        f"{picture}: {frame.width} x {frame.height} pixels make a film of "
-                        f"{size[0]} x {size[1]}, expected at most {_LARGEST} a side"
+                        f"{picture}: {frame.width} x {frame.height} pixels make a film of two "
+                        f"pictures of {size[0]} x {size[1]}, expected at most {_LARGEST} a side"
                     )
-                canvas = _Canvas(container, writer, frame, maps, size)
+                canvas = Canvas(maps, steady, said, size, _matrix(frame))
+                pictures = _Pictures(container, writer, canvas)
                 heard = _Sound(container, writer, _named(play_sound(sound), sound))
             if end - last >= _SHORTEST:
-                canvas.write(frame, end, end / interval - 0.5)
+                pictures.write(frame, end, end / interval - 0.5)
                 last = end
             heard.write_until(end)
-        if canvas is not None and heard is not None:
-            canvas.close()
+        if pictures is not None and heard is not None:
+            pictures.close()
             heard.close()
+
+
+def _matrix(first: av.VideoFrame) -> Colorspace:
+    """How a clip's colours are coded; what does not say so is taken as players take it, by its
+    size."""
+    fine = first.height >= 720 and first.colorspace == 2
+    return Colorspace.ITU709 if first.colorspace == 1 or fine else Colorspace.ITU601
 
 
 class _Writer:
@@ -124,69 +137,25 @@ class _Writer:
                 done.result()
 
 
-class _Canvas:
-    """The video stream and the tables by which maps are drawn on its frames."""
+class _Pictures:
+    """The video stream and the canvas of its frames."""
 
-    def __init__(
-        self,
-        container: OutputContainer,
-        writer: _Writer,
-        first: av.VideoFrame,
-        maps: np.ndarray,
-        size: tuple[int, int],
-    ) -> None:
-        self.writer = writer
-        self.width, self.height = size
-        # What does not say how its colours are coded is taken as players take it, by its size.
-        fine = first.height >= 720 and first.colorspace == 2
-        self.matrix = Colorspace.ITU709 if first.colorspace == 1 or fine else Colorspace.ITU601
+    def __init__(self, container: OutputContainer, writer: _Writer, canvas: Canvas) -> None:
+        self.writer, self.canvas = writer, canvas
         self.stream = container.add_stream("libx264", rate=30, options={"preset": "veryfast"})
-        self.stream.width, self.stream.height = self.width, self.height
+        self.stream.width, self.stream.height = canvas.full
         self.stream.pix_fmt = "yuv420p"
         codec = self.stream.codec_context
         codec.time_base = _CLOCK
-        codec.colorspace = 1 if self.matrix == Colorspace.ITU709 else 6
+        codec.colorspace = 1 if canvas.matrix == Colorspace.ITU709 else 6
         codec.color_primaries = codec.color_trc = codec.colorspace
         codec.color_range = ColorRange.MPEG
-        self.maps = 255 * scaled(maps)
-        cells = maps.shape[1], maps.shape[2]
-        self.enlargements = [
-            Enlargement(cells, self.height, self.width),
-            Enlargement(cells, self.height // 2, self.width // 2),
-        ]
-        self.colours = _colour_tables(self.matrix)
 
     def write(self, frame: av.VideoFrame, time: float, moment: float) -> None:
         """Encode a frame, shown at `time` s, with the map of a moment between two of the maps."""
-        drawn = frame.reformat(
-            self.width,
-            self.height,
-            format="yuv420p",
-            src_colorspace=self.matrix,
-            dst_colorspace=self.matrix,
-            interpolation="FAST_BILINEAR",
-        ).to_ndarray()
-        moment = min(max(moment, 0.0), len(self.maps) - 1.0)
-        before = int(moment)
-        after = min(before + 1, len(self.maps) - 1)
-        heat = self.maps[before] + (moment - before) * (self.maps[after] - self.maps[before])
-        flat, area = drawn.reshape(-1), self.height * self.width
-        cells = [
-            enlarge(heat).round().astype(np.uint8).reshape(-1) for enlarge in self.enlargements
-        ]
-        for plane, first, last in (
-            (0, 0, area),
-            (1, area, area * 5 // 4),
-            (2, area * 5 // 4, area * 3 // 2),
-        ):
-            part = flat[first:last]
-            level = cells[min(plane, 1)]
-            mixed = part * _PICTURE[level]
-            mixed += self.colours[plane][level]
-            part[:] = mixed >> 8
-        blended = av.VideoFrame.from_ndarray(drawn, format="yuv420p")
-        blended.pts, blended.time_base = round(time / _CLOCK), _CLOCK
-        self.writer.write(self.stream, blended)
+        drawn = self.canvas.draw(frame, moment)
+        drawn.pts, drawn.time_base = round(time / _CLOCK), _CLOCK
+        self.writer.write(self.stream, drawn)
 
     def close(self) -> None:
         """Encode what the codec still holds."""
@@ -244,51 +213,3 @@ def _named(items: Iterator[T], path: Path) -> Iterator[T]:
         yield from items
     except MediaError as error:
         raise InputError(f"{path}: {error}") from None
-
-
-class Enlargement:
-    """Bilinear enlargement of maps (h, w) to (height, width), float32.
-
-    Not a product of matrices: for one as small as this BLAS wakes all its threads, which then wait
-    for each other on the cores that the codecs need; that took half of a film's time.
-    """
-
-    def __init__(self, cells: tuple[int, int], height: int, width: int) -> None:
-        self.upper, self.lower, down = _between(cells[0], height)
-        self.left, self.right, self.across = _between(cells[1], width)
-        self.down = down[:, None]
-
-    def __call__(self, heat: np.ndarray) -> np.ndarray:
-        left = heat[:, self.left]
-        wide = left + self.across * (heat[:, self.right] - left)
-        upper, fine = wide[self.upper], wide[self.lower]
-        fine -= upper
-        fine *= self.down
-        fine += upper
-        return fine
-
-
-def _between(cells: int, pixels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Of each of `pixels`, the two cells that it lies between and how far it is from the first."""
-    place = np.clip((np.arange(pixels) + 0.5) * cells / pixels - 0.5, 0, cells - 1)
-    first = place.astype(np.intp)
-    return first, np.minimum(first + 1, cells - 1), (place - first).astype(np.float32)
-
-
-# How much of the picture is left under each level of a map, and of the colour over it, in 1/256.
-_OPACITY = (256 * (COLOURS[:, 3] / 255)).round()
-_PICTURE = (256 - _OPACITY).astype(np.uint16)
-
-
-def _colour_tables(matrix: Colorspace) -> list[np.ndarray]:
-    """What each of 256 levels of a map adds to the luma and the two chroma planes, in 1/256 of a
-    step of the plane: three (256,) uint16."""
-    red, _, blue = colours = COLOURS[:, :3].T / 255
-    if matrix == Colorspace.ITU709:
-        luma = np.array([0.2126, 0.7152, 0.0722]) @ colours
-        chroma = (blue - luma) / 1.8556, (red - luma) / 1.5748
-    else:
-        luma = np.array([0.299, 0.587, 0.114]) @ colours
-        chroma = (blue - luma) / 1.772, (red - luma) / 1.402
-    planes = [16 + 219 * luma, *(128 + 224 * part for part in chroma)]
-    return [(_OPACITY * plane + 128).astype(np.uint16) for plane in planes]

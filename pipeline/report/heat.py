@@ -2,7 +2,8 @@
 
 matplotlib's inferno: its lightness rises all the way, so it reads the same to who sees no red from
 green, in grey and on paper. It lies over the picture, and the more of it the hotter the cell: what
-is cold is the picture, a little darkened, and what is hot glows and is still seen.
+is cold is the picture, a little darkened, and what is hot glows and is still seen. A map of which
+the model is not sure is drawn weaker: colder and more transparent, until nothing of it is left.
 """
 
 import numpy as np
@@ -25,6 +26,16 @@ COLOURS = _colours()
 COLOURS.flags.writeable = False
 
 
+def faded(strength: float) -> np.ndarray:
+    """`COLOURS` for a map that is drawn with a `strength` of 0 to 1: of 1 as they are; below, the
+    hottest colour is that of the level `strength` and all are more transparent, of 0 wholly."""
+    if strength >= 1:
+        return COLOURS
+    colours = COLOURS[levels(strength * np.linspace(0, 1, 256))].copy()
+    colours[:, 3] = (COLOURS[:, 3] * np.sqrt(max(0.0, strength))).round()
+    return colours
+
+
 def scaled(maps: np.ndarray) -> np.ndarray:
     """Maps of any shape scaled together to 0..1 by their smallest and largest value, float32, as
     one map is scored (`pipeline/methods/DECISIONS.md`, 'Scores'); constant ones are 0 everywhere,
@@ -40,8 +51,9 @@ def levels(maps: np.ndarray) -> np.ndarray:
     return (255 * maps).round().astype(np.uint8)
 
 
-def glow(picture: np.ndarray, maps: np.ndarray) -> np.ndarray:
-    """`picture` (H, W, 3) uint8 under a `scaled` map (H, W), uint8 of the same shape."""
-    colours = COLOURS[levels(maps)].astype(np.float64)
+def glow(picture: np.ndarray, maps: np.ndarray, strength: float = 1.0) -> np.ndarray:
+    """`picture` (H, W, 3) uint8 under a `scaled` map (H, W), uint8 of the same shape; the map with
+    a `strength` of 0 to 1."""
+    colours = faded(strength)[levels(maps)].astype(np.float64)
     opacity = colours[..., 3:] / 255
     return ((1 - opacity) * picture + opacity * colours[..., :3]).round().astype(np.uint8)
