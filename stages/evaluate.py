@@ -30,6 +30,7 @@ from pipeline.encoders.imagenet import load_image_encoder
 from pipeline.errors import InputError
 from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate_method
 from pipeline.evaluate.settings import Evaluate
+from pipeline.execution.checkpoints import given_weights
 from pipeline.execution.summary import show_table
 from pipeline.methods.common.files import load_weights, method_in, open_weights
 from pipeline.methods.common.sections import method_settings
@@ -37,6 +38,7 @@ from pipeline.methods.contract import Method, method_name
 from pipeline.networks.device import best_device
 from stages.paths import (
     decoded_folder,
+    published_weights,
     results_folder,
     run_folder,
     spectrograms_folder,
@@ -78,7 +80,11 @@ def evaluate(
     ] = None,
     on: Annotated[str | None, typer.Argument(help="The corpus that it is tested on.")] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="A localizer's file: a published one or our own.")
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="A localizer's file, a published one or our own, or a name of avloc weights list.",
+        ),
     ] = None,
     method: Annotated[
         str | None,
@@ -104,7 +110,8 @@ def evaluate(
     if run is not None and on is not None and weights is None:
         _evaluate_run(parameters, run, on)
     elif run is None and weights is not None and benchmark is not None:
-        metrics = _evaluate_file(parameters, weights, method, benchmark, corpus, trained_on)
+        path, method = given_weights(weights, method, published_weights())
+        metrics = _evaluate_file(parameters, path, method, benchmark, corpus, trained_on)
         typer.echo(json.dumps(metrics, indent=2))
     else:
         raise InputError("expected a run and a corpus, or --weights and --benchmark")

@@ -21,7 +21,7 @@ from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
-from pipeline.execution.outputs import check_outputs
+from pipeline.execution.outputs import check_ending, check_outputs
 from pipeline.execution.progress import track
 from pipeline.execution.summary import show_summary
 from pipeline.report.clips import Clips
@@ -56,6 +56,7 @@ def report(
     Example: [bold]avloc report[/bold], then open data/report/index.html
     """
     parameters = Parameters()
+    check_ending(out, (".html", ".htm"), "a page")
     official = out == REPORT
     scenes, scores = REPORT.with_name("scenes.png"), REPORT.with_name("scores.json")
     read = [parameters.path, *(DATA / kind for kind in ("decoded", "results", "runs"))]

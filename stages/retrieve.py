@@ -15,7 +15,7 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.windows import sound_window
 from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
-from pipeline.execution.outputs import check_outputs
+from pipeline.execution.outputs import check_ending, check_outputs
 from pipeline.execution.progress import console, track
 from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.methods.common.anyone import open_anyones
@@ -25,7 +25,8 @@ from pipeline.predict.predictor import check_form
 from pipeline.predict.ranking import best_clips
 from pipeline.predict.sights import stored_sight
 from pipeline.report.answers import answers_page, clip_card, file_card, media_called
-from stages.paths import decoded_folder, run_folder, spectrograms_folder
+from stages.asked import asked_weights
+from stages.paths import decoded_folder, spectrograms_folder
 
 
 class By(StrEnum):
@@ -49,7 +50,11 @@ def retrieve(
         str, typer.Option(help="The run that is asked, below data/runs.")
     ] = "toy/alignment-full-0",
     weights: Annotated[
-        Path | None, typer.Option(help="A weights file in its place, ours or a published one.")
+        str | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="Other weights: a file, ours or a published one, or a name of avloc weights list.",
+        ),
     ] = None,
     method: Annotated[
         str | None,
@@ -76,7 +81,9 @@ def retrieve(
     [bold]avloc retrieve street.jpg --among test.txt[/bold]. A clip id that begins with a dash
     stands behind two: [bold]avloc retrieve -- --V8vjC44tr_000013[/bold]
     """
-    path = weights or run_folder(run) / "weights.safetensors"
+    if page is not None:
+        check_ending(page, (".html", ".htm"), "a page")
+    path, method = asked_weights(weights, run, method)
     localizer = open_anyones(path, method)
     spectrograms = spectrograms_folder(corpus, method_name(localizer))
     searched = DecodedCorpus(decoded_folder(corpus), spectrograms)

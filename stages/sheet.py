@@ -10,7 +10,7 @@ from pipeline.base.study import Study, all_studies
 from pipeline.benchmarks import open_benchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.execution.outputs import check_outputs
+from pipeline.execution.outputs import check_ending, check_outputs
 from pipeline.report.contact_sheet import draw_contact_sheet, first_of_each_frame
 from stages.paths import decoded_folder
 
@@ -29,6 +29,7 @@ def sheet(
 
     Example: [bold]avloc sheet vggss --out vggss.png[/bold]
     """
+    check_ending(out, (".png",), "a picture")
     parameters = Parameters()
     study, name = _tested(parameters, corpus, benchmark)
     folder = decoded_folder(corpus)

@@ -39,8 +39,8 @@ def list_() -> None:
         table.add_row(*row)
     Console(width=None if Console().is_terminal else 250).print(table)
     typer.echo(
-        "fetch: `avloc weights fetch NAME`; use: --weights NAME. Licences are those of the authors' "
-        "repositories. The scores of each are on its authors' page."
+        "fetch: `avloc weights fetch NAME`; use: --weights NAME. Licences are those of the "
+        "authors' repositories, where each file's scores stand too."
     )
 
 

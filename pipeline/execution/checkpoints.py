@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import InputError
-from pipeline.execution.download import recorded_hash, record_hash, sha256_of
+from pipeline.execution.download import record_hash, recorded_hash, sha256_of
 
 _SSLALIGN = "https://github.com/kaistmm/SSLalignment"
 _LVS = "https://github.com/hche11/Localizing-Visual-Sounds-the-Hard-Way"

@@ -44,14 +44,19 @@ def draw_moving(path: Path, method: Method, clip: Asked, height: int) -> None:
         frames=moving.frames,
         height=height,
         strengths=moving.strengths,
-        lines=[(f"{clip.name}: {word}",) for word in _words(moving)],
+        lines=_lines(clip.name, moving),
     )
 
 
-def _words(moving: Moving) -> list[str]:
-    """How sure each moment's map is."""
-    pairs = zip(moving.margins, moving.silent, strict=True)
-    return ["silent" if silent else sureness(float(margin)) for margin, silent in pairs]
+def _lines(name: str, moving: Moving) -> list[tuple[str, ...]]:
+    """What stands below the pictures at each moment: how sure its map is, and where it is
+    largest."""
+    return [
+        (f"{name}: silent",)
+        if silent
+        else (f"{name}: {sureness(float(margin))}", place_in_words(heat)[2])
+        for heat, margin, silent in zip(moving.maps, moving.margins, moving.silent, strict=True)
+    ]
 
 
 def facts(clip: Asked, found: Found) -> dict[str, Any]:

@@ -4,6 +4,7 @@ It is drawn from what evaluating a run on the scenes wrote, so that a change of 
 evaluates nothing again.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ from pipeline.benchmarks.metrics.localization import pointing
 from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.report.sheet import Scene, draw_scenes
+from pipeline.report.sheet import Heard, Scene, draw_scenes
 
 
 def draw_scenes_of(
@@ -23,12 +24,14 @@ def draw_scenes_of(
     path: Path,
     count: int = 16,
 ) -> None:
-    """Draw `count` scenes to `path`, a PNG, as `draw_benchmark_scenes` does.
+    """Draw `count` scenes to `path`, a PNG, as `draw_benchmark_scenes` does, from the maps that
+    evaluating a run on `benchmark` wrote to `details`. Raises `InputError` as both do."""
+    draw_benchmark_scenes(path, benchmark, corpus, stored_maps(details, benchmark), count)
 
-    `details` is what evaluating a run on `benchmark` wrote: maps.npy (samples, h, w) float32 and
-    samples.parquet. Raises `InputError` where these are of other samples than
-    the benchmark's, and as `draw_benchmark_scenes` does.
-    """
+
+def stored_maps(details: Path, benchmark: ScenesBenchmark) -> np.ndarray:
+    """The raw maps (samples, h, w) float32 that evaluating a run on `benchmark` wrote to `details`,
+    beside samples.parquet. Raises `InputError` where they are of other samples."""
     table = details / "samples.parquet"
     found = read_parquet(table)["sample_id"].to_pylist()
     expected = [sample.sample_id for sample in benchmark.samples]
@@ -38,18 +41,24 @@ def draw_scenes_of(
             f"{table}: found {len(found)} samples and {len(maps)} maps, expected the benchmark's "
             f"own {len(expected)}; run dvc repro evaluate"
         )
-    draw_benchmark_scenes(path, benchmark, corpus, maps, count)
+    return maps
 
 
 def draw_benchmark_scenes(
-    path: Path, benchmark: ScenesBenchmark, corpus: DecodedCorpus, maps: np.ndarray, count: int = 16
+    path: Path,
+    benchmark: ScenesBenchmark,
+    corpus: DecodedCorpus,
+    maps: np.ndarray,
+    count: int = 16,
+    strengths: Mapping[int, tuple[str, float]] | None = None,
 ) -> None:
     """Draw the first `count` scenes that have a silent object, as PNG.
 
-    `maps` (samples, h, w) are the raw maps of the benchmark's samples. The scenes are taken in the
-    order of the list, never by their scores, but for one: the first whose maps point right under
-    both sounds leads, so that a reader sees what is meant before what goes wrong. Raises
-    `InputError` where no scene has a silent object.
+    `maps` (samples, h, w) are the raw maps of the benchmark's samples, `strengths` by a sample's
+    place how sure its map is in a word, and how strongly it is drawn, 0 to 1; wholly where None.
+    The scenes are taken in the order of the list, never by their scores, but for one: the first
+    whose maps point right under both sounds leads, so that a reader sees what is meant before what
+    goes wrong. Raises `InputError` where no scene has a silent object.
     """
     swapped: dict[int, int] = {}  # scene to the sample that plays its first silent object's sound
     for number, (scene, _) in enumerate(benchmark.swaps):
@@ -64,7 +73,13 @@ def draw_benchmark_scenes(
             benchmark.swaps[sample - len(benchmark.scenes)][1]
         ]
         sounds = [
-            (label, maps[place], benchmark.masks(place, place + 1)[0])
+            Heard(
+                label,
+                maps[place],
+                benchmark.masks(place, place + 1)[0],
+                *(strengths or {}).get(place, ("", 1.0)),
+                _right(benchmark, maps, [place]),
+            )
             for label, place in (
                 (benchmark.scenes[scene].label, scene),
                 (silent.label, sample),

@@ -71,4 +71,26 @@ def test_sure_is_what_stands_above_silence_and_noise() -> None:
         Found(frame, heat, 0.2, 0.3)
     )
     assert "; hardly sure: " in describe(Found(frame, heat, 0.2, 0.45))
-    assert "; not sure: " in describe(Found(frame, heat, 0.6, 0.1))
+    unsure = Found(frame, heat, 0.6, 0.1)
+    assert "; not sure: " in describe(unsure) and unsure.strength < 0.5
+    strengths = [
+        Found(frame, heat, 0.5 - margin, 0.0).strength for margin in (-0.1, 0.0, 0.05, 0.2)
+    ]
+    np.testing.assert_allclose(strengths, [0, 0.5, 0.75, 1], atol=1e-6)
+
+
+def test_silence_is_told_as_silence(localizer: Alignment, tmp_path: Path) -> None:
+    def found(name: str, loud: np.ndarray) -> Found:
+        sound = loud.astype(np.float32)[None]
+        clip = write_media(tmp_path / name, seconds=3.0, sound=sound, sample_rate=16000)
+        return localize_media(localizer, clip, clip)
+
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, 48000)
+    nothing = found("nothing.mp4", 0 * noise)
+    assert (nothing.silent, nothing.word, nothing.strength) == ("the clip is silent", "silent", 0)
+    assert describe(nothing) == "the clip is silent: no place is told"
+    gap = noise.copy()
+    gap[16000:32000] = 0
+    middle = found("gap.mp4", gap)
+    assert middle.silent == "the clip's middle 0.3 s, which are listened to, are silent"
+    assert found("noise.mp4", noise).silent == ""

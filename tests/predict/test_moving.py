@@ -18,8 +18,10 @@ from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.playback import play_picture, play_sound
 from pipeline.methods.alignment import Alignment
+from pipeline.predict.media import localize_media
 from pipeline.predict.moving import INTERVAL, localize_moving
-from pipeline.report.film import Enlargement, draw_film
+from pipeline.report.film import draw_film
+from pipeline.report.film_canvas import Enlargement
 
 FORM = SoundForm(window=512, hop=256, bands=16)
 STEPS = 20
@@ -96,8 +98,12 @@ def test_the_film_has_the_picture_the_map_and_the_sound(tmp_path: Path) -> None:
     maps[:5, 0, 0] = maps[5:, 3, 3] = 1
     film = tmp_path / "film.mp4"
     draw_film(film, clip, clip, maps, interval=INTERVAL, frames=20, height=96)
-    frames = all_frames(film)
-    assert {frame.shape for frame in frames} == {(96, 128, 3)} and len(frames) >= 20
+    whole = all_frames(film)
+    (shape,) = {frame.shape for frame in whole}
+    assert shape[0] > 96 and shape[1] >= 2 * 128 and len(whole) >= 20
+    for frame in whole:  # the picture as it is on the left
+        assert np.abs(frame[:96, :128].astype(int) - 128).max() <= 6
+    frames = [frame[:96, -128:] for frame in whole]
     redness = [frame[..., 0].astype(int) - frame[..., 2] for frame in (frames[2], frames[17])]
     assert redness[0][:24, :32].mean() > redness[0][72:, 96:].mean() + 50
     assert redness[1][72:, 96:].mean() > redness[1][:24, :32].mean() + 50
@@ -140,9 +146,36 @@ def test_maps_come_batch_by_batch_and_are_those_of_the_whole_clip(
     monkeypatch.setattr(localizer, "sound_features", count_sounds)
     monkeypatch.setattr("pipeline.predict.moving._BATCH", 4)
     parts = localize_moving(localizer, clip, sound)
-    assert max(waiting) <= 12 and waiting[-1] == 0
+    assert max(waiting) <= 12 and waiting[-1] == -2  # silence and noise are heard once
     assert (parts.seconds, parts.frames) == (whole.seconds, whole.frames)
     np.testing.assert_allclose(parts.maps, whole.maps, atol=1e-5)
+    np.testing.assert_allclose(parts.margins, whole.margins, atol=1e-5)
+
+
+def test_silent_moments_are_told_and_drawn_as_nothing(localizer: Alignment, tmp_path: Path) -> None:
+    clip = write_media(tmp_path / "clip.mp4", seconds=3.0)
+    noise = np.random.default_rng(0).uniform(-0.5, 0.5, (1, 48000)).astype(np.float32)
+    noise[:, 16000:32000] = 0
+    sound = write_media(tmp_path / "a.wav", size=None, sound=noise, audio_codec="pcm_s16le")
+    moving = localize_moving(localizer, clip, sound)
+    # A window of 0.34 s lies in the silence from 1 to 2 s where its moment does not touch an end.
+    assert moving.silent[13:17].all() and not moving.silent[:8].any()
+    assert not moving.silent[22:].any()
+    assert (moving.strengths[moving.silent] == 0).all()
+
+
+def test_a_margin_is_what_a_map_has_above_silence_and_noise(
+    localizer: Alignment, tmp_path: Path
+) -> None:
+    picture = tmp_path / "still.png"
+    Image.new("RGB", (40, 30), (200, 30, 30)).save(picture)
+    quiet = np.zeros((1, 16000), np.float32)
+    sound = write_media(tmp_path / "a.wav", size=None, sound=quiet, audio_codec="pcm_s16le")
+    moving = localize_moving(localizer, picture, sound)
+    found = localize_media(localizer, picture, sound)
+    floor = max(found.silence, found.noise)
+    np.testing.assert_allclose(moving.margins, found.silence - floor, atol=1e-3)
+    assert moving.silent.all() and found.word == "silent" and found.strength == 0
 
 
 @pytest.mark.parametrize("cells", [(14, 14), (7, 3), (1, 1)])
@@ -165,7 +198,8 @@ def test_a_still_picture_lasts_as_long_as_its_maps(tmp_path: Path) -> None:
     draw_film(
         tmp_path / "f.mp4", tmp_path / "p.png", sound, maps, interval=0.1, frames=0, height=40
     )
-    assert all_frames(tmp_path / "f.mp4")[0].shape == (40, 60, 3)
+    height, width, _ = all_frames(tmp_path / "f.mp4")[0].shape
+    assert height > 40 and 2 * 60 < width < 2 * 60 + 10
 
 
 def test_a_film_that_no_decoder_takes(tmp_path: Path) -> None:
@@ -175,7 +209,7 @@ def test_a_film_that_no_decoder_takes(tmp_path: Path) -> None:
     Image.new("RGB", (4000, 3)).save(tmp_path / "wide.png")
     maps = np.zeros((5, 4, 4), np.float32)
     film = tmp_path / "f.mp4"
-    with pytest.raises(InputError, match=r"wide\.png: 4000 x 3 pixels make a film of 85334 x 64, "):
+    with pytest.raises(InputError, match=r"wide\.png: 4000 x 3 pixels make a film of two "):
         draw_film(film, tmp_path / "wide.png", sound, maps, interval=0.1, frames=0, height=64)
     assert {path.name for path in tmp_path.iterdir()} == {"a.wav", "wide.png"}
 

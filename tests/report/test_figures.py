@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 from pipeline.report.figures import outline, overlay
-from pipeline.report.heat import COLOURS, glow, levels, scaled
+from pipeline.report.heat import COLOURS, faded, glow, levels, scaled
 from pipeline.report.rows import Column, Row, draw_rows
-from pipeline.report.sheet import Scene, draw_scenes
+from pipeline.report.sheet import Heard, Scene, draw_scenes
 from pipeline.report.tables import seeds_table
 from pipeline.report.words import wrapped
 
@@ -55,6 +55,18 @@ def test_the_picture_shows_through_everywhere() -> None:
             glow(np.full((2, 2, 3), value, np.uint8), heat).astype(int) for value in (0, 255)
         )
         assert ((light - dark) >= 255 // 3).all()
+
+
+def test_an_unsure_map_is_colder_and_lets_more_of_the_picture_through() -> None:
+    picture = np.full((1, 256, 3), 128, np.uint8)
+    ramp = np.linspace(0, 1, 256, dtype=np.float32)[None]
+    np.testing.assert_array_equal(glow(picture, ramp), glow(picture, ramp, 1.0))
+    np.testing.assert_array_equal(glow(picture, ramp, 0.0), picture)
+    seen = [np.abs(glow(picture, ramp, s).astype(int) - 128).max() for s in (0.1, 0.4, 0.7, 1.0)]
+    assert seen == sorted(set(seen))
+    opacity = [int(faded(s)[255, 3]) for s in (0.0, 0.1, 0.4, 0.7, 1.0)]
+    assert opacity[0] == 0 and opacity == sorted(set(opacity))
+    assert (_luminance(faded(0.3)[:, :3].astype(float)) < 0.1).all()
 
 
 def test_maps_are_scaled_together() -> None:
@@ -113,7 +125,8 @@ def test_the_sheet_has_the_same_bytes_each_time(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     frame = rng.integers(0, 256, (70, 70, 3), dtype=np.uint8)
     mask = np.eye(70, dtype=bool)
-    scene = Scene(frame, [("bell", rng.random((8, 8)), mask), ("saw", rng.random((8, 8)), ~mask)])
+    bell = Heard("bell", rng.random((8, 8)), mask, "sure", 1.0, True)
+    scene = Scene(frame, [bell, Heard("saw", rng.random((8, 8)), ~mask)])
     for name in ("a.png", "b.png"):
         draw_scenes(tmp_path / name, [scene] * 3)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()

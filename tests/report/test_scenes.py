@@ -67,10 +67,12 @@ def test_a_success_leads_and_the_list_decides_the_rest(
     monkeypatch.setattr(scenes, "draw_scenes", lambda _, shown: drawn.extend(shown))
     draw_scenes_of(results, corpus, benchmark, tmp_path / "s.png")
     assert [int(scene.frame[0, 0, 0]) for scene in drawn] == [120, 0, 60]
-    assert [label for label, _, _ in drawn[0].sounds] == ["dog", "cat"]
-    for (_, heat, mask), side in zip(drawn[0].sounds, (LEFT, RIGHT), strict=True):
-        np.testing.assert_array_equal(heat, side)
-        assert mask[100, 10] == (side is LEFT) and mask[100, 200] == (side is RIGHT)
+    assert [heard.label for heard in drawn[0].sounds] == ["dog", "cat"]
+    for heard, side in zip(drawn[0].sounds, (LEFT, RIGHT), strict=True):
+        np.testing.assert_array_equal(heard.heat, side)
+        assert heard.mask[100, 10] == (side is LEFT) and heard.mask[100, 200] == (side is RIGHT)
+        assert heard.right is True
+    assert [heard.right for heard in drawn[1].sounds] == [True, False]
     drawn.clear()
     results = _store(tmp_path / "r", benchmark, np.stack([RIGHT] * 3 + [LEFT] * 3))
     draw_scenes_of(results, corpus, benchmark, tmp_path / "s.png", count=2)
@@ -101,3 +103,18 @@ def test_scenes_without_silent_objects(
     results = _store(tmp_path / "r", alone, np.stack([LEFT] * 3))
     with pytest.raises(InputError, match="none has a silent object at hand"):
         draw_scenes_of(results, corpus, alone, tmp_path / "s.png")
+
+
+def test_how_sure_a_map_is_comes_onto_the_sheet(
+    benchmark: ScenesBenchmark,
+    corpus: DecodedCorpus,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    drawn: list[Scene] = []
+    monkeypatch.setattr(scenes, "draw_scenes", lambda _, shown: drawn.extend(shown))
+    maps = np.stack([LEFT] * 6)
+    strengths = {0: ("not sure", 0.2), 3: ("sure", 1.0)}
+    scenes.draw_benchmark_scenes(tmp_path / "s.png", benchmark, corpus, maps, 1, strengths)
+    told = [(heard.word, heard.strength) for heard in drawn[0].sounds]
+    assert told == [("not sure", 0.2), ("sure", 1.0)]

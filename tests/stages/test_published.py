@@ -31,6 +31,7 @@ from pipeline.errors import InputError
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.common.files import load_weights, save_weights
 from pipeline.networks.weights import save_torch
+from pipeline.report.rows import Row
 from stages import evaluate, load, tests
 
 __all__ = ["off_the_network"]  # a fixture
@@ -96,7 +97,9 @@ def mini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_published_file_is_a_run(mini: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_published_file_is_a_run(
+    mini: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     load.load("ours")
     run = mini / "data/runs/mini/ours"
     first = (run / "weights.safetensors").read_bytes()
@@ -125,6 +128,17 @@ def test_a_published_file_is_a_run(mini: Path, capsys: pytest.CaptureFixture[str
     assert json.loads(result.stdout) == metrics
     del metrics["leaked_clips"]
     assert json.loads(avloc(*arguments).stdout) == metrics
+    named = mini / "data/weights/published/alignment-vggsound.pth"
+    named.parent.mkdir()
+    named.write_bytes((mini / PATH).read_bytes())
+    by_name = avloc("evaluate", "--weights", "alignment-vggsound", "--benchmark", "vggss")
+    assert json.loads(by_name.stdout) == metrics
+    rows: list[Row] = []
+    monkeypatch.setattr("stages.figure.draw_rows", lambda paths, columns, drawn: rows.extend(drawn))
+    drawn = avloc("figure", "localization", "ours/vggss", "alignment-vggsound", "--count", "2")
+    assert drawn.exit_code == 0, drawn.exception
+    assert [row.label for row in rows] == ["ours/vggss", "alignment-vggsound"]
+    np.testing.assert_allclose(rows[0].maps, rows[1].maps, atol=1e-5)
     retrieval = avloc(*arguments[:4], "retrieval", "--corpus", "mini")
     assert {"R@1_a2i", "R@1_a2i_s_L"} <= set(json.loads(retrieval.stdout))
 
