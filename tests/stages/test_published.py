@@ -137,7 +137,7 @@ def test_a_published_file_is_a_run(
     monkeypatch.setattr("stages.figure.draw_rows", lambda paths, columns, drawn: rows.extend(drawn))
     drawn = avloc("figure", "localization", "ours/vggss", "alignment-vggsound", "--count", "2")
     assert drawn.exit_code == 0, drawn.exception
-    assert [row.label for row in rows] == ["ours/vggss", "alignment-vggsound"]
+    assert [row.label for row in rows] == ["ours", "alignment-vggsound"]
     np.testing.assert_allclose(rows[0].maps, rows[1].maps, atol=1e-5)
     retrieval = avloc(*arguments[:4], "retrieval", "--corpus", "mini")
     assert {"R@1_a2i", "R@1_a2i_s_L"} <= set(json.loads(retrieval.stdout))
