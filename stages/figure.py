@@ -30,6 +30,7 @@ from pipeline.methods.common.files import load_weights, method_in, open_weights
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import Method, method_name
 from pipeline.networks.weights import SUFFIXES
+from pipeline.predict.media import PALEST
 from pipeline.predict.moving import INTERVAL, localize_stored, stored_seconds
 from pipeline.predict.predictor import Predictor, synthetic_sounds
 from pipeline.predict.sureness import strength, sureness
@@ -243,7 +244,10 @@ def _draw_scenes(
         frames = [sample.frame_clip for sample in benchmark.samples]
         made = _predictor(known[0], corpus).maps([(f, n) for f in frames for n in (SILENCE, NOISE)])
         margins = maps.max(axis=(1, 2)) - made.reshape(len(frames), -1).max(axis=1)
-        strengths = {n: (sureness(float(m)), float(strength(m))) for n, m in enumerate(margins)}
+        shown = np.maximum(PALEST, strength(margins))
+        strengths = {
+            n: (sureness(float(margin)), float(shown[n])) for n, margin in enumerate(margins)
+        }
     draw_benchmark_scenes(path, benchmark, corpus, maps, count, strengths)
 
 

@@ -28,6 +28,7 @@ from pipeline.predict.predictor import synthetic_sounds
 from pipeline.predict.sights import Sight, sight_features
 from pipeline.predict.sureness import Word, strength, sureness
 
+PALEST = 0.1  # the strength of a map of the least sure sound; below is silence alone
 _SECONDS = 60.0  # of a longer sound the middle is enough for any window
 SILENT_POWER = 10 ** (SILENT_BELOW / 10)  # mean square of samples; a clip table calls less silent
 
@@ -57,8 +58,8 @@ class Found:
 
     @property
     def strength(self) -> float:
-        """How strongly the map is to be drawn, 0 to 1; 0 where nothing is heard."""
-        return 0.0 if self.silent else float(strength(self.margin))
+        """How strongly the map is to be drawn, `PALEST` to 1; 0 where nothing is heard."""
+        return 0.0 if self.silent else max(PALEST, float(strength(self.margin)))
 
 
 def localize_media(method: Method, picture: Path, sound: Path) -> Found:

@@ -28,7 +28,7 @@ from pipeline.media.picture_file import PICTURE_FILES
 from pipeline.media.playback import play_picture
 from pipeline.methods.contract import Features, Method, expand
 from pipeline.networks.device import best_device
-from pipeline.predict.media import SILENT_POWER, picture_of
+from pipeline.predict.media import PALEST, SILENT_POWER, picture_of
 from pipeline.predict.predictor import synthetic_sounds
 from pipeline.predict.sights import Sight, sight_features, stored_sight
 from pipeline.predict.sureness import strength
@@ -53,8 +53,9 @@ class Moving:
 
     @property
     def strengths(self) -> np.ndarray:
-        """How strongly each map is to be drawn, 0 to 1 (T,) float64: 0 where nothing is heard."""
-        return np.where(self.silent, 0.0, strength(self.margins))
+        """How strongly each map is to be drawn, (T,) float64, `PALEST` to 1: 0 where nothing is
+        heard."""
+        return np.where(self.silent, 0.0, np.maximum(PALEST, strength(self.margins)))
 
 
 @torch.inference_mode()

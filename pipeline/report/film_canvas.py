@@ -43,10 +43,10 @@ class Canvas:
         self.rows = max((len(texts) for texts in lines), default=0)
         strip = self._caption(0)
         self.full = 2 * self.width + self.between, self.height + len(strip[0])
-        paper = av.VideoFrame.from_ndarray(
-            np.full((self.full[1], self.full[0], 3), 255, np.uint8), format="rgb24"
-        )
-        self.planes = _planes(paper, matrix, self.full)
+        # White paper, in the one piece that a frame is made from, and its planes.
+        self.drawn = np.full((self.full[1] * 3 // 2, self.full[0]), 128, np.uint8)
+        self.drawn[: self.full[1]] = 235
+        self.planes = _split(self.drawn, self.full)
         cells = maps.shape[1], maps.shape[2]
         self.enlargements = [
             Enlargement(cells, self.height, self.width),
@@ -79,10 +79,7 @@ class Canvas:
         if strength:
             row, column = divmod(int(heat.argmax()), heat.shape[1])
             self._mark((row + 0.5) / heat.shape[0], (column + 0.5) / heat.shape[1])
-        flat = np.concatenate([plane.reshape(-1) for plane in self.planes])
-        return av.VideoFrame.from_ndarray(
-            flat.reshape(self.full[1] * 3 // 2, self.full[0]), format="yuv420p"
-        )
+        return av.VideoFrame.from_ndarray(self.drawn, format="yuv420p")
 
     def _table(self, strength: int) -> tuple[np.ndarray, list[np.ndarray]]:
         """How much of the picture is left under each level of a map of `strength` / 255, and what
@@ -132,12 +129,18 @@ def _planes(frame: av.VideoFrame, matrix: Colorspace, size: tuple[int, int]) -> 
         dst_color_range=ColorRange.MPEG,
         interpolation="FAST_BILINEAR",
     ).to_ndarray()
-    area, values = height * width, flat.reshape(-1)
-    chroma = (height // 2, width // 2)
+    return _split(flat, size)
+
+
+def _split(flat: np.ndarray, size: tuple[int, int]) -> list[np.ndarray]:
+    """The three planes of a frame of the `size` (width, height) that lies in one piece, as
+    views."""
+    width, height = size
+    area, values, chroma = height * width, flat.reshape(-1), (height // 2, width // 2)
     return [
-        values[:area].reshape(height, width).copy(),
-        values[area : area * 5 // 4].reshape(chroma).copy(),
-        values[area * 5 // 4 :].reshape(chroma).copy(),
+        values[:area].reshape(height, width),
+        values[area : area * 5 // 4].reshape(chroma),
+        values[area * 5 // 4 :].reshape(chroma),
     ]
 
 

@@ -76,7 +76,7 @@ def test_sure_is_what_stands_above_silence_and_noise() -> None:
     strengths = [
         Found(frame, heat, 0.5 - margin, 0.0).strength for margin in (-0.1, 0.0, 0.05, 0.2)
     ]
-    np.testing.assert_allclose(strengths, [0, 0.5, 0.75, 1], atol=1e-6)
+    np.testing.assert_allclose(strengths, [0.1, 0.5, 0.75, 1], atol=1e-6)
 
 
 def test_silence_is_told_as_silence(localizer: Alignment, tmp_path: Path) -> None:
