@@ -178,7 +178,9 @@ def how_to_get(folder: Path, name: str, checkpoint: Checkpoint) -> str:
 
 def given_weights(weights: str, method: str | None, folder: Path) -> tuple[Path, str | None]:
     """What a command's --weights names: a published file by its name, with its method where none is
-    given, or any file by its path."""
-    if weights in CHECKPOINTS and not Path(weights).exists():
+    given, or any file by its path. Raises `InputError` as `checked_file` does; what is no file and
+    has neither a folder nor an ending is taken for a name."""
+    path = Path(weights)
+    if not path.exists() and not path.suffix and path.name == weights:
         return checked_file(folder, weights), method or CHECKPOINTS[weights].method
-    return Path(weights), method
+    return path, method

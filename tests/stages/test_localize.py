@@ -125,6 +125,10 @@ def test_a_name_stands_for_its_file(
         f"error: lvs-vggsound: {PUBLISHED}/lvs-vggsound.pth is not there; "
         "`avloc weights fetch lvs-vggsound` brings it\n"
     )
+    assert avloc("localize", "clips/loud.mp4", "--weights", "nobody") == 1
+    assert "weights 'nobody': no published file of this name, expected one of alignment-" in (
+        capsys.readouterr().err
+    )
     PUBLISHED.mkdir(parents=True)
     saved = save_published(project, "lvs", made_networks("lvs"))
     saved.rename(PUBLISHED / "lvs-vggsound.pth")
