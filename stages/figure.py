@@ -15,7 +15,7 @@ from pipeline.base.files import atomic_file, map_npy, read_parquet
 from pipeline.base.params import Parameters
 from pipeline.base.study import Evaluated, find_evaluated
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark, open_benchmark
-from pipeline.benchmarks.maps_file import read_maps
+from pipeline.benchmarks.anyones.files import read_maps
 from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
 from pipeline.benchmarks.seen import as_seen
 from pipeline.benchmarks.tasks import ScenesBenchmark

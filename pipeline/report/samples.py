@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark
-from pipeline.benchmarks.maps_file import sample_id_of
+from pipeline.benchmarks.anyones.ids import sample_id_of
 from pipeline.benchmarks.tasks import LocalizationBenchmark, ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
