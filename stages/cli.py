@@ -6,6 +6,7 @@ at their top and `avloc --help` still answers at once.
 
 import errno
 import os
+import re
 import signal
 import sys
 from importlib import import_module
@@ -69,6 +70,21 @@ _FORM: dict[str, Any] = {
 }
 
 
+# Rich takes any [word] for a style and drops what it does not know: a format of boxes, say.
+_BRACKET = re.compile(r"\[(?!/?bold\])")
+
+
+def _keep_brackets(command: Any) -> Any:
+    """The command, whose help shows every bracket but those of [bold]."""
+    command.help = command.help and _BRACKET.sub(r"\[", command.help)
+    for parameter in command.params:
+        if getattr(parameter, "help", None):
+            parameter.help = _BRACKET.sub(r"\[", parameter.help)
+    for each in getattr(command, "commands", {}).values():
+        _keep_brackets(each)
+    return command
+
+
 def command(name: str) -> Any:
     """The real command of a name, its module imported."""
     module = import_module(f"stages.{COMMANDS[name].place}")
@@ -78,10 +94,10 @@ def command(name: str) -> Any:
         if more := _MORE.get(name):
             others = typer.main.get_group(import_module(f"stages.{more}").app)
             group.commands.update(others.commands)
-        return group
+        return _keep_brackets(group)
     single = typer.Typer(**{**_FORM, "no_args_is_help": False})
     single.command(name)(getattr(module, COMMANDS[name].place))
-    return typer.main.get_command(single)
+    return _keep_brackets(typer.main.get_command(single))
 
 
 class _LazyGroup(TyperGroup):

@@ -96,8 +96,9 @@ def figure(
         list[str],
         typer.Argument(
             metavar="[LABEL=]ROW...",
-            help="Evaluations with their results here, as <run>/<benchmark>, FILE.npz as avloc "
-            "score reads them, or weights: a file, or a name of avloc weights list.",
+            help="Evaluations with their results here, as <run>/<benchmark>, maps with their ids "
+            "(FILE.npz, or a folder, as avloc score reads them), or weights: a file, or a name of "
+            "avloc weights list.",
         ),
     ],
     out: Annotated[
@@ -174,7 +175,7 @@ def figure(
 
 def _source(parameters: Parameters, text: str) -> _Source:
     label, _, name = text.rpartition("=")
-    if name.endswith(".npz"):
+    if name.endswith(".npz") or Path(name).is_dir():
         return _Source(label or Path(name).stem, name, None)
     if name in CHECKPOINTS or name.endswith(SUFFIXES):
         path, method = given_weights(name, None, published_weights())

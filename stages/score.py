@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.benchmarks.anyones.files import open_arrays
+from pipeline.benchmarks.anyones.kinds import check_benchmark
 from pipeline.benchmarks.anyones.rows_file import check_ending, write_rows
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_outputs
@@ -101,6 +102,8 @@ def score(
     if per_sample is not None:
         check_ending(per_sample)
         check_outputs([per_sample], [path for path in (file, against, ids) if path is not None])
+    if benchmark is not None:
+        check_benchmark(kind.value, benchmark)
     arrays = open_arrays(file, ids)
     others = None if against is None else open_arrays(against)
     # After what can be told at once: scoring imports torch, which takes seconds.

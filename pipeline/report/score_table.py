@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+import numpy as np
 from tabulate import tabulate
 
 from pipeline.benchmarks.anyones.compare import Difference
@@ -11,12 +12,13 @@ from pipeline.benchmarks.anyones.parts import Part
 from pipeline.benchmarks.anyones.score import Scored
 from pipeline.benchmarks.anyones.statistics import Estimate, estimates
 from pipeline.benchmarks.metrics.bootstrap import HIGH, LEVEL, LOW
+from pipeline.benchmarks.tasks.parts import Parts
 from pipeline.report.beside_paper import paper_tables
 
 _PLAIN = {"": ("", "")}
 _OGL = {"with OGL": ("", "_ogl")}
-# What of a kind is shown: scores, and rows by their words: what a row puts before a score's name and
-# behind it.
+# What of a kind is shown: scores, and rows by their words with what each puts before a score's name
+# and behind it.
 _SHOWN: dict[str, tuple[tuple[str, ...], dict[str, tuple[str, str]]]] = {
     "localization": (
         ("cIoU", "AUC"),
@@ -59,9 +61,10 @@ def score_rows(scored: Scored) -> list[Row]:
     """The rows of scored maps: all samples, and the paper's clips first where they are fewer."""
     columns, lines = _SHOWN[scored.kind]
     count = len(scored.rows)
-    available = getattr(scored.task, "parts", {}).get("available")
+    parts_of_task: Parts = getattr(scored.task, "parts", {})
+    available = parts_of_task.get("available", np.zeros(count, np.bool_))
     parts = {"": estimates(scored.kind, scored.columns)}
-    if available is not None and 0 < available.sum() < count:
+    if 0 < available.sum() < count:
         # Recall on fewer pairs is among fewer answers, not a part of the same ranks.
         again = (
             {} if scored.kind == "retrieval" else estimates(scored.kind, scored.columns, available)
@@ -96,7 +99,7 @@ def score_text(scored: Scored, label: str) -> str:
         for row in score_rows(scored)
     ]
     prefix = "class_" if scored.kind == "retrieval" else ""
-    for table in paper_tables(scored.benchmark):
+    for table in [] if scored.made else paper_tables(scored.benchmark):
         ours.append(["", *("" for _ in columns)])
         ours.append([f"Table {table.number} of the paper", *("" for _ in columns)])
         for row in table.rows:
@@ -109,6 +112,8 @@ def score_text(scored: Scored, label: str) -> str:
         f"{scored.kind} on {of}, {len(scored.rows)} of {official} samples; per cent, with the "
         f"{100 * LEVEL:.0f} % interval over samples"
     )
+    if scored.made:
+        head += "\nthe toy's samples, beside which the paper's rows say nothing"
     return f"{head}\n\n{_table(['', *map(_head, columns)], ours)}"
 
 

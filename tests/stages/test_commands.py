@@ -6,11 +6,12 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pytest
 import torch
+import typer
 import yaml
 from made_media import SHARED_MEDIA, write_media
 from made_method import small_method
@@ -98,6 +99,48 @@ def test_help_of_a_command_has_an_example(
     assert avloc(*words, "--help") == 0
     before, _, after = capsys.readouterr().out.partition("Example")
     assert f"avloc {' '.join(words)}" in after, before
+
+
+def helps(command: Any) -> list[str]:
+    """What the source says as help of a command, its options and those of the commands below."""
+    texts = [command.help, *(getattr(each, "help", None) for each in command.params)]
+    below = [text for sub in getattr(command, "commands", {}).values() for text in helps(sub)]
+    return [*filter(None, texts), *below]
+
+
+def source_helps(monkeypatch: pytest.MonkeyPatch, name: str) -> list[str]:
+    """`helps` of a command as its module has it, before it is made fit for being shown."""
+    with monkeypatch.context() as bare:
+        bare.setattr(cli, "_keep_brackets", lambda made: made)
+        return helps(cli.command(name))
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_loses_nothing_of_its_text(
+    name: str, avloc: Avloc, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 5000)  # nothing is wrapped
+    for words in leaves(name) + [(name,)]:
+        assert avloc(*words, "--help") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for text in source_helps(monkeypatch, name):
+        plain = text.replace("[bold]", "").replace("[/bold]", "")
+        for paragraph in plain.split("\n\n"):
+            assert " ".join(paragraph.split()) in shown
+
+
+def test_help_keeps_brackets_of_every_kind(capsys: pytest.CaptureFixture[str]) -> None:
+    app = typer.Typer(rich_markup_mode="rich")
+
+    @app.command()
+    def draw(box: Annotated[str, typer.Option(help="A list of [x0, y0].")] = "") -> None:
+        """Boxes [red] and [bold]these[/bold] and [/x]."""
+
+    kept = cli._keep_brackets(typer.main.get_command(app))
+    with pytest.raises(SystemExit):
+        kept(["--help"])
+    shown = capsys.readouterr().out
+    assert "[x0, y0]" in shown and "Boxes [red] and these and [/x]." in shown
 
 
 # Each stage's command with a name that its study does not list.

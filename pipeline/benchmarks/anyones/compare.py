@@ -70,7 +70,7 @@ def _difference(first: float, second: float, drawn: np.ndarray) -> Difference:
     low, high = ends(drawn)
     beyond = np.abs(drawn - difference) >= abs(difference) - 1e-12  # ties are of rounding
     p = (1 + int(beyond.sum())) / (1 + len(drawn))
-    return Difference(*(100 * value for value in (first, second, difference, low, high)), p)
+    return Difference(100 * first, 100 * second, 100 * difference, 100 * low, 100 * high, p)
 
 
 def _aligned(first: Scored, second: Scored) -> Columns:

@@ -9,13 +9,20 @@ import pickle
 import struct
 import zipfile
 import zlib
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from PIL import Image
 
-from pipeline.benchmarks.anyones.arrays import LARGEST_BYTES, LARGEST_SIDE, LARGEST_TEXT, Arrays
+from pipeline.benchmarks.anyones.arrays import (
+    LARGEST_BYTES,
+    LARGEST_SIDE,
+    LARGEST_TEXT,
+    REAL,
+    Arrays,
+)
 from pipeline.errors import InputError
 
 ENDINGS = (".npz", ".npy", ".pt", ".pth")
@@ -129,26 +136,28 @@ def _npy(path: Path) -> Arrays:
 
 
 def _folder(path: Path) -> Arrays:
-    files = sorted(p for p in path.iterdir() if p.suffix in (".npy", ".png") and p.is_file())
+    found = [p for p in path.iterdir() if p.suffix in (".npy", ".png") and p.is_file()]
+    files = sorted(found, key=lambda file: file.stem)
     if not files:
         raise InputError(f"{path}: expected <id>.npy or <id>.png files, a map a clip; found none")
     maps: list[np.ndarray] = []
     for file in files:
-        heat = _grey(file) if file.suffix == ".png" else np.asarray(_npy(file).read(
-            "maps", "fiub", "real numbers (h, w)", (2,)))  # fmt: skip
+        if file.suffix == ".png":
+            heat = _grey(file)
+        else:
+            heat = _npy(file).read("maps", REAL, "real numbers (h, w)", (2,))
         if maps and heat.shape != maps[0].shape:
             raise InputError(
-                f"{file}: found a map of {heat.shape}, expected {maps[0].shape} as of {files[0].name}"
+                f"{file}: found a map of {heat.shape}, expected {maps[0].shape} as of "
+                f"{files[0].name}"
             )
         if max(heat.shape) > LARGEST_SIDE or heat.size * len(files) * 4 > LARGEST_BYTES:
             raise InputError(f"{file}: {len(files)} maps of {heat.shape}, expected fewer bytes")
         maps.append(heat.astype(np.float32))
     stems = [file.stem for file in files]
-    repeated = (
-        {stem for stem in stems if stems.count(stem) > 1} if len(set(stems)) < len(stems) else ()
-    )
-    if repeated:
-        raise InputError(f"{path}: found two maps of {min(repeated)}, expected one a clip")
+    for before, stem in pairwise(stems):  # sorted, so that equal ones are neighbours
+        if before == stem:
+            raise InputError(f"{path}: found two maps of {stem}, expected one a clip")
     return Arrays(str(path), {"maps": np.stack(maps), "ids": np.array(stems)})
 
 

@@ -22,12 +22,14 @@ _CHUNK = 64  # ground truths held at a time
 @dataclass(frozen=True)
 class Scored:
     """Maps that were scored: the `kind` that they were scored as, the `benchmark`'s name (None for
-    a truth of one's own), what they were scored against, and the scores."""
+    a truth of one's own), what they were scored against, and the scores; `made`: by the lists of a
+    toy, which have the names of the real ones."""
 
     kind: str
     benchmark: str | None
     task: Task
     scores: Scores
+    made: bool = False
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -85,13 +87,14 @@ def score_arrays(
         raise InputError(f"score {kind!r}: expected one of {', '.join(TASKS)}")
     if resize is not None and resize not in RESIZES:
         raise InputError(f"resize {resize!r}: expected one of {', '.join(RESIZES)}")
+    made = annotations is not None and (annotations / "scenes.json").is_file()
     if kind == "retrieval" or (kind is None and "maps" not in arrays and "image" in arrays):
         if resize is not None:
             raise InputError("resize: retrieval has no maps to resize")
         image, audio = arrays.embeddings()
         task = task_of("retrieval", arrays, len(image), benchmark, annotations)
         predictions = Predictions(similarities={"cosine": cosine_similarities(image, audio)})
-        return Scored("retrieval", benchmark, task, task.score(predictions))
+        return Scored("retrieval", benchmark, task, task.score(predictions), made)
     maps = arrays.maps()
     objects = arrays.maps("object_maps", len(maps)) if "object_maps" in arrays else None
     task = task_of(kind, arrays, len(maps), benchmark, annotations, media)
@@ -99,6 +102,4 @@ def score_arrays(
         raise InputError(f"benchmark {benchmark}: is retrieval; expected image and audio, not maps")
     if resize is not None:
         task = replace(task, resize=resize)
-    found = kind_of(task)
-    assert found is not None
-    return Scored(found, benchmark, task, task.score(Predictions(maps, objects)))
+    return Scored(kind_of(task), benchmark, task, task.score(Predictions(maps, objects)), made)

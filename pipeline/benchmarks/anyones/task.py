@@ -4,10 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.benchmarks import benchmark_names, open_benchmark
+from pipeline.benchmarks import open_benchmark
 from pipeline.benchmarks.anyones.arrays import Arrays
 from pipeline.benchmarks.anyones.boxes import read_boxes
 from pipeline.benchmarks.anyones.ids import sample_id_of
+from pipeline.benchmarks.anyones.kinds import check_benchmark
 from pipeline.benchmarks.contract import Benchmark, Sample
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.tasks import (
@@ -27,10 +28,9 @@ TASKS: dict[str, type[Task]] = {
 }
 
 
-def kind_of(benchmark: Benchmark) -> str | None:
-    """The key of `TASKS` that a benchmark is scored as; None for one that maps alone are not
-    enough for."""
-    return next((kind for kind, task in TASKS.items() if isinstance(benchmark, task)), None)
+def kind_of(task: Task) -> str:
+    """The key of `TASKS` that a benchmark is scored as."""
+    return next(kind for kind, each in TASKS.items() if isinstance(task, each))
 
 
 def open_task(
@@ -39,48 +39,23 @@ def open_task(
     """The whole benchmark `name`, to be scored as `kind` (None: as what it is).
 
     `annotations` is the folder of the official lists and boxes, `media` that of AVSBench with its
-    masks. Raises `InputError` with the benchmarks that would do.
+    masks. Raises as `check_benchmark` does, and `InputError` for an absent or damaged list.
     """
+    check_benchmark(kind, name)
     if annotations is None or not annotations.is_dir():
         found = "none named" if annotations is None else f"{annotations}, which is no folder"
         raise InputError(
             f"benchmark {name}: expected --annotations, the folder of the official lists; found "
             f"{found}"
         )
-    if name not in benchmark_names():
-        raise InputError(f"benchmark {name!r}: unknown, {_offer(kind, annotations)}")
     benchmark = open_benchmark(name, annotations, lambda _: True, media)
-    found_kind = kind_of(benchmark)
-    if not isinstance(benchmark, Task):
-        raise InputError(
-            f"benchmark {name}: takes more than a file of maps, {_offer(kind, annotations)}"
-        )
-    if kind not in (None, found_kind):
-        raise InputError(
-            f"benchmark {name}: is scored as {found_kind}, not {kind}; {_offer(kind, annotations)}"
-        )
+    assert isinstance(benchmark, Task)
     if isinstance(benchmark, SegmentationBenchmark) and media is None:
         raise InputError(
-            f"benchmark {name}: its masks lie among the media; expected --media, the corpus' folder "
-            f"with gt_masks"
+            f"benchmark {name}: its masks lie among the media; expected --media, the corpus' "
+            f"folder with gt_masks"
         )
     return benchmark
-
-
-def _offer(kind: str | None, annotations: Path) -> str:
-    """Which benchmarks can be scored as `kind` with the lists that a folder holds, in words."""
-    fit = []
-    for name in benchmark_names():
-        try:
-            found = kind_of(open_benchmark(name, annotations, lambda _: True))
-        except InputError:  # its lists are not there, so it is none to be offered
-            continue
-        if found is not None and kind in (None, found):
-            fit.append(name)
-    what = f"as {kind}" if kind else "from maps"
-    if not fit:
-        return f"and none can be scored {what}: {annotations} holds none of their lists"
-    return f"expected one that is scored {what} and whose lists are there: {', '.join(fit)}"
 
 
 def task_of(
@@ -100,7 +75,8 @@ def task_of(
     """
     if benchmark is not None and kind in (None, "segmentation") and "masks" in arrays:
         official = count
-        if annotations is not None and annotations.is_dir() and benchmark in benchmark_names():
+        check_benchmark("segmentation", benchmark)
+        if annotations is not None and annotations.is_dir():
             official = open_benchmark(benchmark, annotations, lambda _: True).official_count
         truth, _ = _own_truth(arrays, count)
         return SegmentationBenchmark(_numbered(count), official, truth)

@@ -10,7 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.benchmarks import Predictions, open_benchmark
-from pipeline.benchmarks.maps_file import score_file
+from pipeline.benchmarks.anyones.files import open_arrays
+from pipeline.benchmarks.anyones.rows_file import write_rows
+from pipeline.benchmarks.anyones.score import score_arrays
 from pipeline.errors import InputError
 
 CLIPS = ["-aaaaaaaaaa_000001", "bbbb_bbbbbb_000030", "ccccccccccc_000120"]
@@ -24,6 +26,16 @@ def _file(folder: Path, **arrays: np.ndarray) -> Path:
     path = folder / "maps.npz"
     np.savez_compressed(path, **arrays)
     return path
+
+
+def score_file(
+    kind: str,
+    path: Path,
+    benchmark: str | None = None,
+    annotations: Path | None = None,
+    resize: str | None = None,
+) -> dict[str, float]:
+    return score_arrays(open_arrays(path), kind, benchmark, annotations, None, resize).metrics
 
 
 @pytest.fixture
@@ -52,8 +64,9 @@ def test_ids_boxes_and_masks_give_the_pipeline_s_numbers(annotations: Path) -> N
     ids = np.array(["ccccccccccc_120000_130000", f"{CLIPS[0]}.mp4", CLIPS[1]])
     path = _file(annotations, maps=MAPS[order], object_maps=OBJECTS[order], ids=ids)
     rows = annotations / "rows.parquet"
-    got = score_file("localization", path, "vggss", annotations, per_sample=rows)
-    assert got == pytest.approx(expected, abs=1e-9)
+    scored = score_arrays(open_arrays(path), "localization", "vggss", annotations)
+    assert scored.metrics == pytest.approx(expected, abs=1e-9)
+    write_rows(rows, scored.rows)
     table = pq.read_table(rows)
     assert table["sample_id"].to_pylist() == [CLIPS[row] for row in order]
     names = {"iou", "iou_adaptive", "iou_ogl", "iou_ogl_adaptive", "confidence"}
