@@ -120,7 +120,7 @@ def test_help_loses_nothing_of_its_text(
     name: str, avloc: Avloc, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("typer.rich_utils.MAX_WIDTH", 5000)  # nothing is wrapped
-    for words in leaves(name) + [(name,)]:
+    for words in [*leaves(name), (name,)]:
         assert avloc(*words, "--help") == 0
     shown = " ".join(capsys.readouterr().out.split())
     for text in source_helps(monkeypatch, name):
