@@ -44,6 +44,7 @@ COMMANDS = {
     "load": _Entry("load", "Take a published weight file for a run's.", STAGES),
     "tests": _Entry("tests", "Note what a corpus' benchmarks are made of.", STAGES),
     "evaluate": _Entry("evaluate", "Score a run, or a weight file.", STAGES),
+    "evaluate-maps": _Entry("evaluate_maps", "Score anyone's maps as a run.", STAGES),
     "report": _Entry("report", "Write the page of a study.", STAGES),
     "corpus": _Entry("corpus", "What of the data is in place; getting clips.", OTHERS),
     "rehearse": _Entry("rehearse", "Walk a study on a few clips, before the real run.", OTHERS),

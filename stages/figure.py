@@ -15,7 +15,6 @@ from pipeline.base.files import atomic_file, map_npy, read_parquet
 from pipeline.base.params import Parameters
 from pipeline.base.study import Evaluated, find_evaluated
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark, open_benchmark
-from pipeline.benchmarks.anyones.files import read_maps
 from pipeline.benchmarks.metrics.heatmaps import object_guided, resize_maps
 from pipeline.benchmarks.seen import as_seen
 from pipeline.benchmarks.tasks import ScenesBenchmark
@@ -35,6 +34,7 @@ from pipeline.predict.moving import INTERVAL, localize_stored, stored_seconds
 from pipeline.predict.predictor import Predictor, synthetic_sounds
 from pipeline.predict.sureness import strength, sureness
 from pipeline.report.answers import clip_sound, media_called
+from pipeline.report.anyones.files import read_maps
 from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
 from pipeline.report.players import SECONDS, picture_uri
 from pipeline.report.rows import Row, draw_rows

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.benchmarks.anyones.files import open_arrays
-from pipeline.benchmarks.anyones.kinds import check_benchmark
-from pipeline.benchmarks.anyones.rows_file import check_ending, write_rows
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_outputs
+from pipeline.report.anyones.files import open_arrays
+from pipeline.report.anyones.kinds import check_benchmark
+from pipeline.report.anyones.rows_file import check_ending, write_rows
 
 if TYPE_CHECKING:
-    from pipeline.benchmarks.anyones.compare import Difference
-    from pipeline.benchmarks.anyones.parts import Part
-    from pipeline.benchmarks.anyones.score import Scored
+    from pipeline.report.anyones.compare import Difference
+    from pipeline.report.anyones.parts import Part
+    from pipeline.report.anyones.score import Scored
 
 
 class Kind(StrEnum):
@@ -107,9 +107,9 @@ def score(
     arrays = open_arrays(file, ids)
     others = None if against is None else open_arrays(against)
     # After what can be told at once: scoring imports torch, which takes seconds.
-    from pipeline.benchmarks.anyones.compare import compare
-    from pipeline.benchmarks.anyones.parts import by_class, by_size
-    from pipeline.benchmarks.anyones.score import score_arrays
+    from pipeline.report.anyones.compare import compare
+    from pipeline.report.anyones.parts import by_class, by_size
+    from pipeline.report.anyones.score import score_arrays
 
     where = (kind.value, benchmark, annotations, media, resize)
     scored = score_arrays(arrays, *where)
@@ -122,7 +122,7 @@ def score(
     if as_json:
         typer.echo(json.dumps(_content(scored, parts, found), indent=2))
     elif as_latex:
-        from pipeline.report.score_table import latex
+        from pipeline.report.anyones.score_table import latex
 
         typer.echo(latex(scored, name))
     else:
@@ -152,7 +152,7 @@ def _show(
     found: "dict[str, Difference] | None",
     other: str,
 ) -> None:
-    from pipeline.report.score_table import differences_text, parts_text, score_text
+    from pipeline.report.anyones.score_table import differences_text, parts_text, score_text
 
     texts = [score_text(scored, name)]
     texts += [parts_text(some, scored.kind, which) for which, some in parts.items()]

@@ -22,6 +22,7 @@ STUDIES = list(yaml.safe_load((ROOT / "params.yaml").read_text())["studies"])
 # The command behind a stage of another name.
 COMMANDS = {
     "encoder-sounds": "spectrograms",
+    "evaluate-maps": "evaluate_maps",
     "evaluate-published": "evaluate",
     "training-list": "training_list",
 }
@@ -132,7 +133,7 @@ def test_a_stage_declares_little_that_it_does_not_import(resolved: Stages) -> No
 
 
 # Stages that import by names which they find out, so that their rooms hold what they may import.
-LOOK_UP = {"corpus", "tests", "training-list", "report", "evaluate-published"}
+LOOK_UP = {"corpus", "tests", "training-list", "report", "evaluate-published", "evaluate-maps"}
 
 
 def test_what_makes_no_byte_is_declared_nowhere(resolved: Stages) -> None:

@@ -67,13 +67,26 @@ class Published:
 
 
 @settings
+class OwnMaps:
+    """A file of anyone's maps in place of a run: the `name` that it has as a run, the corpus `on`
+    whose clips it has maps of, the file or folder, as `avloc score` takes it with ids, and what
+    tables call it, by default its name. One name may stand on several corpora."""
+
+    name: str
+    on: str
+    file: str
+    label: str = ""
+
+
+@settings
 class Study:
     """What one `dvc repro` makes.
 
     `settings` is the key of the sections that its stages read. `flow` lists, for each method that
     asks for optical flow, the forms in which it is stored. A run is what differs from its
     method's section; its own entry `train` is what differs from the section `train`. `tests` lists
-    the benchmarks by the corpus that holds their clips."""
+    the benchmarks by the corpus that holds their clips. `maps` are anyone's, scored and shown as
+    a run is."""
 
     settings: str
     toys: list[str]
@@ -88,6 +101,7 @@ class Study:
     published: dict[str, Published]
     tests: dict[str, list[str]]
     flow: dict[str, list[Literal["bytes", "signed"]]] = field(default_factory=dict)
+    maps: list[OwnMaps] = field(default_factory=list)
 
     def trained(self) -> dict[str, "Trained"]:
         """The study's trained runs by their folder below data/runs."""
@@ -104,6 +118,10 @@ class Study:
     def benchmarks(self) -> list[tuple[str, str]]:
         """Each corpus tested on with each of its benchmarks."""
         return [(corpus, name) for corpus, names in self.tests.items() for name in names]
+
+    def maps_folder(self, item: OwnMaps) -> str:
+        """Where the scores of anyone's maps lie below data/results, before the corpus."""
+        return f"{self.train_on.search}/{item.name}"
 
 
 @settings
@@ -200,6 +218,12 @@ def find_evaluated(parameters: Parameters, text: str) -> Evaluated:
         for folder in (*study.trained(), *published):
             for corpus, benchmark in study.benchmarks():
                 found = Evaluated(study, folder, corpus, benchmark)
+                if text in (found.name, found.name.split("/", 1)[1]):
+                    return found
+                known.append(found.name)
+        for item in study.maps:
+            for benchmark in study.tests.get(item.on, ()):
+                found = Evaluated(study, study.maps_folder(item), item.on, benchmark)
                 if text in (found.name, found.name.split("/", 1)[1]):
                     return found
                 known.append(found.name)

@@ -8,7 +8,7 @@ from pipeline.base.files import read_json
 from pipeline.base.study import Study, is_of_toy
 from pipeline.errors import InputError
 from pipeline.report.own_form import form_words
-from pipeline.report.runs import Run, Scored
+from pipeline.report.runs import MAPS, Run, Scored
 
 # A run's folder below data/runs to where it lies; that and a corpus to the folder of its results.
 Runs = Callable[[str], Path]
@@ -65,4 +65,19 @@ def scores_of(study: Study, folders: Runs, results: Results, name: str | None) -
                     found.append(Scored(run, benchmark, corpus, toy, name, metrics[benchmark]))
                 elif name is None:
                     raise InputError(f"{path}: holds no scores of {benchmark}; run dvc repro")
+    return [*found, *_scores_of_maps(study, results, name)]
+
+
+def _scores_of_maps(study: Study, results: Results, name: str | None) -> list[Scored]:
+    """The scores of anyone's maps, on those benchmarks that their file was enough for."""
+    found = []
+    for item in study.maps:
+        folder = study.maps_folder(item)
+        path = results(folder, item.on) / "metrics.json"
+        if name is not None and not path.is_file():
+            continue
+        run = Run(item.label or item.name, folder, MAPS, "", "", folder)
+        toy = is_of_toy(study, item.on)
+        for benchmark, metrics in read_json(path).items():
+            found.append(Scored(run, benchmark, item.on, toy, name, metrics))
     return found

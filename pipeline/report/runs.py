@@ -25,6 +25,7 @@ SWITCHES = {
     "feature_alignment": "feature alignment",
 }
 PAPER = "alignment"  # the paper's own method
+MAPS = "maps"  # in a method's place: a file of anyone's maps, of which nothing else is known
 # What a training does to a frame that is no square, by `train.aspect`.
 ASPECTS = {"kept": "aspect ratio kept", "squashed": "frames squashed to squares"}
 
@@ -34,8 +35,9 @@ class Run:
     """A run of ours. `folder` is where it lies below data/runs; `trained_on` the name of its
     training list, `layout` that of the corpus it trains on; `alike` is equal for runs that differ
     in their seed alone; `label` and `settings` are the method's. `seed`, `epochs`, `batch` and the
-    training's `precision` and `aspect` are unknown, and so None, for published weights. `own_form`
-    says how the method's own code scores, and with OGL, where that is known and not as ours."""
+    training's `precision` and `aspect` are unknown, and so None, for published weights; of a file
+    of maps, whose `method` is `MAPS`, nothing is known. `own_form` says how the method's own code
+    scores, and with OGL, where that is known and not as ours."""
 
     name: str
     folder: str
@@ -111,6 +113,8 @@ class Group:
     def title(self) -> str:
         """The method and the run."""
         method = self.runs[0].method
+        if method == MAPS:
+            return self.label
         return self.label if self.label.startswith(f"{method}-") else f"{method}, {self.label}"
 
     @property
@@ -165,6 +169,8 @@ class Group:
         benchmarks = list(dict.fromkeys(scored.benchmark for scored in self.scored))
         found = {name: sorted(set(self.values(name, "leaked_clips"))) for name in benchmarks}
         words = {name: " or ".join(f"{n:.0f}" for n in counts) for name, counts in found.items()}
+        if not any(words.values()):
+            return "leaked clips: not known"
         if len(words) == 1:
             return f"leaked clips: {next(iter(words.values()))}"
         return "leaked clips: " + ", ".join(f"{count} of {name}" for name, count in words.items())
@@ -186,6 +192,8 @@ class Group:
         first = self.runs[0]
         facts = [first.trained_on, self.seeds or "published file", first.precision or ""]
         lines = [f"trained on {', '.join(filter(None, [*facts, self.leaks()]))}"]
+        if first.method == MAPS:
+            lines = ["a file of maps; what they were trained on is not known"]
         lines += [*self.settings(), *self.full_counts()]
         studies = sorted({scored.study for scored in self.scored if scored.study})
         if studies:

@@ -10,10 +10,10 @@ from typing import TypeVar
 import numpy as np
 
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark
-from pipeline.benchmarks.anyones.ids import sample_id_of
 from pipeline.benchmarks.tasks import LocalizationBenchmark, ScenesBenchmark
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.report.anyones.ids import sample_id_of
 from pipeline.report.rows import Column
 
 T = TypeVar("T")

@@ -9,15 +9,15 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.benchmarks import open_benchmark
-from pipeline.benchmarks.anyones.arrays import Arrays
-from pipeline.benchmarks.anyones.compare import Difference, compare
-from pipeline.benchmarks.anyones.files import open_arrays
-from pipeline.benchmarks.anyones.kinds import check_benchmark
-from pipeline.benchmarks.anyones.parts import Part, by_class, by_size
-from pipeline.benchmarks.anyones.score import Scored, score_arrays
-from pipeline.benchmarks.anyones.statistics import Estimate, estimates
 from pipeline.errors import InputError
-from pipeline.report.score_table import differences_text, latex, parts_text, score_text
+from pipeline.report.anyones.arrays import Arrays
+from pipeline.report.anyones.compare import Difference, compare
+from pipeline.report.anyones.files import open_arrays
+from pipeline.report.anyones.kinds import check_benchmark
+from pipeline.report.anyones.parts import Part, by_class, by_size
+from pipeline.report.anyones.score import Scored, score_arrays
+from pipeline.report.anyones.score_table import differences_text, latex, parts_text, score_text
+from pipeline.report.anyones.statistics import Estimate, estimates
 
 Kind = Literal["localization", "detection", "segmentation", "retrieval"]
 Text = str | Path
@@ -131,7 +131,7 @@ class Score:
 
     def against(self, other: "Score") -> "Comparison":
         """The paired bootstrap test of each score against another method's over the same samples;
-        see `pipeline.benchmarks.anyones.compare.compare`. Raises `InputError` for others."""
+        see `pipeline.report.anyones.compare.compare`. Raises `InputError` for others."""
         return Comparison(compare(self.scored, other.scored), self.label, other.label)
 
     def latex(self) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.benchmarks.anyones.arrays import REAL, Arrays
 from pipeline.errors import InputError
+from pipeline.report.anyones.arrays import REAL, Arrays
 
 Boxes = list[list[list[float]]]
 

@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipeline.benchmarks import Predictions, open_benchmark
-from pipeline.benchmarks.anyones.files import open_arrays
-from pipeline.benchmarks.anyones.rows_file import write_rows
-from pipeline.benchmarks.anyones.score import score_arrays
 from pipeline.errors import InputError
+from pipeline.report.anyones.files import open_arrays
+from pipeline.report.anyones.rows_file import write_rows
+from pipeline.report.anyones.score import score_arrays
 
 CLIPS = ["-aaaaaaaaaa_000001", "bbbb_bbbbbb_000030", "ccccccccccc_000120"]
 BOXES = [[[0, 0, 0.5, 0.5]], [[0.5, 0.2, 1, 1]], []]

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 from tabulate import tabulate
 
-from pipeline.benchmarks.anyones.compare import Difference
-from pipeline.benchmarks.anyones.parts import Part
-from pipeline.benchmarks.anyones.score import Scored
-from pipeline.benchmarks.anyones.statistics import Estimate, estimates
 from pipeline.benchmarks.metrics.bootstrap import HIGH, LEVEL, LOW
 from pipeline.benchmarks.tasks.parts import Parts
-from pipeline.report.beside_paper import paper_tables
+from pipeline.report.anyones.beside_paper import paper_tables
+from pipeline.report.anyones.compare import Difference
+from pipeline.report.anyones.parts import Part
+from pipeline.report.anyones.score import Scored
+from pipeline.report.anyones.statistics import Estimate, estimates
 
 _PLAIN = {"": ("", "")}
 _OGL = {"with OGL": ("", "_ogl")}

@@ -16,14 +16,14 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from pipeline.benchmarks.anyones.arrays import (
+from pipeline.errors import InputError
+from pipeline.report.anyones.arrays import (
     LARGEST_BYTES,
     LARGEST_SIDE,
     LARGEST_TEXT,
     REAL,
     Arrays,
 )
-from pipeline.errors import InputError
 
 ENDINGS = (".npz", ".npy", ".pt", ".pth")
 # RuntimeError is an encrypted or an unknown compression's member.

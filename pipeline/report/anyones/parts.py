@@ -4,10 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.benchmarks.anyones.score import Scored
-from pipeline.benchmarks.anyones.statistics import Estimate, estimates
 from pipeline.benchmarks.tasks.parts import SIZE_BANDS, size_bands
 from pipeline.errors import InputError
+from pipeline.report.anyones.score import Scored
+from pipeline.report.anyones.statistics import Estimate, estimates
 
 
 class Part(NamedTuple):

@@ -4,8 +4,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pipeline.benchmarks.anyones.score import Scored
-from pipeline.benchmarks.anyones.statistics import (
+from pipeline.errors import InputError
+from pipeline.report.anyones.score import Scored
+from pipeline.report.anyones.statistics import (
     Columns,
     curves,
     ends,
@@ -13,7 +14,6 @@ from pipeline.benchmarks.anyones.statistics import (
     row_draws,
     sample_values,
 )
-from pipeline.errors import InputError
 
 DRAWS = 10_000
 CURVE_DRAWS = 1000  # of scores that are computed anew for each draw

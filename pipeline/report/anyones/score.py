@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from pipeline.benchmarks.anyones.arrays import Arrays
-from pipeline.benchmarks.anyones.task import TASKS, Task, kind_of, task_of
 from pipeline.benchmarks.contract import Predictions, Scores
 from pipeline.benchmarks.metrics.heatmaps import RESIZES
 from pipeline.benchmarks.metrics.retrieval import cosine_similarities
 from pipeline.benchmarks.tasks import DetectionBenchmark, RetrievalBenchmark
 from pipeline.errors import InputError
+from pipeline.report.anyones.arrays import Arrays
+from pipeline.report.anyones.task import TASKS, Task, kind_of, task_of
 
 _CHUNK = 64  # ground truths held at a time
 

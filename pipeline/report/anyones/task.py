@@ -5,10 +5,6 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.benchmarks import open_benchmark
-from pipeline.benchmarks.anyones.arrays import Arrays
-from pipeline.benchmarks.anyones.boxes import read_boxes
-from pipeline.benchmarks.anyones.ids import sample_id_of
-from pipeline.benchmarks.anyones.kinds import check_benchmark
 from pipeline.benchmarks.contract import Benchmark, Sample
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.tasks import (
@@ -18,6 +14,10 @@ from pipeline.benchmarks.tasks import (
     SegmentationBenchmark,
 )
 from pipeline.errors import InputError
+from pipeline.report.anyones.arrays import Arrays
+from pipeline.report.anyones.boxes import read_boxes
+from pipeline.report.anyones.ids import sample_id_of
+from pipeline.report.anyones.kinds import check_benchmark
 
 Task = LocalizationBenchmark | DetectionBenchmark | SegmentationBenchmark | RetrievalBenchmark
 TASKS: dict[str, type[Task]] = {
