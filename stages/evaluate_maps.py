@@ -61,9 +61,9 @@ def evaluate_maps(
     """
     parameters = Parameters()
     values = settings(parameters, name, on)
-    entries = [item for item in values.maps if (item.name, item.on) == (name, on)]
+    entries = [item for item in values.maps if (item.name, item.corpus) == (name, on)]
     if not entries:
-        known = ", ".join(f"{item.name} on {item.on}" for item in values.maps) or "nothing"
+        known = ", ".join(f"{item.name} on {item.corpus}" for item in values.maps) or "nothing"
         raise InputError(
             f"{parameters.path}: active.maps holds no {name} on {on}, expected one of: {known}"
         )

@@ -68,12 +68,12 @@ class Published:
 
 @settings
 class OwnMaps:
-    """A file of anyone's maps in place of a run: the `name` that it has as a run, the corpus `on`
+    """A file of anyone's maps in place of a run: the `name` that it has as a run, the `corpus`
     whose clips it has maps of, the file or folder, as `avloc score` takes it with ids, and what
     tables call it, by default its name. One name may stand on several corpora."""
 
     name: str
-    on: str
+    corpus: str
     file: str
     label: str = ""
 
@@ -102,6 +102,14 @@ class Study:
     tests: dict[str, list[str]]
     flow: dict[str, list[Literal["bytes", "signed"]]] = field(default_factory=dict)
     maps: list[OwnMaps] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        for item in self.maps:
+            if item.corpus not in self.tests:
+                raise ValueError(
+                    f"maps: {item.name} on {item.corpus}: expected a corpus that the study tests "
+                    f"on: {', '.join(self.tests) or 'none'}"
+                )
 
     def trained(self) -> dict[str, "Trained"]:
         """The study's trained runs by their folder below data/runs."""
@@ -222,8 +230,8 @@ def find_evaluated(parameters: Parameters, text: str) -> Evaluated:
                     return found
                 known.append(found.name)
         for item in study.maps:
-            for benchmark in study.tests.get(item.on, ()):
-                found = Evaluated(study, study.maps_folder(item), item.on, benchmark)
+            for benchmark in study.tests.get(item.corpus, ()):
+                found = Evaluated(study, study.maps_folder(item), item.corpus, benchmark)
                 if text in (found.name, found.name.split("/", 1)[1]):
                     return found
                 known.append(found.name)

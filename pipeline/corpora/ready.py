@@ -245,7 +245,7 @@ def absent_data(parameters: Parameters, data: StudyData) -> list[str]:
             data.training_list(published.list)
     for maps in study.maps:
         if not Path(maps.file).exists():
-            data.absent.append(f"{maps.file}: absent, the maps {maps.name} on {maps.on}")
+            data.absent.append(f"{maps.file}: absent, the maps {maps.name} on {maps.corpus}")
     if not data.is_made(study.annotations):
         for place, benchmark in study.benchmarks():
             data.benchmark(place, benchmark)

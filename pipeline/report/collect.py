@@ -73,11 +73,11 @@ def _scores_of_maps(study: Study, results: Results, name: str | None) -> list[Sc
     found = []
     for item in study.maps:
         folder = study.maps_folder(item)
-        path = results(folder, item.on) / "metrics.json"
+        path = results(folder, item.corpus) / "metrics.json"
         if name is not None and not path.is_file():
             continue
         run = Run(item.label or item.name, folder, MAPS, "", "", folder)
-        toy = is_of_toy(study, item.on)
+        toy = is_of_toy(study, item.corpus)
         for benchmark, metrics in read_json(path).items():
-            found.append(Scored(run, benchmark, item.on, toy, name, metrics))
+            found.append(Scored(run, benchmark, item.corpus, toy, name, metrics))
     return found
