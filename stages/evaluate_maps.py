@@ -63,9 +63,10 @@ def evaluate_maps(
     values = settings(parameters, name, on)
     entries = [item for item in values.maps if (item.name, item.corpus) == (name, on)]
     if not entries:
-        known = ", ".join(f"{item.name} on {item.corpus}" for item in values.maps) or "nothing"
+        known = ", ".join(f"{item.name} on {item.corpus}" for item in values.maps)
         raise InputError(
-            f"{parameters.path}: active.maps holds no {name} on {on}, expected one of: {known}"
+            f"{parameters.path}: active.maps.{name}: not found; active.maps holds: "
+            f"{known or 'nothing'}"
         )
     corpus = DecodedCorpus(decoded_folder(on))
     if corpus.aspect == "cropped":

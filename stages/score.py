@@ -10,7 +10,7 @@ import typer
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_outputs
 from pipeline.report.anyones.files import open_arrays
-from pipeline.report.anyones.kinds import check_benchmark
+from pipeline.report.anyones.kinds import check_annotations, check_benchmark
 from pipeline.report.anyones.rows_file import check_ending, write_rows
 
 if TYPE_CHECKING:
@@ -100,10 +100,11 @@ def score(
     if as_json and as_latex:
         raise InputError("found --json and --latex, expected one of them")
     if per_sample is not None:
-        check_ending(per_sample)
         check_outputs([per_sample], [path for path in (file, against, ids) if path is not None])
+        check_ending(per_sample)
     if benchmark is not None:
         check_benchmark(kind.value, benchmark)
+        check_annotations(benchmark, annotations)
     arrays = open_arrays(file, ids)
     others = None if against is None else open_arrays(against)
     # After what can be told at once: scoring imports torch, which takes seconds.

@@ -160,7 +160,7 @@ NOBODY = {
     "load nobody": "active.published.nobody",
     "tests nobody": "active.corpora.nobody",
     "evaluate alignment-full-0 nobody": "active.corpora.nobody",
-    "evaluate-maps nobody toy-test": "active.maps",
+    "evaluate-maps nobody toy-test": "active.maps.nobody",
     "corpus ready nobody": "",
     "report nobody": "",
 }

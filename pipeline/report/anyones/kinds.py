@@ -38,6 +38,18 @@ def check_benchmark(kind: str | None, name: str) -> None:
         raise InputError(f"benchmark {name}: is scored as {known[name]}, not {kind}; {expected}")
 
 
+def check_annotations(name: str, annotations: Path | None) -> Path:
+    """`annotations`, the folder of the lists of the benchmark `name`; `InputError` where there is
+    none."""
+    if annotations is None or not annotations.is_dir():
+        found = "none named" if annotations is None else f"{annotations}, which is no folder"
+        raise InputError(
+            f"benchmark {name}: expected --annotations, the folder of the official lists; found "
+            f"{found}"
+        )
+    return annotations
+
+
 def _kind(module: str) -> str | None:
     spec = find_spec(module)
     assert spec is not None and spec.origin is not None

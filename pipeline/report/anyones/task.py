@@ -17,7 +17,7 @@ from pipeline.errors import InputError
 from pipeline.report.anyones.arrays import Arrays
 from pipeline.report.anyones.boxes import read_boxes
 from pipeline.report.anyones.ids import sample_id_of
-from pipeline.report.anyones.kinds import check_benchmark
+from pipeline.report.anyones.kinds import check_annotations, check_benchmark
 
 Task = LocalizationBenchmark | DetectionBenchmark | SegmentationBenchmark | RetrievalBenchmark
 TASKS: dict[str, type[Task]] = {
@@ -42,13 +42,8 @@ def open_task(
     masks. Raises as `check_benchmark` does, and `InputError` for an absent or damaged list.
     """
     check_benchmark(kind, name)
-    if annotations is None or not annotations.is_dir():
-        found = "none named" if annotations is None else f"{annotations}, which is no folder"
-        raise InputError(
-            f"benchmark {name}: expected --annotations, the folder of the official lists; found "
-            f"{found}"
-        )
-    benchmark = open_benchmark(name, annotations, lambda _: True, media)
+    folder = check_annotations(name, annotations)
+    benchmark = open_benchmark(name, folder, lambda _: True, media)
     assert isinstance(benchmark, Task)
     if isinstance(benchmark, SegmentationBenchmark) and media is None:
         raise InputError(
