@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipeline.errors import InputError
-from pipeline.execution.outputs import check_outputs
+from pipeline.execution.outputs import check_ending, check_outputs
 from pipeline.report.anyones.files import open_arrays
 from pipeline.report.anyones.kinds import check_annotations, check_benchmark
-from pipeline.report.anyones.rows_file import check_ending, write_rows
+from pipeline.report.anyones.rows_file import ENDINGS, write_rows
 
 if TYPE_CHECKING:
     from pipeline.report.anyones.compare import Difference
@@ -101,7 +101,7 @@ def score(
         raise InputError("found --json and --latex, expected one of them")
     if per_sample is not None:
         check_outputs([per_sample], [path for path in (file, against, ids) if path is not None])
-        check_ending(per_sample)
+        check_ending(per_sample, ENDINGS, "a table")
     if benchmark is not None:
         check_benchmark(kind.value, benchmark)
         check_annotations(benchmark, annotations)

@@ -151,9 +151,10 @@ def test_a_clip_is_localized_and_saved(runs: Path, tmp_path: Path) -> None:
     found.save(str(tmp_path / "map.png"))
     with Image.open(tmp_path / "map.png") as picture:
         assert picture.format == "PNG"
+    assert found.facts()["sureness"] == found.sureness
     pair = model.localize(image=clip, audio=clip)
     assert np.array_equal(pair.map, found.map)
-    with pytest.raises(avloc.InputError, match=r"ends in \.png"):
-        found.save(tmp_path / "map.jpg")
+    with pytest.raises(avloc.InputError, match=r"expected a picture ending in \.png"):
+        found.save(tmp_path / "map.gif")
     with pytest.raises(avloc.InputError, match="both image and audio"):
         model.localize(image=clip)

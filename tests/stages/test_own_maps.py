@@ -158,7 +158,10 @@ def test_score_prints_a_table_json_or_latex(
         ("mine.npz --benchmark vggss --annotations nowhere", "nowhere, which is no folder"),
         ("mine.npz", "holds ids, expected --benchmark"),
         ("mine.npz --benchmark vggss --json --latex", "expected one of them"),
-        ("mine.npz --benchmark vggss --per-sample rows.pdf", "rows.pdf: expected a name"),
+        (
+            "mine.npz --benchmark vggss --per-sample rows.pdf",
+            "rows.pdf: ends in .pdf, expected a table",
+        ),
         ("mine.npz --benchmark vggss --against mine.txt", "mine.txt: not found"),
     ],
 )

@@ -1,58 +1,78 @@
 """A trained localizer: the map of a clip, where its sound comes from, and how sure that is."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from pipeline.base.files import atomic_file
 from pipeline.errors import InputError
+from pipeline.execution.checkpoints import CHECKPOINTS, checked_file
+from pipeline.execution.outputs import check_ending
 from pipeline.methods.common.anyone import open_anyones
 from pipeline.methods.contract import Method, method_name
-from pipeline.predict.media import localize_media
-from pipeline.predict.places import place_in_words
-from pipeline.predict.sureness import sureness
-from pipeline.report.figures import overlay
+from pipeline.predict.inputs import Asked
+from pipeline.predict.media import Found, describe
+from pipeline.predict.places import peak, place_in_words
+from pipeline.report.asked_clip import draw_clip, facts
 
 Text = str | Path
 
-_SIDE = 720  # pixels of a saved picture
+_FORMATS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _WEIGHTS = "weights.safetensors"
 _FIRST = "alignment-full-0"  # the paper's method in its own form
 
 
-@dataclass(frozen=True)
 class Localization:
-    """Where a clip's sound comes from.
+    """Where a clip's sound comes from; printed as the line that `avloc localize` prints."""
 
-    `map` (h, w) float32: the raw map, higher is louder. `frame` (side, side, 3) uint8: what the
-    network saw. `place`: where the map is largest, as fractions from the left and the top edge.
-    `words`: the same in words, such as 'left, middle'. `sureness`: 'sure', 'hardly sure' or 'not
-    sure', by `margin`: how far the map's largest value is above those that the same picture gives
-    under silence and under noise, in which there is nothing to be found.
-    """
+    def __init__(self, asked: Asked, found: Found, picture: Image.Image) -> None:
+        self._asked, self._found = asked, found
+        self.picture = picture
+        """The clip's picture, beside it the map over it, with a caption: a Pillow image."""
 
-    map: np.ndarray
-    frame: np.ndarray
-    place: tuple[float, float]
-    words: str
-    sureness: str
-    margin: float
+    @property
+    def map(self) -> np.ndarray:
+        """The raw map, (h, w) float32, higher is louder."""
+        return self._found.map
+
+    @property
+    def place(self) -> tuple[float, float] | None:
+        """Where the map is largest, as fractions from the left and the top edge of the picture;
+        None where the clip is silent."""
+        return None if self._found.silent else peak(self._found.map)
+
+    @property
+    def words(self) -> str:
+        """The same in words, such as 'left, middle'; or that the clip is silent."""
+        return self._found.silent or place_in_words(self._found.map)[2]
+
+    @property
+    def sureness(self) -> str:
+        """'sure', 'hardly sure', 'not sure' or 'silent'; what these are worth, measured, stands in
+        `pipeline/predict/README.md`."""
+        return self._found.word
+
+    @property
+    def margin(self) -> float:
+        """By how much the map's largest value is above those that the same picture gives under
+        silence and under noise, in which there is nothing to be found."""
+        return self._found.margin
+
+    def facts(self) -> dict[str, Any]:
+        """What `avloc localize --json` writes of the clip."""
+        return facts(self._asked, self._found)
 
     def save(self, path: Text) -> None:
-        """Write the map over the frame as a PNG file. Raises `InputError` for another ending."""
+        """Write `picture` as PNG or JPEG, by the ending. Raises `InputError` for another one."""
         path = Path(path)
-        if path.suffix.lower() != ".png":
-            raise InputError(f"{path}: expected a name that ends in .png")
+        check_ending(path, tuple(_FORMATS), "a picture")
         with atomic_file(path) as file:
-            overlay(self.frame, self.map, _SIDE).save(file, "PNG")
+            self.picture.save(file, _FORMATS[path.suffix.lower()])
 
     def __str__(self) -> str:
-        across, down = self.place
-        return (
-            f"sound: {self.words} ({100 * across:.0f} % from the left, {100 * down:.0f} % from "
-            f"the top); {self.sureness}"
-        )
+        return describe(self._found)
 
 
 class Localizer:
@@ -76,10 +96,8 @@ class Localizer:
         picture, sound = image or video, audio or video
         if picture is None or sound is None:
             raise InputError("localize: expected a video, or both image and audio")
-        found = localize_media(self.method, Path(picture), Path(sound))
-        across, down, words = place_in_words(found.map)
-        margin = float(found.map.max()) - max(found.silence, found.noise)
-        return Localization(found.map, found.frame, (across, down), words, sureness(margin), margin)
+        asked = Asked(Path(video or picture).stem, Path(picture), Path(sound))
+        return Localization(asked, *draw_clip(self.method, asked))
 
     def __repr__(self) -> str:
         return f"<avloc.Localizer {method_name(self.method)} of {self.weights}>"
@@ -90,15 +108,21 @@ def load(name: Text, *, method: str | None = None, data: Text = "data") -> Local
 
         model = avloc.load("toy")                          # the toy's own run
         model = avloc.load("vggsound-144k/alignment-full-0")
+        model = avloc.load("slavc-vggsound-144k")          # of `avloc weights list`
         model = avloc.load("published.pth.tar", method="ezvsl")
 
     name: a file; or a run below `data`/runs, `<search>/<run>`; or a search, of which it is the
-        run `alignment-full-0`, or the only one.
+        run `alignment-full-0`, or the only one; or a name of `avloc weights list`, whose file
+        `avloc weights fetch` brings.
     method: whose file it is, where its entries fit several.
 
     Raises `InputError` with what there is.
     """
-    weights = _weights(Path(name), Path(data))
+    if str(name) in CHECKPOINTS and not Path(name).exists():
+        weights = checked_file(Path(data) / "weights" / "published", str(name))
+        method = method or CHECKPOINTS[str(name)].method
+    else:
+        weights = _weights(Path(name), Path(data))
     return Localizer(open_anyones(weights, method), weights)
 
 
@@ -116,4 +140,6 @@ def _weights(name: Path, data: Path) -> Path:
         for path in (data / "runs").glob(f"*/*/{_WEIGHTS}")
     )
     found = f"runs here: {', '.join(known)}" if known else f"there are no runs in {data / 'runs'}"
-    raise InputError(f"{name}: expected a weight file or a run; {found}")
+    raise InputError(
+        f"{name}: expected a weight file, a run or a name of `avloc weights list`; {found}"
+    )

@@ -7,21 +7,15 @@ import pyarrow as pa
 import pyarrow.csv
 
 from pipeline.base.files import atomic_file, write_parquet
-from pipeline.errors import InputError
+from pipeline.execution.outputs import check_ending
 
 ENDINGS = (".parquet", ".csv", ".tsv")
 
 
-def check_ending(path: Path) -> None:
-    """Raise `InputError` for a name whose ending is none of `ENDINGS`."""
-    if path.suffix not in ENDINGS:
-        raise InputError(f"{path}: expected a name that ends in {', '.join(ENDINGS)}")
-
-
 def write_rows(path: Path, table: pa.Table) -> None:
     """Write `table` as Parquet, or as text with commas or tabs, whose lists have blanks between
-    their values; whole or not at all."""
-    check_ending(path)
+    their values; whole or not at all. Raises `InputError` for an ending of none of `ENDINGS`."""
+    check_ending(path, ENDINGS, "a table")
     if path.suffix == ".parquet":
         write_parquet(path, table)
         return
