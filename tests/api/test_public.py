@@ -156,5 +156,5 @@ def test_a_clip_is_localized_and_saved(runs: Path, tmp_path: Path) -> None:
     assert np.array_equal(pair.map, found.map)
     with pytest.raises(avloc.InputError, match=r"expected a picture ending in \.png"):
         found.save(tmp_path / "map.gif")
-    with pytest.raises(avloc.InputError, match="both image and audio"):
+    with pytest.raises(avloc.InputError, match="has no sound beside it"):
         model.localize(image=clip)

@@ -12,7 +12,7 @@ from pipeline.execution.checkpoints import CHECKPOINTS, checked_file
 from pipeline.execution.outputs import check_ending
 from pipeline.methods.common.anyone import open_anyones
 from pipeline.methods.contract import Method, method_name
-from pipeline.predict.inputs import Asked
+from pipeline.predict.inputs import Asked, asked_clips
 from pipeline.predict.media import Found, describe
 from pipeline.predict.places import peak, place_in_words
 from pipeline.report.asked_clip import draw_clip, facts
@@ -93,10 +93,10 @@ class Localizer:
         video: any file that FFmpeg reads; `image` and `audio` stand in for its picture and its
         sound. Raises `InputError` naming a file that has no picture or sound, or cannot be decoded.
         """
-        picture, sound = image or video, audio or video
-        if picture is None or sound is None:
-            raise InputError("localize: expected a video, or both image and audio")
-        asked = Asked(Path(video or picture).stem, Path(picture), Path(sound))
+        given = [None if path is None else Path(path) for path in (image, audio)]
+        asked, *others = asked_clips([] if video is None else [str(video)], *given)
+        if others:
+            raise InputError(f"{video}: found {len(others) + 1} clips, expected one file")
         return Localization(asked, *draw_clip(self.method, asked))
 
     def __repr__(self) -> str:
