@@ -27,7 +27,7 @@ class EventFiles:
         if not steps_done:
             for path in folder.glob(f"{_PREFIX}*"):
                 path.unlink()
-        self._writer = SummaryWriter(folder, purge_step=steps_done or None)
+        self._writer = SummaryWriter(folder, purge_step=steps_done + 1 if steps_done else None)
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
         """Numbers by name, as they are after so many steps; on the disk when this returns."""
