@@ -133,7 +133,9 @@ def page(offered: Sequence[Choice], examples: Sequence[Path] = ()) -> gr.Blocks:
             name,
             api_visibility="private",
         )
-        hidden = {"api_visibility": "private", "concurrency_limit": 1, "concurrency_id": "one"}
+        # One answer at a time; who asks again meanwhile gets the last that was asked.
+        asked = {"concurrency_limit": 1, "concurrency_id": "one", "trigger_mode": "always_last"}
+        hidden = {"api_visibility": "private", **asked}
         ask_clip.click(answer_clip, [clip, method, name], outputs, **hidden)
         ask_pair.click(answer_pair, [picture, sound, method, name], outputs, **hidden)
     return blocks
