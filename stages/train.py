@@ -103,7 +103,7 @@ def _facts(values: Settings, method: str, seed: int) -> dict[str, Any]:
     }
 
 
-def _watch(parameters: Parameters, asked: Watching, trained: Trained) -> Watch | None:
+def watch_of(parameters: Parameters, asked: Watching, trained: Trained) -> Watch | None:
     """How the run is looked at, where it is. Raises `InputError` where what is to be asked about is
     not there yet."""
     if not asked.every:
@@ -154,7 +154,7 @@ def train(
     clips = read_parquet(folder / "clips.parquet")
     watch = None
     if first:
-        watch = _watch(parameters, execution.watch, trained)
+        watch = watch_of(parameters, execution.watch, trained)
         write_json(output / "run.json", _facts(values, method, seed))
         with atomic_file(output / "training_clips.txt") as file:
             file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())

@@ -101,7 +101,7 @@ def page(offered: Sequence[Choice], examples: Sequence[Path] = ()) -> gr.Blocks:
                         elem_id="picture",
                     )
                     # Gradio would open it, and fail in words of its own where that goes wrong.
-                    picture.preprocess = _as_it_came
+                    vars(picture)["preprocess"] = _as_it_came
                     sound = gr.Audio(
                         sources=["upload", "microphone"],
                         type="filepath",
@@ -135,7 +135,7 @@ def page(offered: Sequence[Choice], examples: Sequence[Path] = ()) -> gr.Blocks:
         )
         # One answer at a time; who asks again meanwhile gets the last that was asked.
         asked = {"concurrency_limit": 1, "concurrency_id": "one", "trigger_mode": "always_last"}
-        hidden = {"api_visibility": "private", **asked}
+        hidden: dict[str, Any] = {"api_visibility": "private", **asked}
         ask_clip.click(answer_clip, [clip, method, name], outputs, **hidden)
         ask_pair.click(answer_pair, [picture, sound, method, name], outputs, **hidden)
     return blocks
