@@ -12,16 +12,21 @@ import typer
 
 from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
+from pipeline.execution.checkpoints import given_weights
 from pipeline.report.choices import choices
-from stages.paths import DATA
+from stages.paths import DATA, published_weights
 
 _EXAMPLES = 3
 
 
 def demo(
     weights: Annotated[
-        list[Path] | None,
-        typer.Option(help="Further weights to choose from, ours or published; several times."),
+        list[str] | None,
+        typer.Option(
+            metavar="FILE|NAME",
+            help="Further weights to choose from: a file, ours or a published one, or a name of "
+            "avloc weights list. May be given several times.",
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option(help="Where it is served; 0.0.0.0 lets the whole network in.")
@@ -33,14 +38,15 @@ def demo(
 ) -> None:
     """Serve a page on this machine: drop or record a clip, and see the map move over it.
 
-    It offers every run below data/runs and what lies in data/weights. Nothing leaves the machine;
-    what is uploaded is forgotten when the command ends.
+    It offers every run below data/runs and the files in data/weights, fetched or placed there.
+    Nothing leaves the machine; what is uploaded is forgotten when the command ends.
 
     Examples: [bold]avloc demo[/bold], [bold]avloc demo --weights ours.pth.tar --no-browser[/bold]
     """
     if find_spec("gradio") is None:
         raise InputError("demo: needs Gradio, which is not installed: pip install -e '.[demo]'")
-    offered = choices(DATA, weights or ())
+    further = [given_weights(each, None, published_weights()) for each in weights or ()]
+    offered = choices(DATA, further)
     with tempfile.TemporaryDirectory(prefix="avloc-demo-") as folder:
         # Gradio reads these when it is imported, and everything temporary goes where it ends.
         os.environ |= {"GRADIO_TEMP_DIR": folder, "GRADIO_ANALYTICS_ENABLED": "False"}

@@ -15,21 +15,19 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
-from PIL import Image
 from starlette.middleware import Middleware
 
 from pipeline.errors import InputError
 from pipeline.methods.common.anyone import open_anyones
 from pipeline.methods.contract import Method
-from pipeline.predict.media import describe, localize_media, picture_of
-from pipeline.predict.moving import INTERVAL, localize_moving
+from pipeline.predict.inputs import asked_clips
+from pipeline.predict.media import describe
+from pipeline.report.asked_clip import draw_clip, draw_moving
 from pipeline.report.choices import Choice
-from pipeline.report.figures import overlay
-from pipeline.report.film import draw_film
 
 TITLE = "Where in the picture does the sound come from?"
 KEPT = 3600  # s that an upload and its answer stay
-_SIDE, _HEIGHT = 720, 480  # pixels of the still picture's longer side, and of the film
+_HEIGHT = 360  # pixels of the picture in the film
 _LARGEST = "500mb"
 _EMPTY = '<p class="of">The answer will stand here.</p>'
 # Scripts and styles stand in the page itself, and Gradio's evaluates some; media are made in it.
@@ -71,7 +69,7 @@ def page(offered: Sequence[Choice], examples: Sequence[Path] = ()) -> gr.Blocks:
             elem_id="head",
         )
         with gr.Row():
-            with gr.Column():
+            with gr.Column(scale=2):
                 with gr.Row():
                     method = gr.Dropdown(methods, value=methods[0], label="Method", min_width=120)
                     first = names(methods[0])
@@ -110,7 +108,7 @@ def page(offered: Sequence[Choice], examples: Sequence[Path] = ()) -> gr.Blocks:
                         elem_id="sound",
                     )
                     ask_pair = gr.Button("Find the sound", variant="primary", elem_id="ask-pair")
-            with gr.Column():
+            with gr.Column(scale=3):
                 said = gr.HTML(_EMPTY, elem_id="said")
                 film = gr.Video(
                     label="The map as it moves",
@@ -206,16 +204,15 @@ def _answers(
         return
     files = Path(picture), Path(sound)
     try:
+        (clip,) = asked_clips([picture]) if picture == sound else asked_clips([], *files)
         method = _opened(choice.path, choice.method)
-        found = localize_media(method, *files)
-        shown = picture_of(files[0], _SIDE)
-        scale = _SIDE / max(shown.width, shown.height)
-        size = (max(1, round(scale * shown.width)), max(1, round(scale * shown.height)))
-        still: Image.Image = overlay(shown.frame, found.map, _SIDE).resize(size)
+        found, still = draw_clip(method, clip)
         of = f"{choice.method}, {choice.name}, asked about {files[0].name}"
         line = f'<p>{html.escape(describe(found))}</p><p class="of">{html.escape(of)}</p>'
         yield still, None, line
-        yield still, _film(method, *files), line
+        path = _place_of_film()
+        draw_moving(path, method, clip, _HEIGHT)
+        yield still, str(path), line
     except InputError as error:
         told = str(error)
         for file in files:
@@ -223,25 +220,14 @@ def _answers(
         yield None, None, _mistake(told)
 
 
-def _film(method: Method, picture: Path, sound: Path) -> str:
-    """The film of a clip, in a folder of its own beside others that are younger than `KEPT`."""
+def _place_of_film() -> Path:
+    """Where the next film goes: a folder of its own, beside others that are younger than `KEPT`."""
     made = Path(tempfile.gettempdir()) / "made"
     made.mkdir(exist_ok=True)
     for folder in made.iterdir():
         if time.time() - folder.stat().st_mtime > KEPT:
             shutil.rmtree(folder)
-    path = Path(tempfile.mkdtemp(dir=made)) / "map.mp4"
-    moving = localize_moving(method, picture, sound)
-    draw_film(
-        path,
-        picture,
-        sound,
-        moving.maps,
-        interval=INTERVAL,
-        frames=moving.frames,
-        height=_HEIGHT,
-    )
-    return str(path)
+    return Path(tempfile.mkdtemp(dir=made)) / "map.mp4"
 
 
 @lru_cache(maxsize=2)

@@ -4,7 +4,7 @@ maps of eight of its clips, the same ones each time."""
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark, Predictions, Sample, open_benchmark
 from pipeline.benchmarks.contract import available_rows
@@ -17,6 +17,7 @@ from pipeline.errors import InputError
 from pipeline.methods.contract import Method
 from pipeline.predict.predictor import Predictor, synthetic_sounds
 from pipeline.report.figures import TRUE, outline, overlay
+from pipeline.report.fonts import font
 from pipeline.report.words import wrapped
 from pipeline.train.watch import Seen
 
@@ -89,9 +90,9 @@ class Validation:
     def _sheet(self, maps: np.ndarray) -> np.ndarray:
         """Each shown sample's frame under its map (h, w), what sounds outlined, and below it what
         that is and the largest value of the map, which the picture cannot tell."""
-        font = ImageFont.load_default(size=_SIZE)
+        letters = font(_SIZE)
         captions = [
-            wrapped(f"{self._name(place)}, peak {heat.max():.2f}", _CELL, font.getlength)
+            wrapped(f"{self._name(place)}, peak {heat.max():.2f}", _CELL, letters.getlength)
             for place, heat in zip(self.shown, maps, strict=True)
         ]
         columns = min(_COLUMNS, len(maps))
@@ -106,7 +107,7 @@ class Validation:
             top = _GAP + number // columns * (row + _GAP)
             sheet.paste(cell, (left, top))
             for line, text in enumerate(lines):
-                draw.text((left, top + _CELL + 3 + line * _LINE), text, fill=_INK, font=font)
+                draw.text((left, top + _CELL + 3 + line * _LINE), text, fill=_INK, font=letters)
         return np.asarray(sheet)
 
     def _name(self, place: int) -> str:

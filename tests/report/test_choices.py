@@ -8,6 +8,7 @@ from made_method import small_method
 from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.execution import progress
+from pipeline.execution.checkpoints import place_of
 from pipeline.methods.common.files import save_weights
 from pipeline.report.choices import Choice, choices
 
@@ -20,12 +21,19 @@ def test_runs_best_epochs_and_further_files_are_offered(tmp_path: Path) -> None:
     mine = tmp_path / "mine.safetensors"
     for path in (run, best, mine):
         save_weights(path, METHOD)
-    found = choices(tmp_path / "data", [mine])
+    found = choices(tmp_path / "data", [(mine, None)])
     assert found == [
         Choice("alignment", str(mine), mine),
         Choice("alignment", "toy/alignment-full-0", run),
         Choice("alignment", "toy/alignment-full-0, best epoch", best),
     ]
+
+
+def test_a_published_file_that_was_fetched_goes_by_its_name(tmp_path: Path) -> None:
+    fetched = place_of(tmp_path / "weights/published", "lvs-vggsound")
+    fetched.parent.mkdir(parents=True)
+    fetched.write_bytes(b"read when it is asked")
+    assert choices(tmp_path) == [Choice("lvs", "lvs-vggsound", fetched)]
 
 
 def test_a_damaged_file_of_the_project_is_told_and_left_out(
@@ -41,7 +49,7 @@ def test_a_damaged_file_of_the_project_is_told_and_left_out(
     (line,) = said
     assert line.startswith(f"left out: {damaged}: ")
     with pytest.raises(InputError, match=r"theirs\.safetensors"):
-        choices(tmp_path / "data", [damaged])
+        choices(tmp_path / "data", [(damaged, None)])
 
 
 def test_without_any_weights_it_is_told_what_to_do(tmp_path: Path) -> None:
