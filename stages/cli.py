@@ -54,6 +54,7 @@ COMMANDS = {
     "localize": _Entry("localize", "Draw where a clip's sound comes from.", OTHERS),
     "weights": _Entry("weights", "The methods' published weight files.", OTHERS),
     "sureness": _Entry("sureness", "How often each word of sureness is right.", OTHERS),
+    "demo": _Entry("demo", "Serve a page to try clips on.", OTHERS),
     "retrieve": _Entry("retrieve", "Find the clips that fit a sound or a picture.", OTHERS),
     "figure": _Entry("figure", "Draw frames and heat maps for a paper.", OTHERS),
     "score": _Entry("score", "Score maps or embeddings of any method.", OTHERS),

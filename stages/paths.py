@@ -41,6 +41,12 @@ def run_folder(folder: str) -> Path:
     return DATA / "runs" / folder
 
 
+def watched_folder(folder: str) -> Path:
+    """What was seen of a run while it was trained, '<search>/<method>-<run>-<seed>'; in no stage's
+    outputs, and read by none."""
+    return DATA / "watched" / folder
+
+
 def tests_file(corpus: str) -> Path:
     """What the benchmarks on a corpus are made of."""
     return DATA / "tests" / f"{corpus}.json"

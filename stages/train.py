@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,26 +25,30 @@ from pipeline.base.files import (
     write_json,
 )
 from pipeline.base.params import Parameters
-from pipeline.base.study import Trained, TrainOn
+from pipeline.base.study import Trained, TrainOn, active_study
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.execution.events import event_files
 from pipeline.execution.launch import launch
 from pipeline.execution.progress import console
 from pipeline.execution.seconds import keep_seconds
-from pipeline.execution.settings import Execution
+from pipeline.execution.settings import Execution, Watching
 from pipeline.execution.summary import show_summary
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import load_method, own_form_entry
+from pipeline.report.watched import Validation, open_validation
 from pipeline.train.batches import Neighbours
 from pipeline.train.begin import begin
 from pipeline.train.loop import train as train_method
 from pipeline.train.settings import Train
+from pipeline.train.watch import Watch
 from stages.paths import (
     WORK,
     decoded_folder,
     neighbours_folder,
     run_folder,
     spectrograms_folder,
+    watched_folder,
 )
 
 
@@ -98,6 +103,29 @@ def _facts(values: Settings, method: str, seed: int) -> dict[str, Any]:
     }
 
 
+def watch_of(parameters: Parameters, asked: Watching, trained: Trained) -> Watch | None:
+    """How the run is looked at, where it is. Raises `InputError` where what is to be asked about is
+    not there yet."""
+    if not asked.every:
+        return None
+    folder, ask = watched_folder(trained.folder), None
+    if asked.validation is not None:
+        if not (decoded_folder(asked.corpus) / "clips.parquet").exists():
+            raise InputError(
+                f"{decoded_folder(asked.corpus)}: not there yet, and execution.watch.corpus asks "
+                f"about its clips; dvc repro decode@{asked.corpus} and its spectrograms first, or "
+                f"execution.watch.validation: null"
+            )
+        sounds = spectrograms_folder(asked.corpus, trained.method)
+        corpus = DecodedCorpus(decoded_folder(asked.corpus), sounds)
+        study = active_study(parameters)
+        source = study.corpora.get(asked.corpus)
+        media = None if source is None else Path(source.root)
+        benchmark = open_validation(asked.validation, Path(study.annotations), corpus, media)
+        ask = Validation(benchmark, corpus, asked.batch)
+    return Watch(asked.every, folder, partial(event_files, folder), ask, asked.best)
+
+
 def train(
     method: Annotated[str, typer.Argument(help="A method of the active study.")],
     run: Annotated[str, typer.Argument(help="A run of the active study.")],
@@ -107,7 +135,7 @@ def train(
     parameters = Parameters()
     values = settings(parameters, method, run, str(seed))
     # Not one of the stage's parameters: the bytes are the same.
-    loaders = parameters.read("execution", Execution).loaders
+    execution = parameters.read("execution", Execution)
     trained = Trained(values.train_on.search, method, run, seed)
     output, work = run_folder(trained.folder), WORK / "train" / trained.folder
     if "WORLD_SIZE" not in os.environ:  # else another rank may be writing
@@ -124,7 +152,9 @@ def train(
     corpus = DecodedCorpus(decoded_folder(corpus_name), sounds)
     folder = neighbours_folder(values.train_on.search)
     clips = read_parquet(folder / "clips.parquet")
+    watch = None
     if first:
+        watch = watch_of(parameters, execution.watch, trained)
         write_json(output / "run.json", _facts(values, method, seed))
         with atomic_file(output / "training_clips.txt") as file:
             file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())
@@ -139,7 +169,8 @@ def train(
         seed=seed,
         output=output,
         work=work,
-        workers=loaders,
+        workers=execution.loaders,
+        watch=watch,
     )
     if first:
         if not resumes:

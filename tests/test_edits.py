@@ -31,7 +31,13 @@ EDITS = [
     ),
     Edit(
         "README.md, a room's README or DECISIONS.md; a test; a new command's file",
-        ("README.md", "tests/test_edits.py", "stages/greet.py", "execution.loaders"),
+        (
+            "README.md",
+            "tests/test_edits.py",
+            "stages/greet.py",
+            "execution.loaders",
+            "execution.watch.every",
+        ),
         "none",
     ),
     Edit(

@@ -152,6 +152,16 @@ def test_a_room_s_pages_make_no_byte() -> None:
     assert not repo.dvcignore.is_ignored_file(str(ROOT / "pipeline/toy/scenes.py"))
 
 
+def test_what_makes_no_byte_in_a_room_that_a_stage_declares_is_not_looked_at() -> None:
+    repo = Repo(str(ROOT))
+    stages = [stage for stage in repo.index.stages if isinstance(stage, PipelineStage)]
+    declared = {place for stage in stages for place in Stages(ROOT, stages).code(stage)}
+    for name in MAKES_NO_BYTES:
+        file = f"{name.replace('.', '/')}.py"
+        if covered(file, declared):
+            assert repo.dvcignore.is_ignored_file(str(ROOT / file)), name
+
+
 def test_params_are_the_keys_read(resolved: Stages) -> None:
     for stage in resolved.stages:
         kind = stage.name.split("@")[0]

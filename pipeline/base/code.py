@@ -21,6 +21,9 @@ MAKES_NO_BYTES: dict[str, str] = {
     "pipeline.errors": "only messages (tests/trust: a refused input leaves no output)",
     "pipeline.execution": "where work runs and how far it is (tests/execution/test_ray.py and "
     "tests/test_end_to_end.py: Ray, worker counts and order give the same bytes)",
+    "pipeline.train.watch": "a training looked at (tests/train/test_watch.py, and "
+    "tests/methods/contract_checks.py for every method: watched or not, the same bytes)",
+    "pipeline.report.watched": "what is asked of it (the same tests)",
     "stages.paths": "names of folders alone (dvc.yaml names the same ones, and DVC refuses a stage "
     "that leaves another)",
 }

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -19,14 +20,29 @@ T = TypeVar("T")
 console = Console(stderr=True, highlight=False)
 
 _SECONDS_BETWEEN_LINES = 20.0
+_quiet: list[None] = []  # one for each `quietly` that is entered
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Short work inside long work that shows itself already: `track` says nothing of it."""
+    _quiet.append(None)
+    try:
+        yield
+    finally:
+        _quiet.pop()
 
 
 def track(items: Iterable[T], description: str, total: int) -> Iterator[T]:
     """Yield `items`, showing how many of `total` are done, the rate and the remaining time.
 
     On a terminal this is a bar. Elsewhere one line is written at most every 20 seconds and one
-    at the end, and none for what takes less than a second, so that a log stays readable.
+    at the end, and none for what takes less than a second, so that a log stays readable. While
+    `quietly` is entered nothing is shown.
     """
+    if _quiet:
+        yield from items
+        return
     started = last = time.monotonic()
     done = 0
     if console.is_terminal:

@@ -1,20 +1,37 @@
 """Where work runs. No result depends on it, so no stage declares it."""
 
 import os
+from dataclasses import field
 from typing import Literal
 
-from pipeline.base.params import Natural, settings
+from pipeline.base.params import Count, Natural, settings
 from pipeline.execution.run import Engine
+
+
+@settings
+class Watching:
+    """How a training is looked at (pipeline/train/README.md): a line every `every` steps, 0 for not
+    at all. After every epoch it is asked about clips of the decoded `corpus`, for the scores of
+    `validation`: a benchmark's name, a file of boxes in the form of vggss.json, or a list of clips,
+    which gives retrieval alone; null asks nothing. Of the score `best` the best epoch's weights are
+    kept. `batch` frames are asked about at a time."""
+
+    every: Natural = 0
+    corpus: str = "toy-test"
+    validation: str | None = "scenes-validation"
+    best: str | None = None
+    batch: Count = 64
 
 
 @settings
 class Execution:
     """`execution` of params.yaml: see `pipeline.execution.ray`; `loaders` are the processes that
-    load a training's batches, 0 for the training's own."""
+    load a training's batches, 0 for the training's own; `watch` is how a training is looked at."""
 
     engine: Literal["local", "ray"]
     address: str | None
     loaders: Natural = 0
+    watch: Watching = field(default_factory=Watching)
 
     def on_all_cores(self) -> Engine:
         """For tasks of one thread: as many at a time as this process may use cores, or Ray."""

@@ -39,6 +39,7 @@ from pipeline.train.history import history_columns, write_history
 from pipeline.train.schedule import learning_rate
 from pipeline.train.settings import Train
 from pipeline.train.step import Stepper
+from pipeline.train.watch import Watch
 
 
 def train(
@@ -54,6 +55,7 @@ def train(
     workers: int = 0,
     device: torch.device | None = None,
     epoch_done: Callable[[int], None] | None = None,
+    watch: Watch | None = None,
 ) -> Path:
     """Train a method on the clips at `rows` of `corpus` and return the path of its weights.
 
@@ -62,8 +64,9 @@ def train(
     epoch's weights, picked by no score. A checkpoint lies in `work` while the run lasts; a run of
     the same method and recipe on the same clips with the same code resumes from it. `workers`
     loading processes change nothing in the result, and neither does `device` beyond rounding.
-    `epoch_done` is called with the number of epochs done after each checkpoint. Under `torchrun`
-    the batch is split over the ranks, which must all see `work`.
+    `epoch_done` is called with the number of epochs done after each checkpoint; `watch` is told of
+    every step and epoch, and changes nothing. Under `torchrun` the batch is split over the ranks,
+    which must all see `work`.
 
     Raises `InputError` for a corpus that the method cannot be trained on, and where the loss is NaN
     or infinite.
@@ -92,9 +95,8 @@ def train(
             aspect=recipe.aspect,
         )
         identity = _fingerprint(clips, method, recipe)
-        return _Run(clips, method, recipe, chosen, output, work, identity).finish(
-            workers, epoch_done
-        )
+        run = _Run(clips, method, recipe, chosen, output, work, identity, watch)
+        return run.finish(workers, epoch_done)
 
 
 class _Run:
@@ -109,8 +111,9 @@ class _Run:
         output: Path,
         work: Path,
         identity: str,
+        watch: Watch | None,
     ) -> None:
-        self.clips, self.recipe, self.device = clips, recipe, device
+        self.clips, self.recipe, self.device, self.watch = clips, recipe, device, watch
         self.output, self.checkpoint, self.identity = output, work / "checkpoint.pt", identity
         if recipe.sync_batch_norm:
             ranks.synchronize_batch_norm(method)
@@ -136,11 +139,16 @@ class _Run:
         self._write_history()
         size = " x ".join(str(n) for n in self.method.map_size())
         console.print(f"train: {len(self.clips.rows)} clips, a map of {size}, on {self.device}")
+        if self.watch is not None:
+            batch = self.recipe.batch
+            self.watch.begin(self.method, batch, first, len(self.clips), self.epochs_done)
         batches = track(loader, "train", total=len(self.clips) - first)
         losses: list[Tensor] = []
         for step, batch in enumerate(batches, start=first):
             moment = Moment(step, len(self.clips), step // steps, self.recipe.epochs)
             losses.append(self.stepper.step(batch, moment))
+            if self.watch is not None:
+                self.watch.step(moment, losses[-1], self._rate(step))
             if len(losses) > 1:  # the step before, so that the device never waits for this line
                 self._check_loss(float(losses[-2][0]), step - 1)
             if (step + 1) % steps == 0:
@@ -166,24 +174,28 @@ class _Run:
             if weights.is_floating_point() and not bool(torch.isfinite(weights).all()):
                 raise self._diverged(f"{name} holds NaN or infinity", step)
 
+    def _rate(self, step: int) -> float:
+        recipe = self.recipe
+        return learning_rate(recipe.schedule, recipe.learning_rate, step, len(self.clips))
+
     def _diverged(self, what: str, step: int) -> InputError:
-        rate = learning_rate(self.recipe.schedule, self.recipe.learning_rate, step, len(self.clips))
         saved = f"{self.checkpoint} of epoch {self.epochs_done}" if self.epochs_done else "none"
         return InputError(
             f"{what} at step {step + 1} of {len(self.clips)} "
-            f"(epoch {self.epochs_done + 1}, learning rate {rate:.3g}), expected a finite number; "
-            f"last good checkpoint: {saved}"
+            f"(epoch {self.epochs_done + 1}, learning rate {self._rate(step):.3g}), expected a "
+            f"finite number; last good checkpoint: {saved}"
         )
 
     def _end_epoch(self, means: Sequence[float], step: int) -> None:
         self.epochs_done += 1
-        rate = learning_rate(self.recipe.schedule, self.recipe.learning_rate, step, len(self.clips))
-        values = (self.epochs_done, *means, rate)
+        values = (self.epochs_done, *means, self._rate(step))
         self.history.append(dict(zip(history_columns(self.method.parts), values, strict=True)))
         console.print(f"train: epoch {self.epochs_done}/{self.recipe.epochs}, loss {means[0]:.4f}")
         if self.recipe.sync_batch_norm is False:
             # Each rank has statistics of its own part; what is kept is their mean.
             ranks.average(b for b in self.method.buffers() if b.is_floating_point())
+        if self.watch is not None:
+            self.watch.epoch(self.method, self.epochs_done, step + 1)
         if ranks.rank() == 0:
             buffer = io.BytesIO()
             torch.save(

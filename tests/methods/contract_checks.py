@@ -19,16 +19,19 @@ from made_corpus import make_corpus
 from torch import Tensor
 from two_ranks import run_ranks
 
+from pipeline.base.files import read_tsv
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.flow import DTYPES, FlowForm
 from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.files import load_weights, save_weights
 from pipeline.methods.contract import Dice, Method, Moment, load_method, select
 from pipeline.networks import ranks
+from pipeline.report.watched import Validation, open_validation
 from pipeline.train.batches import Batch, Neighbours
 from pipeline.train.loop import train
 from pipeline.train.settings import Train
 from pipeline.train.step import Stepper
+from pipeline.train.watch import Watch
 
 Make = Callable[[], Method]
 
@@ -133,11 +136,19 @@ def check_compile(make: Make) -> None:
 
 
 def check_kill_and_resume(make: Make, tmp_path: Path) -> None:
-    """A training of two epochs that is killed after the first and resumed ends in the bytes of an
-    undisturbed one, and both have learnt something."""
+    """A training of two epochs that is killed after the first and resumed, and is watched all the
+    way, ends in the bytes of an undisturbed one, and both have learnt something."""
     corpus = small_corpus(tmp_path / "corpus", make().form)
+    list_of_all = tmp_path / "validation.txt"
+    list_of_all.write_text("".join(f"{clip}\n" for clip in corpus.clip_ids))
+    ask = Validation(open_validation(str(list_of_all), tmp_path, corpus), corpus)
+    watch = Watch(1, tmp_path / "watched", lambda steps_done: None, ask)
 
-    def run(folder: Path, epoch_done: Callable[[int], None] | None = None) -> dict[str, bytes]:
+    def run(
+        folder: Path,
+        epoch_done: Callable[[int], None] | None = None,
+        watch: Watch | None = None,
+    ) -> dict[str, bytes]:
         train(
             corpus,
             np.arange(CLIPS),
@@ -149,6 +160,7 @@ def check_kill_and_resume(make: Make, tmp_path: Path) -> None:
             work=folder / "work",
             device=CPU,
             epoch_done=epoch_done,
+            watch=watch,
         )
         return {path.name: path.read_bytes() for path in sorted((folder / "run").iterdir())}
 
@@ -158,11 +170,12 @@ def check_kill_and_resume(make: Make, tmp_path: Path) -> None:
         raise _KilledError
 
     with pytest.raises(_KilledError):
-        run(tmp_path / "killed", kill)
+        run(tmp_path / "killed", kill, watch)
     assert (tmp_path / "killed/work/checkpoint.pt").exists()
     done: list[int] = []
-    assert run(tmp_path / "killed", done.append) == undisturbed
+    assert run(tmp_path / "killed", done.append, watch) == undisturbed
     assert done == [2]  # what was done is not done again
+    assert read_tsv(tmp_path / "watched/validation.tsv")["epoch"] == [0, 1, 2]
     rows = undisturbed["history.tsv"].decode().splitlines()
     assert rows[0].split("\t")[2:-1] == list(make().parts) and len(rows) == 3
     assert all(math.isfinite(float(row.split("\t")[1])) for row in rows[1:])

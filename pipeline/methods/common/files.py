@@ -32,11 +32,12 @@ from pipeline.networks.weights import (
 _LARGEST, _LARGEST_OF_FORM = 4096, 1_000_000
 
 
-def save_weights(path: Path, method: Method) -> None:
+def save_weights(path: Path, method: Method, marks: Mapping[str, str] | None = None) -> None:
     """Write a method's tensors, its name, its settings and its form as one safetensors file,
-    atomically; equal methods give equal bytes."""
+    atomically; equal methods give equal bytes. `marks` are further words of the metadata."""
     settings = asdict(method.settings)
     metadata = {
+        **(marks or {}),
         "method": method_name(method),
         "settings": json.dumps(settings, sort_keys=True),
         "form": json.dumps(asdict(method.form), sort_keys=True),
