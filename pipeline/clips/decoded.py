@@ -55,7 +55,7 @@ class DecodedCorpus:
             self._sound_starts = np.where(silent, -1, 0)
             return
         sounds = read_parquet(spectrograms / "sounds.parquet")
-        if sounds["clip_id"].to_pylist() != self.clip_ids:
+        if not sounds["clip_id"].equals(self.clips["clip_id"]):
             raise InputError(
                 f"{spectrograms}: holds the sounds of {len(sounds)} clips, expected those of the "
                 f"{len(self)} clips in {folder}, in their order"

@@ -17,8 +17,6 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.functional import resize
 
 from pipeline.clips.colours import jitter, luminance
 from pipeline.clips.frames import Frames, Stored
@@ -257,7 +255,10 @@ def _resized(pictures: Tensor, side: int) -> Tensor:
     """(B, C, H, W) to (B, C, side, side), bilinearly with antialiasing."""
     if pictures.shape[-2:] == (side, side):
         return pictures
-    return resize(pictures, [side, side], InterpolationMode.BILINEAR, antialias=True)
+    # What torchvision's `resize` calls; importing that takes two seconds of every command.
+    return functional.interpolate(
+        pictures, size=(side, side), mode="bilinear", align_corners=False, antialias=True
+    )
 
 
 def _unit(frames: Tensor) -> Tensor:

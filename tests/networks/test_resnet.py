@@ -1,13 +1,18 @@
 """The basic-block ResNet: its map's size, torchvision's features, how its weights are drawn, and
 its shape read from a weight file's entries."""
 
+import copy
+import re
+
 import pytest
 import torch
 from torch import nn
 from torchvision.models import resnet18
+from torchvision.models.resnet import BasicBlock as Published
 
+from pipeline.base.code import code_of
 from pipeline.errors import InputError
-from pipeline.networks.resnet import ResNet, initialise, shape_in
+from pipeline.networks.resnet import BasicBlock, ResNet, initialise, shape_in
 
 RESNET_18 = ((2, 2, 2, 2), (64, 128, 256, 512))
 
@@ -91,3 +96,32 @@ def test_a_shape_is_read_from_the_entries() -> None:
         shape_in(state, "imgnet.", 4, "a.pth")
     with pytest.raises(InputError, match=r"audnet\.layer1"):
         shape_in(state, "audnet.", 3, "a.pth")
+
+
+def test_a_block_is_torchvision_s_to_the_bit() -> None:
+    for stride, width in ((1, 6), (2, 8)):
+        shortcut = None
+        if width != 6:
+            shortcut = nn.Sequential(
+                nn.Conv2d(6, width, 1, stride, bias=False), nn.BatchNorm2d(width)
+            )
+        own = BasicBlock(6, width, stride, shortcut)
+        theirs = Published(6, width, stride, copy.deepcopy(shortcut))
+        assert list(own.state_dict()) == list(theirs.state_dict())
+        initialise(own, torch.Generator().manual_seed(0))
+        theirs.load_state_dict(own.state_dict())
+        images = _inputs(2, 3, 6, 9, 9)
+        found = own(images)
+        assert torch.equal(found, theirs(images))
+        found.square().sum().backward()
+        theirs(images).square().sum().backward()
+        for (name, mine), other in zip(own.named_parameters(), theirs.parameters(), strict=True):
+            assert torch.equal(mine.grad, other.grad), name  # type: ignore[arg-type]
+
+
+def test_no_command_pays_for_the_import_of_torchvision() -> None:
+    files = code_of("stages.retrieve", "pipeline.methods.alignment", "pipeline.methods.slavc")
+    for file in files:
+        assert not re.search(r"^ *(?:from|import) torchvision", file.read_text(), re.MULTILINE), (
+            file
+        )
