@@ -42,6 +42,7 @@ def neighbours(name: Annotated[str, typer.Argument(help="The active study's sear
         work=WORK / "neighbours" / name,
         index=values.index,
         effort=values.effort,
+        store_index=values.store_index,
     )
     summary |= listed
     write_json(folder / "summary.json", summary)

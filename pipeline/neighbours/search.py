@@ -27,7 +27,8 @@ from pipeline.base.files import map_npy, write_parquet
 from pipeline.base.pieces import Blocks
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.execution.progress import track
+from pipeline.execution.progress import console, track
+from pipeline.neighbours.index_file import flat_index, write_index
 
 Index = Literal["exact", "ivf", "hnsw"]
 
@@ -94,16 +95,19 @@ def search_list(
     index: Index = "exact",
     effort: int | None = None,
     gpu: bool | None = None,
+    store_index: bool = True,
 ) -> dict[str, float]:
     """Search among the clips of one list, in image space and in sound space.
 
     Writes into `folder`: `clips.parquet` (`clip_id`; `row`, int64, in the corpus), the clips in the
     corpus' order; `<modality>_ids.npy` (int32, into that table) and `<modality>_similarities.npy`
-    (float16), both (clips, k), for image and audio. Listed clips that the corpus does not hold, or
-    holds without a picture or without a sound, are left out and counted. Finished blocks wait in
-    `work`. Returns the counts, the mean similarity and, for an approximate index, the recall of
-    each modality. Raises `InputError` as `search` does, and where the embeddings are of another
-    corpus.
+    (float16), both (clips, k), for image and audio; with `store_index` also `<modality>.faiss`, the
+    features' FAISS index, in the table's order. Listed clips that the corpus does not hold, or
+    holds without a picture or without a sound, are left out and counted. Of a list of no more than
+    k clips all the others are neighbours, which is told, and counted as `neighbours`. Finished
+    blocks wait in `work`. Returns the counts, the mean similarity and, for an approximate index,
+    the recall of each modality. Raises `InputError` as `search` does, and where the embeddings are
+    of another corpus.
     """
     listed = list(dict.fromkeys(clip_ids))
     present = np.sort(corpus.rows([clip for clip in listed if clip in corpus]))
@@ -114,6 +118,18 @@ def search_list(
         "not_in_corpus": len(listed) - len(present),
         "without_picture_or_sound": len(present) - len(rows),
     }
+    if len(rows) < 2:
+        raise InputError(
+            f"{corpus.folder}: {len(rows)} of {len(listed)} listed clips are there with a picture "
+            "and a sound, expected at least 2: a clip is no neighbour of its own"
+        )
+    if k >= len(rows):
+        told = f"each has the other {len(rows) - 1} for neighbours, in place of k = {k}"
+        console.print(
+            f"{corpus.folder}: {len(rows)} clips to search: {told}", markup=False, soft_wrap=True
+        )
+        k = len(rows) - 1
+        summary["neighbours"] = k
     code = Path(__file__).read_bytes()
     gpu = faiss.get_num_gpus() > 0 if gpu is None else gpu
     found: list[Blocks] = []
@@ -127,7 +143,8 @@ def search_list(
             )
         try:
             unit = _unit(features[rows])
-            query = querier(unit, k, index, effort, gpu)
+            built = _built(unit, k, index, effort, gpu)
+            query = _querier(unit, k, built)
         except InputError as error:
             raise InputError(f"{path}: {error}") from None
         versions = (faiss.__version__, torch.__version__, np.__version__)
@@ -144,6 +161,11 @@ def search_list(
         summary[f"{modality}_similarity"] = float(similarities.mean(dtype=np.float64))
         if index != "exact":
             summary[f"{modality}_recall"] = recall(unit, map_npy(folder / f"{modality}_ids.npy"))
+        if store_index:
+            # What a GPU searched exactly is written as what a CPU searches.
+            if built is None or index == "exact":
+                built = flat_index(unit)
+            write_index(folder / f"{modality}.faiss", built)
     table = {"clip_id": [corpus.clip_ids[row] for row in rows], "row": rows}
     write_parquet(folder / "clips.parquet", pa.table(table))
     for blocks in found:
@@ -180,15 +202,26 @@ def querier(
 
     `index`, `effort` and `gpu` as in `search`, whose inner step this is. Raises `InputError` where
     k is not 1 to n - 1."""
+    return _querier(unit, k, _built(unit, k, index, effort, gpu))
+
+
+def _built(
+    unit: np.ndarray, k: int, index: Index, effort: int | None, gpu: bool | None
+) -> faiss.Index | None:
+    """The index that `querier` asks; None where a matrix product does."""
     n = len(unit)
     if not 1 <= k < n:
         raise InputError(f"k is {k}, expected 1 to {n - 1}: the number of other clips searched")
-    exact = partial(_exact, unit, k)
     if gpu is None:
         gpu = faiss.get_num_gpus() > 0
     if index == "exact" and not (gpu and k < _GPU_LARGEST_K):
-        return exact
-    return partial(_indexed, unit, k, _index(unit, k, index, effort), exact)
+        return None
+    return _index(unit, k, index, effort)
+
+
+def _querier(unit: np.ndarray, k: int, built: faiss.Index | None) -> Callable[[range], np.ndarray]:
+    exact = partial(_exact, unit, k)
+    return exact if built is None else partial(_indexed, unit, k, built, exact)
 
 
 def _exact(unit: np.ndarray, k: int, rows: Sequence[int]) -> np.ndarray:

@@ -236,8 +236,8 @@ def test_an_approximate_search_reports_its_recall(tmp_path: Path) -> None:
 def test_wrong_embeddings_and_lists_are_named(tmp_path: Path) -> None:
     corpus = embedded_corpus(tmp_path)
     embeddings, out, work = tmp_path / "embeddings", tmp_path / "out", tmp_path / "work"
-    with pytest.raises(InputError, match=r"image\.npy: k is 5, expected 1 to 1"):
-        search_list(corpus, embeddings, ["clip01", "clip02"], 5, out, work=work)
+    with pytest.raises(InputError, match=r"1 of 1 listed clips are there .*, expected at least 2"):
+        search_list(corpus, embeddings, ["clip01"], 5, out, work=work)
     write_npy(embeddings / "audio.npy", np.full((40, 6), np.nan, np.float32))
     with pytest.raises(InputError, match=r"audio\.npy: 10 of 10 rows of features hold NaN"):
         search_list(corpus, embeddings, corpus.clip_ids[:10], 5, out, work=work)
