@@ -65,3 +65,8 @@ def published_weights() -> Path:
 def localized_folder() -> Path:
     """Pictures of clips that somebody asked about."""
     return DATA / "localized"
+
+
+def index_folder(folder: str, corpus: str) -> Path:
+    """What a run says of every clip of a corpus."""
+    return DATA / "results" / folder / "index" / corpus

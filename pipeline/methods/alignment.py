@@ -44,6 +44,7 @@ from pipeline.methods.common.published import LVS_STEM, first_words, read_two_re
 from pipeline.methods.common.similarity import (
     contrastive_loss,
     localization_map,
+    mean_vectors,
     s_a,
     s_l,
 )
@@ -238,6 +239,16 @@ class Alignment(TwoResNets):
             share=settings.pooling_share,
             temperature=settings.pooling_temperature,
         )
+        return found
+
+    def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
+        """Those of s_A where there are projections, and of s_L where it is a plain mean."""
+        features, found = _tensor(features), {}
+        if self.image_projection is not None:
+            embedding = self.image_embedding if modality == "frame" else self.audio_embedding
+            found["s_A"] = embedding(features)
+        if self.settings.pooling == "mean":
+            found["s_L"] = mean_vectors(modality, features)
         return found
 
     @classmethod

@@ -209,6 +209,12 @@ class Method(nn.Module, ABC):
     def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
         """Every frame against every sound, (n, m) float32, by name, the method's default first."""
 
+    def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
+        """Of those similarities that are inner products of a frame's vector and a sound's, by name:
+        the vectors, (n, d) float32, of the features of n frames or of n sounds. None for a method
+        that compares a frame and a sound in another way."""
+        return {}
+
     @abstractmethod
     def map_size(self) -> tuple[int, int]:
         """(h, w) of the maps."""

@@ -29,7 +29,7 @@ stretched.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -48,7 +48,7 @@ from pipeline.methods.common.projected import (
     read_resnets,
 )
 from pipeline.methods.common.published import first_words
-from pipeline.methods.common.similarity import localization_map, pair_losses, s_l
+from pipeline.methods.common.similarity import localization_map, mean_vectors, pair_losses, s_l
 from pipeline.methods.common.synthetic import all_sounds, append_synthetic
 from pipeline.methods.common.two_resnets import TwoResNets
 from pipeline.methods.contract import Dice, Features, Input, Moment, OwnTest, View
@@ -181,6 +181,11 @@ class SLAVC(TwoResNets):
         first, second = (s_l(x, y, "mean") for x, y in zip(v, a, strict=True))
         likely = log_probabilities(v, a, self.settings.temperature)
         return {"s_mean": (first + second) / 2, "s_L": likely}
+
+    def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
+        """Those of `s_mean`, of both spaces one behind the other."""
+        spaces = [mean_vectors(modality, each) for each in features]
+        return {"s_mean": torch.cat(spaces, dim=1) / 2**0.5}
 
     @classmethod
     def label(cls, settings: SLAVCSettings) -> str:

@@ -201,7 +201,8 @@ def check_ranks(
 
 def check_answers(make: Make, tmp_path: Path) -> None:
     """Maps of the size and in the range that the method says, the same for a pair alone as among
-    others, and the same from its own weight file; similarities of all with all."""
+    others, and the same from its own weight file; similarities of all with all, those that vectors
+    give among them."""
     method = make().eval()
     frames, sounds = _asked(method, 3, 5)
     with torch.no_grad():
@@ -217,6 +218,10 @@ def check_answers(make: Make, tmp_path: Path) -> None:
     for name, rows in found.items():
         assert rows.shape == (3, 5) and rows.dtype == torch.float32, name
         assert bool(torch.isfinite(rows).all()), name
+    seen, heard = method.vectors("frame", v), method.vectors("sound", a)
+    assert list(seen) == list(heard) and set(seen) <= set(found)
+    for name, vectors in seen.items():
+        torch.testing.assert_close(vectors @ heard[name].T, found[name], atol=1e-5, rtol=1e-4)
     save_weights(tmp_path / "weights.safetensors", method)
     loaded = load_weights(tmp_path / "weights.safetensors")
     assert type(loaded) is type(method) and asdict(loaded.settings) == asdict(method.settings)

@@ -1,11 +1,12 @@
 """Two ResNets whose last maps are compared as they are, by their cosine: LVS and its kin."""
 
 from collections.abc import Mapping
+from typing import Literal
 
 from torch import Tensor
 
 from pipeline.clips.sound_form import SoundForm
-from pipeline.methods.common.similarity import localization_map, s_l
+from pipeline.methods.common.similarity import localization_map, mean_vectors, s_l
 from pipeline.methods.common.two_resnets import Networks, TwoResNets
 from pipeline.methods.contract import Features, View
 
@@ -47,6 +48,10 @@ class CosinePair(TwoResNets):
         their plain mean over the positions."""
         v, a = single(v), single(a)
         return {"s_L": s_l(v, a, "masked"), "s_mean": s_l(v, a, "mean")}
+
+    def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
+        """Those of `s_mean`."""
+        return {"s_mean": mean_vectors(modality, single(features))}
 
 
 def single(features: Features) -> Tensor:

@@ -22,7 +22,7 @@ from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.dropout import draw_kept, drop
 from pipeline.methods.common.published import first_words, read_two_resnets
-from pipeline.methods.common.similarity import localization_map, s_l
+from pipeline.methods.common.similarity import localization_map, mean_vectors, s_l
 from pipeline.methods.common.synthetic import append_synthetic
 from pipeline.methods.common.two_resnets import Networks, TwoResNets
 from pipeline.methods.contract import Dice, Features, Input, View
@@ -120,6 +120,10 @@ class ProjectedResNets(TwoResNets):
         by which the retrieval of other work scores."""
         v, a = single(v), single(a)
         return {"s_L": s_l(v, a, "max"), "s_mean": s_l(v, a, "mean")}
+
+    def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
+        """Those of `s_mean`."""
+        return {"s_mean": mean_vectors(modality, single(features))}
 
     @classmethod
     def label(cls, settings: ProjectedPair) -> str:

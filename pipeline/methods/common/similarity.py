@@ -65,6 +65,13 @@ def s_l(
     return torch.cat(blocks, dim=1).T
 
 
+def mean_vectors(modality: str, features: Tensor) -> Tensor:
+    """The vectors whose inner products are `s_l` with the pooling ``mean``: of frames' features
+    (N, C, h, w) or of sounds' (N, C), as (N, C) float32."""
+    unit = functional.normalize(features.float(), dim=1)
+    return unit.mean(dim=(2, 3)) if modality == "frame" else unit
+
+
 def _pool(cosines: Tensor, pooling: str, share: float, temperature: float) -> Tensor:
     """(M, n, positions) to (M, n)."""
     if pooling == "max":
