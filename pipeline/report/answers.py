@@ -1,15 +1,22 @@
-"""The page of a search: what was asked, and the clips that answer it, each with its player."""
+"""The page of a search: what was asked, and the clips that answer it.
+
+A sound finds frames, and a picture finds sounds. Only what was compared is shown large, and of what
+was asked only that: a video's own frame beside a search by its sound would look like part of the
+question.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.media.errors import MediaError
 from pipeline.media.file import read_picture
+from pipeline.report.figures import overlay
 from pipeline.report.players import SECONDS, picture_uri, sound_uri
 from pipeline.report.templating import render
 
@@ -17,42 +24,75 @@ _SIDE = 320  # pixels of a picture that comes from the media themselves
 
 
 @dataclass(frozen=True)
-class Card:
-    """A picture and a sound to show, as data URIs; None where there is none."""
+class Shown:
+    """A picture and a sound to show, as data URIs; None where there is none. `shape` is the
+    picture's, 'width/height'."""
 
-    title: str
-    text: str
+    name: str
     picture: str | None
     sound: str | None
+    shape: str = "1/1"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A clip that was found: its class ('' for unknown), path, similarity in words, what of it
+    answers, and the picture under the map of the sound, largest at `across` and `down` per cent,
+    `place` in words. `own` where it is the clip that was asked about."""
+
+    clip: str
+    class_: str
+    path: str
+    similarity: str
+    shown: Shown
+    across: float
+    down: float
+    place: str
     own: bool = False
 
 
-def file_card(path: Path) -> Card:
-    """What a media file holds, a picture, a sound or both; `InputError` for neither."""
-    picture, sound = _picture(path), _sound(path)
-    if picture is None and sound is None:
-        raise InputError(f"{path}: holds neither a picture nor a sound")
-    return Card(path.name, "", picture, sound)
+@dataclass(frozen=True)
+class Frame:
+    """A picture to draw maps over, (side, side, 3) uint8, and its shape, 'width/height'."""
+
+    pixels: np.ndarray
+    shape: str
+
+    def plain(self) -> str:
+        """It as a data URI."""
+        return picture_uri(Image.fromarray(self.pixels).resize((_SIDE, _SIDE)))
+
+    def under(self, heat: np.ndarray) -> str:
+        """It under a raw map (h, w), as a data URI."""
+        return picture_uri(overlay(self.pixels, heat, _SIDE))
 
 
-def clip_card(
-    corpus: DecodedCorpus,
-    row: int,
-    media: Path | None,
-    title: str,
-    text: str = "",
-    own: bool = False,
-) -> Card:
-    """A clip of a corpus whose media lie below `media`. Without them it shows the stored frame and
-    has no player."""
-    picture = sound = None
-    if media is not None:
-        paths = {key: corpus.clips[key][row].as_py() for key in ("picture_path", "sound_path")}
-        picture = _picture(media / paths["picture_path"]) if paths["picture_path"] else None
-        sound = _sound(media / paths["sound_path"]) if paths["sound_path"] else None
-    if picture is None and corpus.has_frame(row):
-        picture = picture_uri(Image.fromarray(corpus.frame(row)))
-    return Card(title, text, picture, sound, own)
+def file_frame(path: Path) -> Frame:
+    """The middle frame of a media file. Raises `InputError` where it has none."""
+    found = _frame(path)
+    if found is None:
+        raise InputError(f"{path}: holds no picture")
+    return found
+
+
+def clip_frame(corpus: DecodedCorpus, row: int, media: Path | None) -> Frame:
+    """The frame of a clip of a corpus, out of the media where they lie below `media`, else as it is
+    stored. Raises `InputError` where it has none."""
+    path = corpus.clips["picture_path"][row].as_py() if media is not None else None
+    found = _frame(media / path) if media is not None and path else None
+    if found is not None and corpus.aspect != "cropped":
+        return found
+    if not corpus.has_frame(row):
+        raise InputError(f"{corpus.folder}: clip {corpus.clip_ids[row]} has no picture")
+    return Frame(corpus.square(row), "1/1")
+
+
+def file_sound(path: Path) -> str:
+    """A media file's sound as a data URI. Raises `InputError` where it has none."""
+    try:
+        return sound_uri(path)
+    except MediaError as error:
+        raise InputError(f"{path}: {error}") from None
 
 
 def media_called(name: str, corpus: DecodedCorpus, media: Path | None) -> list[Path]:
@@ -71,26 +111,32 @@ def clip_sound(
     """The player's data URI of a clip's sound, None where the media do not hold it; of one longer
     than `longest` s of its middle."""
     path = corpus.clips["sound_path"][corpus.row(clip_id)].as_py()
-    return _sound(media / path, longest) if path else None
-
-
-def _picture(path: Path) -> str | None:
     try:
-        found = read_picture(path, side=_SIDE)
-    except MediaError:
-        return None  # a card without a picture says so by itself
-    height = max(1, round(_SIDE * found.height / found.width))
-    return picture_uri(Image.fromarray(found.frame).resize((_SIDE, height)))
-
-
-def _sound(path: Path, longest: float = SECONDS) -> str | None:
-    try:
-        return sound_uri(path, longest)
+        return sound_uri(media / path, longest) if path else None
     except MediaError:
         return None
 
 
-def answers_page(title: str, note: str, query: Card, answers: Sequence[Card]) -> str:
-    """The page as HTML text without any outside reference; a card that is the query's own clip is
-    outlined."""
-    return render("answers", title=title, note=note, query=query, answers=answers)
+def _frame(path: Path) -> Frame | None:
+    try:
+        found = read_picture(path, side=_SIDE)
+    except MediaError:
+        return None  # the stored frame stands in for it, and a question says so by itself
+    return Frame(found.frame, f"{found.width}/{found.height}")
+
+
+def answers_page(
+    by_sound: bool, note: str, query: Shown, answers: Sequence[Answer], players: bool
+) -> str:
+    """The page as HTML text without any outside reference; an answer that is the query's own clip
+    is outlined. `players`: whether the corpus' media are there to be played."""
+    what = "sound" if by_sound else "picture"
+    return render(
+        "answers",
+        title=f"What fits the {what} of {query.name}",
+        by_sound=by_sound,
+        note=note,
+        query=query,
+        answers=answers,
+        players=players,
+    )

@@ -16,7 +16,7 @@ from made_media import tones
 from made_pages import HOSTILE, Reader
 from markupsafe import Markup
 
-from pipeline.report.answers import Card, answers_page
+from pipeline.report.answers import Answer, Shown, answers_page
 from pipeline.report.curves import Line, chart
 from pipeline.report.heat import COLOURS
 from pipeline.report.html_tables import Head, TableRow, draw_table
@@ -36,11 +36,12 @@ def test_templates_escape_by_default() -> None:
 
 
 def test_every_page_has_the_style_and_only_one_has_a_script() -> None:
-    card = Card(HOSTILE, HOSTILE, None, None)
+    asked = Shown(HOSTILE, None, None)
+    found = Answer(HOSTILE, HOSTILE, HOSTILE, HOSTILE, asked, 50, 50, HOSTILE)
     scene = InteractiveScene(HOSTILE, [HOSTILE], [SoundChoice(HOSTILE, None, [np.eye(4)[None]])])
     pages = [
         page(HOSTILE, [HOSTILE], [Section("a", HOSTILE, HOSTILE)]),
-        answers_page(HOSTILE, HOSTILE, card, [card]),
+        answers_page(True, HOSTILE, asked, [], True),
         interactive_page([scene], 0.1),
     ]
     style = (ROOT / "pipeline/report/templates/style.css").read_text()
@@ -50,6 +51,11 @@ def test_every_page_has_the_style_and_only_one_has_a_script() -> None:
         assert not reader.of("img")
         policies = [m["content"] for m in reader.of("meta") if "http-equiv" in m]
         assert len(policies) == 1 and str(policies[0]).startswith("default-src 'none';")
+    for by_sound in (True, False):
+        answered = Reader(answers_page(by_sound, HOSTILE, asked, [found], True))
+        assert [each["src"] for each in answered.of("img")] == ["None"] and not answered.of(
+            "script"
+        )
     assert not any(Reader(text).of("script") for text in pages[:2])
     # The policy lets the page's own script run and no other: its hash is that of what stands there.
     (script,) = re.findall(r"<script>(.*?)</script>", pages[2], re.DOTALL)

@@ -145,15 +145,23 @@ def test_retrieve_a_clip_and_a_file(
     printed = capsys.readouterr().out
     assert sum(clip in line for line in printed.splitlines()[1:] for clip in CLIPS) == 3
     page = Path("page.html").read_text()
-    shown = [clip for clip in CLIPS if f". {clip}<" in page]
-    assert len(shown) == 3 and page.count("<img ") == 4
+    shown = [clip for clip in CLIPS if f"{clip}.mp4</span>" in page]
+    assert len(shown) == 3 and page.count("<img ") == 3  # the asked clip's frame was not asked
     assert page.count("<audio ") == 1 + len({CLIPS[0], CLIPS[1]} & set(shown))
+    assert page.count("its own sound, which was not asked") == page.count("<audio ") - 1
     assert not re.search(r"""(src|href)=["'](?!data:)""", page)
     assert page.count("<main>") == page.count("</main>") == 1
 
     Image.new("RGB", (20, 20), (9, 99, 9)).save("green.png")
     assert avloc("retrieve", "green.png", "--similarity", "s_L", "--media", "nowhere") == 0
     assert "picture of green.png" in capsys.readouterr().out
+    assert avloc("retrieve", CLIPS[1], "--by", "picture", "--page", "page.html", "--top", "2") == 0
+    page = Path("page.html").read_text()
+    assert page.count("<img ") == 3 and "Asked: this picture" in page  # and it under two maps
+    assert avloc("retrieve", CLIPS[1], "--corpus", "nope") == 1
+    assert "no decoded corpus 'nope', expected one of toy" in capsys.readouterr().err
+    assert avloc("retrieve", CLIPS[1], "--run", "nope") == 1
+    assert f"run 'nope': not found, expected one of {RUN}" in capsys.readouterr().err
     assert avloc("retrieve", "nothing.wav") == 1
     assert "nothing.wav: expected a media file or a clip of" in capsys.readouterr().err
 
