@@ -37,6 +37,7 @@ from pipeline.report.page import Section, benchmark_content, page, together
 from pipeline.report.runs import Group, Scored, groups, groups_of_runs
 from pipeline.report.scenes import draw_scenes_of
 from pipeline.report.scores import curve_charts, score_table, training_charts
+from stages.gallery import COUNT, write_gallery
 from stages.paths import DATA, decoded_folder, results_folder, run_folder
 
 REPORT = DATA / "report" / "index.html"
@@ -68,6 +69,9 @@ def report(
     own = active_study(parameters) if study is None else studies[study]
     title = study or next(iter(studies))
     _check_made(own, title)
+    if own.index and not own.tests:
+        _gallery(own, title, out, scores if official else None)
+        return
     scored = scores_of(own, run_folder, results_folder, None)
     others = [
         item
@@ -112,6 +116,15 @@ def report(
         _draw_scenes(scored, own, opened, scenes)
     counted = {"runs": len(runs), "evaluations": len(scored), "of other studies": len(others)}
     show_summary(f"report of {title}", counted, out)
+
+
+def _gallery(study: Study, title: str, out: Path, scores: Path | None) -> None:
+    """The page of a study without a test: what its first run says of its first index' corpus."""
+    (run, *_), (corpus, *_) = study.trained(), study.index
+    counts = write_gallery(run, corpus, Path(study.corpora[corpus].root), out, COUNT)
+    if scores is not None:
+        write_json(scores, {corpus: counts})
+    show_summary(f"report of {title}", counts, out)
 
 
 def _check_made(study: Study, name: str) -> None:

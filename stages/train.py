@@ -8,7 +8,7 @@ is one of the ranks and starts nothing.
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -41,6 +41,7 @@ from pipeline.train.batches import Neighbours
 from pipeline.train.begin import begin
 from pipeline.train.loop import train as train_method
 from pipeline.train.settings import Train
+from pipeline.train.small import fitted
 from pipeline.train.watch import Watch
 from stages.paths import (
     WORK,
@@ -152,6 +153,11 @@ def train(
     corpus = DecodedCorpus(decoded_folder(corpus_name), sounds)
     folder = neighbours_folder(values.train_on.search)
     clips = read_parquet(folder / "clips.parquet")
+    near = Neighbours(map_npy(folder / "image_ids.npy"), map_npy(folder / "audio_ids.npy"))
+    own, recipe, told = fitted(values.method, values.recipe, len(clips), near.image.shape[1])
+    values = replace(values, method=own, recipe=recipe)
+    for line in told:
+        console.print(f"{trained.name}: {line}", markup=False, soft_wrap=True)
     watch = None
     if first:
         watch = watch_of(parameters, execution.watch, trained)
@@ -163,7 +169,7 @@ def train(
     train_method(
         corpus,
         clips["row"].to_numpy(),
-        Neighbours(map_npy(folder / "image_ids.npy"), map_npy(folder / "audio_ids.npy")),
+        near,
         lambda: begin(method, values.method, corpus.form, seed, values.weights),
         values.recipe,
         seed=seed,

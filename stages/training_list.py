@@ -11,7 +11,7 @@ import typer
 
 from pipeline.base.files import read_parquet, write_json
 from pipeline.base.params import Parameters
-from pipeline.base.study import TrainOn, check_listed
+from pipeline.base.study import EVERY_CLIP, TrainOn, check_listed
 from pipeline.corpora.check import read_test_clips
 from pipeline.corpora.lists import read_listed
 from pipeline.execution.summary import happened, show_summary
@@ -35,11 +35,17 @@ def training_list(
     parameters = Parameters()
     check_listed(parameters, "train_on.search", name)
     train_on, annotations, values = settings(parameters, name)
-    listed = read_listed(Path(train_on.list))
+    every = train_on.list == EVERY_CLIP
+    listed = [] if every else read_listed(Path(train_on.list))
+    clips = read_parquet(decoded_folder(train_on.corpus) / "clips.parquet")
+    if every:
+        listed = clips["clip_id"].to_pylist()
+    # Who trains on a folder of one's own may have nothing that is tested.
+    tested = read_test_clips(annotations, required=not every) if values.exclude_test_clips else ()
     chosen, left_out = choose_clips(
         listed,
-        read_parquet(decoded_folder(train_on.corpus) / "clips.parquet"),
-        read_test_clips(annotations) if values.exclude_test_clips else (),
+        clips,
+        tested,
         silent=values.leave_out_silent,
         still=values.leave_out_still,
         duplicates=values.leave_out_duplicates,

@@ -64,8 +64,8 @@ def plug_ins(stage: PipelineStage) -> list[str]:
     kind, *rest = words(stage)
     if kind == "train":
         return [f"pipeline.methods.{rest[0]}"]
-    if stage.name.startswith("evaluate@"):
-        return [f"pipeline.methods.{rest[0].split('-')[0]}"]
+    if stage.name.startswith(("evaluate@", "index@")):
+        return [f"pipeline.methods.{rest[0].rpartition('/')[2].split('-')[0]}"]
     if kind == "decode":
         declared = {Path(str(dep.fs_path)).stem for dep in stage.deps}
         return [f"pipeline.corpora.{name}" for name in reader_names() if name in declared]

@@ -85,8 +85,9 @@ class Study:
     `settings` is the key of the sections that its stages read. `flow` lists, for each method that
     asks for optical flow, the forms in which it is stored. A run is what differs from its
     method's section; its own entry `train` is what differs from the section `train`. `tests` lists
-    the benchmarks by the corpus that holds their clips. `maps` are anyone's, scored and shown as
-    a run is."""
+    the benchmarks by the corpus that holds their clips. `index` names the corpora of which each run
+    stores embeddings and maps, to be searched and looked at. `maps` are anyone's, scored and shown
+    as a run is."""
 
     settings: str
     toys: list[str]
@@ -101,9 +102,20 @@ class Study:
     published: dict[str, Published]
     tests: dict[str, list[str]]
     flow: dict[str, list[Literal["bytes", "signed"]]] = field(default_factory=dict)
+    index: list[str] = field(default_factory=list)
     maps: list[OwnMaps] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        named = {
+            "train_on.corpus": [self.train_on.corpus],
+            "tests": self.tests,
+            "index": self.index,
+        }
+        for key, names in named.items():
+            for name in names:
+                if name not in self.corpora:
+                    known = ", ".join(self.corpora)
+                    raise ValueError(f"{key}: found {name}, expected one of its corpora, {known}")
         for item in self.maps:
             if item.corpus not in self.tests:
                 raise ValueError(

@@ -75,13 +75,13 @@ def check(training: ClipList, benchmarks: Sequence[ClipList]) -> list[Row]:
     return rows
 
 
-def read_test_clips(annotations: Path) -> set[str]:
+def read_test_clips(annotations: Path, *, required: bool = True) -> set[str]:
     """Every clip that is in a benchmark's list in the folder `annotations`, by the
     `TEST_LISTS` of the benchmarks' families.
 
     A list that is not there, but is known to belong there by a `.dvc` file, is an error, since its
-    clips would be trained on in silence; so is a folder without any list. Raises `InputError` for
-    both and as the readers do.
+    clips would be trained on in silence; so is a folder without any list, unless none is
+    `required`. Raises `InputError` for both and as the readers do.
     """
     clips: set[str] = set()
     found = False
@@ -89,7 +89,7 @@ def read_test_clips(annotations: Path) -> set[str]:
         for path in listed_files(annotations, pattern):
             clips.update(read(path))
             found = True
-    if not found:
+    if required and not found:
         raise InputError(
             f"{annotations}: holds no benchmark's list, so no test clip can be excluded from the "
             f"training; expected files such as vggss.json, or exclude_test_clips: false"

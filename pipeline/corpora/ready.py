@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from pipeline.base.files import read_parquet
 from pipeline.base.params import Parameters
-from pipeline.base.study import Study
+from pipeline.base.study import EVERY_CLIP, Study
 from pipeline.benchmarks import NOISE, SILENCE, open_benchmark
 from pipeline.corpora.check import ClipList, Row, check
 from pipeline.corpora.contradictions import contradictions
@@ -129,7 +129,9 @@ class StudyData:
 
     def training_list(self, path: str) -> list[str]:
         """The clips of a list, none where it is absent; `notes` gets a line for ids that have lost
-        their leading dash."""
+        their leading dash. `EVERY_CLIP` lists what lies in the folder that is trained on."""
+        if path == EVERY_CLIP:
+            return sorted(self.clips(self.study.train_on.corpus) or ())
         if self._is_unmade(path):
             return []
         clips = collect(partial(read_clip_list, Path(path)), self.absent) or []

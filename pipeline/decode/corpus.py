@@ -7,6 +7,7 @@ and one more clip redoes one shard; the others are taken over from the finished 
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
@@ -178,10 +179,16 @@ def _check_rejects(
     if share > max_reject_share or not len(clips):
         causes = Counter(rejects["cause"].to_pylist())
         cause, count = max(causes.items(), key=lambda item: (item[1], item[0]))
+        name, enough = written.parent.name, math.ceil(100 * share) / 100
+        way_out = (
+            f"; to go on without them: decode: {{max_reject_share: {enough:g}}} in the corpus' "
+            "entry of params.yaml"
+        )
         raise InputError(
             f"{root}: {len(rejects)} of {len(clips) + len(rejects)} clips ({100 * share:.1f} %) "
             f"cannot be decoded, at most {100 * max_reject_share:.1f} % expected "
-            f"(max_reject_share); {count} of them: {cause}; all are in {written}"
+            f"(max_reject_share); {count} of them: {cause}; `avloc rejects {name}` lists all"
+            f"{way_out if len(clips) else ''}"
         )
 
 

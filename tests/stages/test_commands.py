@@ -160,6 +160,7 @@ NOBODY = {
     "load nobody": "active.published.nobody",
     "tests nobody": "active.corpora.nobody",
     "evaluate alignment-full-0 nobody": "active.corpora.nobody",
+    "index nobody toy": "",
     "evaluate-maps nobody toy-test": "active.maps.nobody",
     "corpus ready nobody": "",
     "report nobody": "",
@@ -177,6 +178,8 @@ def test_a_name_that_the_study_does_not_list(
     if key := NOBODY[words]:
         above = key.rpartition(".")[0]
         assert line.startswith(f"params.yaml: {key}: not found; {above} holds:")
+    elif words.startswith("index"):
+        assert line.startswith("no run 'nobody', and there is none; dvc repro trains")
     else:
         assert line.startswith("params.yaml: no study 'nobody', expected one of toy, ")
     assert not Path("data").exists()
