@@ -1,42 +1,33 @@
 """Stage report: one page with the tables, curves and galleries of a study."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipeline.base.files import (
-    atomic_file,
-    map_npy,
-    read_json,
-    read_parquet,
-    read_tsv,
-    write_json,
-)
+from pipeline.base.files import atomic_file, read_json, read_tsv, write_json
 from pipeline.base.params import Parameters
 from pipeline.base.study import Study, active_study, all_studies
-from pipeline.benchmarks import open_benchmark
-from pipeline.benchmarks.seen import as_seen
 from pipeline.benchmarks.tasks import ScenesBenchmark
-from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_ending, check_outputs
 from pipeline.execution.progress import track
 from pipeline.execution.summary import show_summary
-from pipeline.report.clips import Clips
 from pipeline.report.collect import runs_of, scores_of
 from pipeline.report.comparison import comparison
-from pipeline.report.disagreement import CARDS, Judged, share_of, side_by_side
-from pipeline.report.gallery import gallery, retrieval_gallery
+from pipeline.report.first_screen import first_screen
 from pipeline.report.headline import headline
 from pipeline.report.health import corpora_health, leakage
-from pipeline.report.introduction import facts, reading, run_table
+from pipeline.report.introduction import reading, run_table
 from pipeline.report.overview import overview
-from pipeline.report.page import Section, benchmark_content, page, together
-from pipeline.report.runs import Group, Scored, groups, groups_of_runs
+from pipeline.report.page import Section, browser_content, page, paper_tables, together
+from pipeline.report.provenance import provenance
+from pipeline.report.runs import Run, Scored, groups_of_runs
 from pipeline.report.scenes import draw_scenes_of
-from pipeline.report.scores import curve_charts, score_table, training_charts
+from pipeline.report.scores import training_charts
+from pipeline.report.sections import Sections
 from stages.gallery import COUNT, write_gallery
 from stages.paths import DATA, decoded_folder, results_folder, run_folder
 
@@ -95,25 +86,37 @@ def report(
     summaries = {
         corpus: read_json(decoded_folder(corpus) / "summary.json") for corpus in own.corpora
     }
-    sections = [
-        Section("runs", "Runs", run_table(runs, clips)),
-        Section("overview", "All runs on all benchmarks", overview(scored), "Overview"),
-        Section("tables", "The paper's tables", together(comparison(everything), "tables")),
-        Section("training", "Training", together(training_charts(histories), "curves")),
-    ]
-    opened: dict[str, Clips] = {}
+    made = Sections(own, scored, decoded_folder, results_folder, _trained_clips(runs))
     tested = list(dict.fromkeys((item.corpus, item.benchmark) for item in scored))
-    for corpus, name in track(tested, f"report of {title}", len(tested)):
-        items = [item for item in scored if (item.corpus, item.benchmark) == (corpus, name)]
-        sections.append(_benchmark(items, own, opened, share_of(CARDS, len(tested))))
+    benchmarks = [
+        made.section([item for item in scored if (item.corpus, item.benchmark) == test])
+        for test in track(tested, f"report of {title}", len(tested))
+    ]
+    toy = any(item.made for item in scored)
+    tables = paper_tables(comparison(everything), toy)
+    browser, stored = browser_content(made.store) if len(made.store) else (None, None)
     health = together([corpora_health(summaries), leakage(scored)], "health")
-    sections.append(Section("corpora", "The corpora's health", health, "Corpora"))
-    text = page(f"avloc: study {title}", reading(everything), sections)
+    files = [run_folder(run.folder) / "weights.safetensors" for run in runs]
+    files += [results_folder(run.folder, corpus) for run in runs for corpus in own.tests]
+    paper = Section("tables", "The paper's tables", tables, "Paper's tables", folded=toy)
+    sections = [
+        Section("overview", "All runs on all benchmarks", overview(scored), "All scores"),
+        *([] if toy else [paper]),
+        *([Section("browser", "Every sample", browser)] if browser else []),
+        *benchmarks,
+        Section("training", "Training", together(training_charts(histories), "curves")),
+        Section("runs", "Runs", together([run_table(runs, clips), provenance(files)], "health")),
+        Section("corpora", "The corpora's health", health, "Corpora"),
+        *([paper] if toy else []),
+        Section("reading", "How to read this page", reading(everything), "How to read"),
+    ]
+    failing = made.failing
+    text = page(f"avloc: study {title}", first_screen(scored, failing), sections, stored)
     with atomic_file(out) as file:
         file.write(text.encode())
     if official:
         write_json(scores, headline(scored))
-        _draw_scenes(scored, own, opened, scenes)
+        _draw_scenes(scored, made, scenes)
     counted = {"runs": len(runs), "evaluations": len(scored), "of other studies": len(others)}
     show_summary(f"report of {title}", counted, out)
 
@@ -144,59 +147,18 @@ def _check_made(study: Study, name: str) -> None:
         )
 
 
-def _benchmark(items: list[Scored], study: Study, opened: dict[str, Clips], count: int) -> Section:
-    """The section of one benchmark with all its runs; of `count` samples their maps."""
-    corpus, name = items[0].corpus, items[0].benchmark
-    root = Path(study.corpora[corpus].root)
-    if corpus not in opened:
-        opened[corpus] = Clips(DecodedCorpus(decoded_folder(corpus)), root)
-    clips = opened[corpus]
-    whole = open_benchmark(name, Path(study.annotations), clips.corpus, root)
-    benchmark = as_seen(whole, clips.corpus)
-    runs = groups(items)
-    curves = [(group.label, curve_charts(_curves(group))) for group in runs]
-    if len(runs) > 1 and benchmark.wants_maps:
-        cases = side_by_side(benchmark, [_judged(group) for group in runs], clips, count)
-    else:
-        details = _details(items[0])
-        rows = read_parquet(details / "samples.parquet")
-        if benchmark.wants_maps:
-            cases = gallery(benchmark, rows, map_npy(details / "maps.npy"), clips)
-        else:
-            cases = retrieval_gallery(benchmark, rows, benchmark.classes, clips)
-    alone = sum(other == name for names in study.tests.values() for other in names) == 1
-    key = name if alone else f"{name}-{corpus}"
-    whose = "" if len(runs) > 1 and benchmark.wants_maps else items[0].run.name
-    content = benchmark_content(facts(runs, corpus), curves, score_table(name, runs), cases, whose)
-    return Section(key, key, content, class_="benchmark")
+def _trained_clips(runs: Sequence[Run]) -> set[str]:
+    """The clips that any of the runs was trained on."""
+    lists = {run_folder(run.folder) / "training_clips.txt" for run in runs}
+    return {clip for path in sorted(lists) for clip in read_clip_list(path)}
 
 
-def _details(scored: Scored) -> Path:
-    return results_folder(scored.run.folder, scored.corpus) / "details" / scored.benchmark
-
-
-def _curves(group: Group) -> dict[str, dict[str, list[float]]]:
-    """The curves of a run's first seed on its only benchmark."""
-    first = group.scored[0]
-    folder = results_folder(first.run.folder, first.corpus) / "curves" / first.benchmark
-    return {path.stem: read_tsv(path) for path in sorted(folder.glob("*.tsv"))}
-
-
-def _judged(group: Group) -> Judged:
-    """A run's samples of each seed on its only benchmark, and the maps of the first one."""
-    tables = [read_parquet(_details(item) / "samples.parquet") for item in group.scored]
-    return Judged(group.label, tables, map_npy(_details(group.scored[0]) / "maps.npy"))
-
-
-def _draw_scenes(scored: list[Scored], study: Study, opened: dict[str, Clips], path: Path) -> None:
+def _draw_scenes(scored: list[Scored], made: Sections, path: Path) -> None:
     """The picture of the study's first evaluation on the toy's scenes, where it has one."""
     for item in scored:
         if item.benchmark.startswith("scenes"):  # the toy's own, with masks and swaps
-            corpus = opened[item.corpus].corpus
-            root = Path(study.corpora[item.corpus].root)
-            whole = open_benchmark(item.benchmark, Path(study.annotations), corpus, root)
-            benchmark = as_seen(whole, corpus)
+            benchmark = made.benchmark(item.corpus, item.benchmark)
             assert isinstance(benchmark, ScenesBenchmark)
             folder = results_folder(item.run.folder, item.corpus) / "details" / item.benchmark
-            draw_scenes_of(folder, corpus, benchmark, path)
+            draw_scenes_of(folder, made.clips(item.corpus).corpus, benchmark, path)
             return

@@ -80,7 +80,11 @@ def _methods(paper: Table, scored: Sequence[Scored]) -> Markup:
     heads = [*(Head(column.score) for column in paper.columns)]
     heads += [Head("pretrained vision", number=False), Head("epoch", number=False)]
     spans.append(("", 2))
-    return _section(paper.number, paper.caption, "method", heads, body, paper.notes, spans, note)
+    told = [(group.title, _told(group, paper.columns)) for group in ours]
+    notes = [*paper.notes, *_class_notes(paper, ours)]
+    return _section(
+        paper.number, paper.caption, "method", heads, body, notes, spans, note, conditions=told
+    )
 
 
 def _printed_row(row: Row) -> TableRow:
@@ -129,8 +133,7 @@ def _our_rows(columns: Sequence[Column], group: Group, lines: Sequence[Line]) ->
             for column, metric in zip(columns, metrics, strict=True)
         ]
         if any(cells):
-            shown = [column for column, cell in zip(columns, cells, strict=True) if cell]
-            rows.append(_our_row(group, cells, line, shown, bool(rows)))
+            rows.append(_our_row(group, cells, line, bool(rows)))
     return rows
 
 
@@ -145,25 +148,37 @@ def _paper_clips(group: Group, columns: Sequence[Column]) -> list[str]:
     ]
 
 
-def _our_row(
-    group: Group,
-    cells: Sequence[object],
-    line: Line,
-    columns: Sequence[Column],
-    further: bool,
-) -> TableRow:
-    """A row of ours with scores in `columns`. The first one of a run says all its conditions, a
-    further one just what is its own."""
+def _our_row(group: Group, cells: Sequence[object], line: Line, further: bool) -> TableRow:
+    """A row of ours, which says just what is its own; its run's conditions stand below the
+    table."""
     name = group.title + (f", {line.word}" if line.word else "")
-    counts = group.full_counts({c.benchmark for c in columns}) if line.full else []
-    conditions = counts if further else group.conditions()
-    if not further and not line.full:
-        conditions += _paper_clips(group, columns)
     run = group.runs[0]
+    notes = []
     if AS_PUBLISHED in line.word and run.own_form:
-        conditions = [*conditions, "; ".join(run.own_form[: 2 if line.section == OGL else 1])]
+        notes.append("; ".join(run.own_form[: 2 if line.section == OGL else 1]))
     known = [_PRETRAINED[run.pretrained], LAST if run.seed is not None else _kept(run)]
-    return TableRow(name, [*cells, *known], conditions, _OURS, True, group.made, further)
+    return TableRow(name, [*cells, *known], notes, _OURS, True, group.made, further)
+
+
+def _told(group: Group, columns: Sequence[Column]) -> list[str]:
+    return [*group.conditions(), *_paper_clips(group, columns)]
+
+
+def _class_notes(paper: Table, ours: Sequence[Group]) -> list[str]:
+    """Of a table of retrieval, how often the class is found, which a clip's own partner, one among
+    hundreds, says nothing of."""
+    if not any(column.metric.startswith("R@1_") for column in paper.columns):
+        return []
+    found = {
+        group.title: [group.cell("retrieval", f"class_R@1_{way}").text for way in ("a2i", "i2a")]
+        for group in ours
+    }
+    return [
+        f"{title}: R@1 asks for the very clip; a clip of its class is first in {sound} % (sound to "
+        f"image) and {image} % (image to sound)."
+        for title, (sound, image) in found.items()
+        if sound and image
+    ]
 
 
 def _kept(run: Run) -> str:
@@ -196,7 +211,10 @@ def _ablations(scored: Sequence[Scored]) -> Markup:
         for group in ours:
             if group.runs[0].switches == switches:
                 rows += _studied_rows(group, words)
-    return _section(8, "Ablations, on VGG-SS", "", heads, [RowGroup("", rows)], (OF_THE_CLIPS,))
+    body = [RowGroup("", rows)]
+    told = _studied_told(ours)
+    caption = "Ablations, on VGG-SS"
+    return _section(8, caption, "", heads, body, (OF_THE_CLIPS,), conditions=told)
 
 
 def _neighbours(scored: Sequence[Scored]) -> Markup:
@@ -209,8 +227,9 @@ def _neighbours(scored: Sequence[Scored]) -> Markup:
             if group.runs[0].k == k:
                 rows += _studied_rows(group, [k])
     heads = [Head(name) for name in ("k", "cIoU", "AUC")]
-    caption = "k of the neighbour search, on VGG-SS"
-    return _section(9, caption, "", heads, [RowGroup("", rows)], (OF_THE_CLIPS,))
+    caption, body = "k of the neighbour search, on VGG-SS", [RowGroup("", rows)]
+    told = _studied_told(full)
+    return _section(9, caption, "", heads, body, (OF_THE_CLIPS,), conditions=told)
 
 
 def _studied(scored: Sequence[Scored]) -> list[Group]:
@@ -228,15 +247,21 @@ def _studied_rows(group: Group, first: Sequence[object]) -> list[TableRow]:
     for word, part in (("", PAPER_CLIPS), (FULL_LIST, "")):
         cells = [group.cell(name, f"{metric}{part}") for metric in ("cIoU", "AUC")]
         if any(cells):
-            conditions = group.full_counts() if rows else group.conditions()
-            if counts := group.values(name, f"samples{part}") if part else []:
-                conditions.append(
-                    f"{name}: over the {min(counts):.0f} samples that the paper scored"
-                )
             title = group.title + (f", {word}" if rows else "")
-            row = TableRow(title, [*first, *cells], conditions, _OURS, True, group.made, bool(rows))
-            rows.append(row)
+            rows.append(
+                TableRow(title, [*first, *cells], (), _OURS, True, group.made, bool(rows))
+            )
     return rows
+
+
+def _studied_told(together: Sequence[Group]) -> list[tuple[str, list[str]]]:
+    told = []
+    for group in together:
+        name = group.scored[0].benchmark
+        counts = group.values(name, f"samples{PAPER_CLIPS}")
+        part = [f"{name}: over the {min(counts):.0f} samples that the paper scored"]
+        told.append((group.title, [*group.conditions(), *(part if counts else [])]))
+    return told
 
 
 def _section(
@@ -248,8 +273,23 @@ def _section(
     notes: Sequence[str],
     spans: Sequence[tuple[str, int]] = (),
     missing: str | None = None,
+    conditions: Sequence[tuple[str, Sequence[str]]] = (),
 ) -> Markup:
     table = PageTable(caption, f"Table {place}", first, heads, body, spans)
-    folds = any(row.further for group in body for row in group.rows)
+    rows = [row for group in body for row in group.rows]
     notes = [*([missing] if missing else ()), *notes]
-    return render("paper_table", number=place, notes=notes, folds=folds, table=table_markup(table))
+    # What is true of all runs is told once for all of them.
+    common = list(conditions[0][1]) if conditions else []
+    common = [line for line in common if all(line in lines for _, lines in conditions)]
+    own = [(title, [line for line in lines if line not in common]) for title, lines in conditions]
+    return render(
+        "paper_table",
+        number=place,
+        notes=notes,
+        folds=any(row.further for row in rows),
+        table=table_markup(table),
+        made=any(row.made for row in rows),
+        common=common,
+        own=[(title, lines) for title, lines in own if lines],
+        runs=[title for title, _ in conditions],
+    )

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from pipeline.benchmarks import Benchmark
 from pipeline.benchmarks.metrics.localization import IOU_THRESHOLD
 from pipeline.report.clips import Clips, Picture, Player
-from pipeline.report.gallery import check_rows
+from pipeline.report.facts import check_rows
 from pipeline.report.templating import render
 
 CARDS = 96  # samples on a page with all maps, over all benchmarks

@@ -5,7 +5,7 @@ flatter and the worst ones are often wrong boxes. Everything is drawn from the m
 samples that stage evaluate wrote, so no network is needed.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,8 +13,16 @@ import pyarrow as pa
 from markupsafe import Markup
 
 from pipeline.benchmarks import Benchmark
-from pipeline.errors import InputError
 from pipeline.report.clips import Clips, Picture, Player
+from pipeline.report.facts import (
+    ADAPTIVE,
+    CUT_WORDS,
+    BenchmarkFacts,
+    RunFacts,
+    check_rows,
+    scored_region,
+)
+from pipeline.report.failures import KINDS
 from pipeline.report.templating import render
 
 _CASES = 3  # of each kind
@@ -24,9 +32,11 @@ DIRECTIONS = {"a2i": "A sound finds frames", "i2a": "A frame finds sounds"}
 
 @dataclass(frozen=True)
 class Case:
-    """A sample with its map: two pictures, its sound, its IoU in words (None where nothing sounds),
-    what else is known of it, and the names of its clips."""
+    """A sample with its map: the class of what sounds ('' where nobody says), two pictures, its
+    sound, its IoU in words (None where nothing sounds), what else is known of it, and the names of
+    its clips."""
 
+    class_: str
     frame: Picture
     heat: Picture
     player: Player
@@ -70,61 +80,71 @@ def choose(order: Sequence[int], count: int) -> dict[str, list[int]]:
     return {"best": best, "typical": typical, "worst": worst}
 
 
-def gallery(benchmark: Benchmark, rows: pa.Table, maps: np.ndarray, clips: Clips) -> Markup:
-    """The cases of a benchmark that scores maps; of one with negative sounds also those negatives
-    that the model is surest of.
+def gallery(
+    benchmark: Benchmark,
+    facts: BenchmarkFacts,
+    run: RunFacts,
+    maps: np.ndarray,
+    clips: Clips,
+    shown: set[str] | None = None,
+) -> Markup:
+    """The cases of a run on a benchmark that scores maps; of one with negative sounds also those
+    negatives that the model is surest of.
 
-    `rows` and `maps` (samples, h, w) are what evaluating it wrote. Raises `InputError` where they
-    are of other samples than the benchmark's.
+    `maps` (samples, h, w) are what evaluating it wrote. Clips that are `shown` elsewhere are passed
+    over where there are enough others, and the chosen ones are added to them.
     """
-    check_rows(benchmark, rows, "iou")
-    columns = {name: rows[name].to_pylist() for name in rows.column_names}
-    shown = columns.get("sounding") or columns.get("has_mask") or [True] * rows.num_rows
-    true = [n for n, iou in enumerate(columns["iou"]) if shown[n] and iou is not None]
-    order = sorted(true, key=lambda n: (-columns["iou"][n], n))
-    groups: dict[str, list[int]] = choose(order, _CASES)
-    sure = columns.get("confidence") or columns.get("maximum")
-    negative = set(range(rows.num_rows)).difference(true)
-    if sure and negative and ("sounding" in columns or "kind" in columns):
-        loudest = sorted(negative, key=lambda n: (-sure[n], n))
-        groups["surest where nothing sounds"] = loudest[:_CASES]
+    iou = run.cuts[run.lead]
+    order = sorted(np.flatnonzero(facts.true).tolist(), key=lambda n: (-iou[n], n))
+    shown = set() if shown is None else shown
+    groups: dict[str, list[int]] = choose(_others(facts, order, shown), _CASES)
+    negative = np.flatnonzero(~facts.true).tolist()
+    loudest = sorted(negative, key=lambda n: (-run.sureness[n], n))
+    groups["surest where nothing sounds"] = loudest[:_CASES]
+    shown.update(facts.sounds[n] for chosen in groups.values() for n in chosen)
     drawn = [
-        (title.capitalize(), [_case(benchmark, columns, maps, clips, n, sure) for n in chosen])
+        (title.capitalize(), [_case(benchmark, facts, run, maps, clips, n) for n in chosen])
         for title, chosen in groups.items()
         if chosen
     ]
-    return render("cases", groups=drawn)
+    return render("cases", groups=drawn, cut=CUT_WORDS[run.lead])
+
+
+def _others(facts: BenchmarkFacts, order: Sequence[int], shown: Collection[str]) -> list[int]:
+    """The samples of `order` whose sounds are not `shown`, one of each sound; all of them where
+    these are too few."""
+    first: dict[str, int] = {}
+    for place in order:
+        first.setdefault(facts.sounds[place], place)
+    once = list(first.values())
+    other = [place for place in once if facts.sounds[place] not in shown]
+    return next((each for each in (other, once) if len(each) >= 3 * _CASES), list(order))
 
 
 def _case(
     benchmark: Benchmark,
-    columns: Mapping[str, list],
+    facts: BenchmarkFacts,
+    run: RunFacts,
     maps: np.ndarray,
     clips: Clips,
     place: int,
-    sure: list | None,
 ) -> Case:
-    sample = benchmark.samples[place]
+    frame, sound = facts.frames[place], facts.sounds[place]
     truth = benchmark.ground_truth(place, place + 1)[0]
-    iou = columns["iou"][place]
-    facts = []
-    if columns.get("iou_adaptive"):
-        facts.append(f"adaptive {columns['iou_adaptive'][place]:.2f}")
-    if columns.get("pointing"):
-        facts.append("points right" if columns["pointing"][place] else "points wrong")
-    if sure and not truth.any():
-        facts.append(
-            f"{'confidence' if columns.get('confidence') else 'maximum'} {sure[place]:.2f}"
-        )
-    names = [sample.frame_clip]
-    if sample.sound_clip != sample.frame_clip:
-        names = [f"frame {sample.frame_clip}", f"sound {sample.sound_clip}"]
+    region = scored_region(maps[place], facts.resize, run.lead, facts.area[place], run.threshold)
+    true = bool(facts.true[place])
+    said = [KINDS[run.kinds[place]]]
+    if true and run.lead != ADAPTIVE:
+        said.append(f"{run.cuts[ADAPTIVE][place]:.2f} at the true area")
+    said.append(f"sureness {run.sureness[place]:.2f}")
+    names = [frame] if frame == sound else [f"frame {frame}", f"sound {sound}"]
     return Case(
-        clips.frame(sample.frame_clip),
-        clips.heat(sample.frame_clip, maps[place], truth),
-        clips.player(sample.sound_clip),
-        f"IoU {iou:.2f}" if truth.any() and iou is not None else None,
-        facts,
+        facts.classes[place],
+        clips.frame(frame, truth=truth if true else None),
+        clips.heat(frame, maps[place], truth, region=region),
+        clips.player(sound),
+        f"IoU {run.cuts[run.lead][place]:.2f}" if true else None,
+        said,
         names,
     )
 
@@ -180,17 +200,3 @@ def _query(
         clips.player(clip) if by_sound else None,
         found,
     )
-
-
-def check_rows(benchmark: Benchmark, rows: pa.Table, *columns: str) -> None:
-    """Raise `InputError` unless a table of samples has `columns` and is of the benchmark's own."""
-    for column in columns:
-        if column not in rows.column_names:
-            raise InputError(f"the table of samples has no {column}; run dvc repro evaluate")
-    found = rows["sample_id"].to_pylist()
-    expected = [sample.sample_id for sample in benchmark.samples]
-    if found != expected:
-        raise InputError(
-            f"the table of samples holds {len(found)} samples, expected the benchmark's own "
-            f"{len(expected)}; run dvc repro evaluate"
-        )

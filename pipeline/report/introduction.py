@@ -6,19 +6,21 @@ from markupsafe import Markup
 
 from pipeline.report.html_tables import Head, TableRow, draw_table
 from pipeline.report.runs import ASPECTS, Group, Run, Scored, groups_of_runs, sample_counts
+from pipeline.report.templating import render
 
 
-def reading(scored: Sequence[Scored]) -> list[str]:
-    """The sentences below the page's title."""
+def reading(scored: Sequence[Scored]) -> Markup:
+    """How a page's numbers are to be read."""
     lines = [
         "Where in a picture does a sound come from? The paper's tables with our scores among its "
         "own, curves, and of each benchmark the best, typical and worst samples to look at and "
         "listen to.",
         "Rows marked paper are printed in Senocak et al., Sound Source Localization is All about "
         "Cross-Modal Alignment (ICCV 2023), those marked ours were made here and stand below the "
-        "printed row of their method. Scores are in per cent. Below each run of ours: its training "
-        "list, seeds and precision, how many clips of the benchmark it was trained on, what tells "
-        "it apart, and how many samples of the official list were scored.",
+        "printed row of their method. Scores are in per cent. Below each table stands under what our "
+        "rows were made: training list, seeds and precision, how many clips of the benchmark they "
+        "were trained on, what tells runs apart, and how many samples of the official list were "
+        "scored.",
         "A score of several seeds is their mean ± Student's 95 % interval of that mean, and below "
         "it the lowest to the highest seed. In brackets is the 95 % bootstrap interval over "
         "samples; of several seeds, the mean of each end.",
@@ -30,7 +32,7 @@ def reading(scored: Sequence[Scored]) -> list[str]:
             "Scores marked toy corpus follow the paper's protocols on made clips. They show that "
             "everything works and cannot be compared with the paper's."
         )
-    return lines
+    return render("reading", lines=lines)
 
 
 def run_table(runs: Sequence[Run], clips: Mapping[str, int]) -> Markup:

@@ -1,92 +1,40 @@
-"""One figure of all runs on all benchmarks: a row a run, a column a score, in each cell a dot.
+"""One figure of all runs on all benchmarks: a row a run, a column a score, in each cell a dot."""
 
-A cell is a strip that begins at 0 and ends where its column's head says, so that the dots of a
-column compare at a glance and those of a row do not. The bar through a dot is the 95 % interval
-over seeds, of a single seed that over samples; the line down a column is the best baseline that
-has not seen a training. The numbers stand beside the dots, so that the figure is read without them
-as well.
-"""
-
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from pipeline.report.dots import Column, Value, dots
+from pipeline.report.names import benchmark_title, metric_words
 from pipeline.report.paper_numbers import PAPER_CLIPS
 from pipeline.report.runs import BASELINES, Group, Scored, groups
 from pipeline.report.tables import over_seeds
-from pipeline.report.templating import render
 
-WIDTH, HEIGHT = 96, 18  # of a strip
-_EDGE = 5  # beside the scale, so that no dot is cut
 # What is shown of the toy's scenes, and of others the first that there is.
 _SCENES = ("cIoU_adaptive", "pointing_distractors", "swap", "class_R@1_a2i", "class_R@1_i2a")
 _OTHERS = ("cIoU", "AP", "mIoU", "F_AUC", "class_R@1_a2i", "R@1_a2i")
-# What a reader calls them.
-_WORDS = {
-    "cIoU_adaptive": "cIoU, adaptive threshold",
-    "pointing_distractors": "maximum in the object, beside silent ones",
-    "swap": "maximum moves with the sound",
-    "class_R@1_a2i": "R@1 of the class, sound to image",
-    "class_R@1_i2a": "R@1 of the class, image to sound",
-    "R@1_a2i": "R@1, sound to image",
-}
-_TRIVIAL = tuple(name for name in BASELINES if name != "bound")
-
-
-@dataclass(frozen=True)
-class Strip:
-    """A cell: its score in words and where its dot, bar and column's line stand, in pixels; `dot`
-    is None for a run that was not scored. `best`: no run of the column has more."""
-
-    text: str
-    dot: str | None
-    bar: tuple[str, str] | None
-    line: str | None
-    best: bool
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A column: the benchmark, the metric in words, over which part of the samples where not over
-    all, and the end of its strips."""
-
-    benchmark: str
-    metric: str
-    part: str
-    end: str
-
-
-@dataclass(frozen=True)
-class _Value:
-    mean: float
-    low: float
-    high: float
+TRIVIAL = tuple(name for name in BASELINES if name != "bound")
+_CAPTION = (
+    "Dot: the score, in per cent from 0 to the number in the head. Bar: its 95 % interval, over "
+    "seeds or, of a single one, over samples. Broken line: the best of the baselines. Shaded: what "
+    "is possible, where the bound is known. Bold: the highest of a column"
+)
 
 
 def overview(scored: Sequence[Scored]) -> Markup:
     """The figure of a study's scores."""
     together = groups(scored)
-    scales, columns = [], []
+    columns = []
     for benchmark in dict.fromkeys(item.benchmark for item in scored):
-        for metric in _shown(benchmark, together):
-            values = [_value(group, benchmark, metric) for group in together]
-            trivial = _baseline(together[0], benchmark, metric)
-            end = _end([value.high for value in values if value] + ([trivial] if trivial else []))
-            part = "the paper's clips, " if metric.endswith(PAPER_CLIPS) else ""
-            name = metric.removesuffix(PAPER_CLIPS)
-            name = _WORDS.get(name, name)
-            scales.append(Scale(benchmark, name, part, f"{end:g}"))
-            columns.append(_strips(values, trivial, end))
-    rows = [
-        (group.label, [column[number] for column in columns])
-        for number, group in enumerate(together)
-    ]
-    return render("overview", scales=scales, rows=rows, width=WIDTH, height=HEIGHT)
+        for metric in shown_metrics(benchmark, together):
+            values = [value_of(group, benchmark, metric) for group in together]
+            columns.append(Column(benchmark_title(benchmark), [metric_words(metric)], values))
+    rows = [group.label for group in together]
+    return dots("All runs on all benchmarks", _CAPTION, "run", rows, columns)
 
 
-def _shown(benchmark: str, together: Sequence[Group]) -> list[str]:
+def shown_metrics(benchmark: str, together: Sequence[Group]) -> list[str]:
+    """The metrics that a benchmark is known by, of those that some run has; the first one leads."""
     known = {key for group in together for item in group.on(benchmark) for key in item.metrics}
     if benchmark.startswith("scenes"):
         return [metric for metric in _SCENES if metric in known]
@@ -96,44 +44,26 @@ def _shown(benchmark: str, together: Sequence[Group]) -> list[str]:
     return [metric + PAPER_CLIPS if metric + PAPER_CLIPS in known else metric]
 
 
-def _value(group: Group, benchmark: str, metric: str) -> _Value | None:
+def value_of(group: Group, benchmark: str, metric: str) -> Value | None:
+    """A group's score with its interval, over seeds or, of a single one, over samples, and with the
+    best baseline and the bound that were scored beside it; None where it has none."""
     values = group.values(benchmark, metric)
     if not values:
         return None
     spread = over_seeds(values)
+    found = best_baseline(group, benchmark, metric)
+    trivial = None if found is None else found[1]
+    bound = next(iter(group.values(benchmark, f"{metric}.bound")), None)
     if spread.half is not None:
-        return _Value(spread.mean, spread.mean - spread.half, spread.mean + spread.half)
-    ends = group.interval(benchmark, metric) or (spread.mean, spread.mean)
-    return _Value(spread.mean, *ends)
+        low, high = spread.mean - spread.half, spread.mean + spread.half
+    else:
+        low, high = group.interval(benchmark, metric) or (spread.mean, spread.mean)
+    return Value(spread.mean, low, high, trivial, bound)
 
 
-def _baseline(group: Group, benchmark: str, metric: str) -> float | None:
-    found = [group.values(benchmark, f"{metric}.{name}") for name in _TRIVIAL]
-    return max((values[0] for values in found if values), default=None)
-
-
-def _end(values: Sequence[float]) -> float:
-    """The end of a scale that holds all `values`: some power of ten once to ten times, at most
-    100."""
-    largest = min(max(values, default=1.0), 100.0)
-    step = 10.0 ** math.floor(math.log10(max(largest, 0.1)))
-    return round(min(step * math.ceil(largest / step - 1e-9), 100.0), 6)
-
-
-def _strips(values: Sequence[_Value | None], trivial: float | None, end: float) -> list[Strip]:
-    best = max((value.mean for value in values if value), default=None)
-    line = None if trivial is None else _place(trivial, end)
-    strips = []
-    for value in values:
-        if value is None:
-            strips.append(Strip("", None, None, line, False))
-            continue
-        bar = (_place(value.low, end), _place(value.high, end))
-        text, first = f"{value.mean:.1f}", len(values) > 1 and value.mean == best
-        strips.append(Strip(text, _place(value.mean, end), bar, line, first))
-    return strips
-
-
-def _place(value: float, end: float) -> str:
-    share = min(max(value / end, 0.0), 1.0)
-    return f"{_EDGE + share * (WIDTH - 2 * _EDGE):.1f}"
+def best_baseline(group: Group, benchmark: str, metric: str) -> tuple[str, float] | None:
+    """The name and the score of the highest baseline, the bound aside."""
+    found = {name: group.values(benchmark, f"{metric}.{name}") for name in TRIVIAL}
+    known = {name: values[0] for name, values in found.items() if values}
+    best = max(known, key=lambda name: known[name], default=None)
+    return None if best is None else (BASELINES[best], known[best])

@@ -20,10 +20,10 @@ _BITS = 32000  # a second
 _QUALITY = 78
 
 
-def picture_uri(picture: Image.Image) -> str:
+def picture_uri(picture: Image.Image, quality: int = _QUALITY) -> str:
     """A picture as a WebP data URI."""
     buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, format="WEBP", quality=_QUALITY, method=4)
+    picture.convert("RGB").save(buffer, format="WEBP", quality=quality, method=4)
     return data_uri("image/webp", buffer.getvalue())
 
 

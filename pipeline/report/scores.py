@@ -12,18 +12,17 @@ from pipeline.report.runs import BASELINES, Group
 
 # Facts of the samples, which say the same for every map.
 _COUNTS = ("samples", "sounding_samples", "official_", "leaked_clips", "images")
-_LINES = {
-    "iou": "median threshold",
-    "iou_adaptive": "adaptive threshold",
-    "iou_ogl": "with OGL",
-    "iou_ogl_adaptive": "with OGL, adaptive",
-    "F": "maps",
-}
-_TITLES = {
-    "success": ("Success", "IoU at least", "share of samples"),
-    "f_score": ("F-score", "threshold", "F"),
-    "precision_recall": ("Precision and recall", "recall", "precision"),
-}
+# The charts of a benchmark: its kind of curve, the column of the horizontal axis and that of the
+# vertical one of the plain maps and of those with OGL, and the words around them.
+_CHARTS = (
+    ("success", "threshold", "iou", "iou_ogl", "Success, cut at the median", "IoU at least",
+     "share of samples"),
+    ("success", "threshold", "iou_adaptive", "iou_ogl_adaptive",
+     "Success, cut at the true area", "IoU at least", "share of samples"),
+    ("f_score", "threshold", "F", "F", "F-score", "threshold", "F"),
+    ("precision_recall", "recall", "precision", "precision", "Precision and recall", "recall",
+     "precision"),
+)  # fmt: skip
 _UNIT = (0.0, 1.0)
 # Metrics keep their names, by which they are found in the file; of the parts that say themselves
 # nothing is said.
@@ -63,22 +62,21 @@ def score_table(benchmark: str, together: Sequence[Group]) -> Markup:
     return draw_table(caption, f"All scores on {benchmark}", "metric", heads, rows)
 
 
-def curve_charts(curves: Mapping[str, Columns]) -> list[Markup]:
-    """A chart for each kind of curve that an evaluation wrote (`<kind>.tsv`, `<kind>_ogl.tsv`)."""
+def curve_charts(
+    curves: Mapping[str, Columns], trivial: Mapping[str, Mapping[str, Columns]]
+) -> list[Markup]:
+    """A chart for each kind of curve that an evaluation wrote (`<kind>.tsv`, `<kind>_ogl.tsv`), with
+    those of the baselines and the bound in it, `trivial` by their name."""
     charts = []
-    for kind, (title, x_label, y_label) in _TITLES.items():
-        lines: list[Line] = []
-        for suffix, word in (("", "maps"), ("_ogl", "with OGL")):
-            rows = curves.get(f"{kind}{suffix}")
-            if rows is None:
-                continue
-            if kind == "precision_recall":
-                lines.append(Line(word, rows["recall"], rows["precision"]))
-                continue
-            for name in rows:
-                if name != "threshold":
-                    label = word if suffix else _LINES.get(name, name)
-                    lines.append(Line(label, rows["threshold"], rows[name]))
+    for kind, across, plain, guided, title, x_label, y_label in _CHARTS:
+        ours = [("this run", curves.get(kind), plain)]
+        ours += [("with OGL", curves.get(kind if guided != plain else f"{kind}_ogl"), guided)]
+        ours += [(BASELINES[name], found.get(kind), plain) for name, found in trivial.items()]
+        lines = [
+            Line(label, rows[across], rows[column])
+            for label, rows, column in ours
+            if rows and column in rows
+        ]
         if lines:
             charts.append(chart(title, lines, x_label, y_label, _UNIT, _UNIT))
     return charts
@@ -86,7 +84,7 @@ def curve_charts(curves: Mapping[str, Columns]) -> list[Markup]:
 
 def training_charts(histories: Mapping[str, Sequence[Columns]]) -> list[Markup]:
     """The training curve of each run, by its label: its loss and the loss's parts over the epochs,
-    of several seeds the mean."""
+    of several seeds the mean, and beside it the learning rate."""
     charts = []
     for run, seeds in histories.items():
         first = seeds[0]
@@ -96,6 +94,9 @@ def training_charts(histories: Mapping[str, Sequence[Columns]]) -> list[Markup]:
             curve = [fmean(values) for values in zip(*(seed[name] for seed in seeds), strict=False)]
             if any(curve):
                 lines.append(Line(name, first["epoch"][: len(curve)], curve))
-        title = f"Loss of {run}" + (f", mean of {len(seeds)} seeds" if len(seeds) > 1 else "")
-        charts.append(chart(title, lines, "epoch", "loss"))
+        mean = f", mean of {len(seeds)} seeds" if len(seeds) > 1 else ""
+        charts.append(chart(f"Loss of {run}{mean}", lines, "epoch", "loss"))
+        if "learning_rate" in first:
+            line = Line("learning rate", first["epoch"], first["learning_rate"])
+            charts.append(chart(f"Learning rate of {run}", [line], "epoch", "rate"))
     return charts

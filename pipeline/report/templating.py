@@ -22,14 +22,15 @@ def render(name: str, **values: object) -> Markup:
     return Markup(_environment().get_template(f"{name}.html.j2").render(values))
 
 
-def asset(name: str) -> Markup:
-    """A style sheet or a script of the templates' folder as it stands, for the inside of a page."""
-    return Markup((_FOLDER / name).read_text())
+def asset(*names: str) -> Markup:
+    """A style sheet or scripts of the templates' folder as they stand, one behind the other, for
+    the inside of a page."""
+    return Markup("".join((_FOLDER / name).read_text() for name in names))
 
 
-def script_hash(name: str) -> str:
-    """What a content security policy calls a script by, so that it and no other one runs."""
-    return f"sha256-{base64.b64encode(sha256(asset(name).encode()).digest()).decode()}"
+def script_hash(*names: str) -> str:
+    """What a content security policy calls scripts by, so that they and no other ones run."""
+    return f"sha256-{base64.b64encode(sha256(asset(*names).encode()).digest()).decode()}"
 
 
 @lru_cache(maxsize=1)

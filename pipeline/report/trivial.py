@@ -1,0 +1,53 @@
+"""The curves of the baselines that ignore the sound, and of the bound, on a benchmark.
+
+Evaluation keeps their metrics and no curves, so they are scored here once more, by the benchmark's
+own `score` on the very maps of `pipeline.benchmarks.metrics.baselines`. What needs a network has no
+curve, and random maps, which no curve is near to, have none either.
+"""
+
+import math
+import os
+import tempfile
+
+import numpy as np
+
+from pipeline.benchmarks import Benchmark, Predictions
+from pipeline.benchmarks.metrics.baselines import centre_maps, texture_maps, true_maps
+from pipeline.clips.decoded import DecodedCorpus
+
+Curves = dict[str, dict[str, list[float]]]
+_CHUNK = 64
+
+
+def trivial_curves(
+    benchmark: Benchmark, corpus: DecodedCorpus, height: int, width: int
+) -> dict[str, Curves]:
+    """By the baseline's name, its curves as evaluation writes those of a run: by kind and column.
+    Maps of the baselines are `height` x `width` as the run's are; those of the bound are the truth
+    itself, in a file of 200 KB a sample that goes again."""
+    count = len(benchmark.samples)
+    texture = np.empty((count, height, width), np.float32)
+    for start in range(0, count, _CHUNK):
+        part = benchmark.samples[start : start + _CHUNK]
+        frames = np.stack([corpus.square(corpus.row(sample.frame_clip)) for sample in part])
+        texture[start : start + len(part)] = texture_maps(frames, height, width)
+    found = {"centre": _scored(benchmark, centre_maps(count, height, width))}
+    found["texture"] = _scored(benchmark, texture)
+    with tempfile.TemporaryFile() as file:
+        shape = (count, *benchmark.ground_truth(0, 1).shape[1:])
+        try:  # a disk that is full only when pages are written would kill the process
+            os.posix_fallocate(file.fileno(), 0, 4 * math.prod(shape))
+        except OSError as error:
+            error.filename = tempfile.gettempdir()
+            raise
+        bound = np.memmap(file, np.float32, "w+", shape=shape)
+        for start in range(0, count, _CHUNK):
+            stop = min(start + _CHUNK, count)
+            bound[start:stop] = true_maps(benchmark.ground_truth(start, stop))
+        found["bound"] = _scored(benchmark, bound)
+    return found
+
+
+def _scored(benchmark: Benchmark, maps: np.ndarray) -> Curves:
+    curves = benchmark.score(Predictions(maps)).curves
+    return {kind: table.to_pydict() for kind, table in curves.items()}
