@@ -70,25 +70,22 @@ def by_class(facts: BenchmarkFacts, runs: Sequence[Seen]) -> tuple[str, Markup] 
     names = sorted({name for name in classes[facts.true].tolist() if name})
     if len(names) < 2:
         return None
-    counted = []
-    for name in names:
-        members = facts.true & (classes == name)
-        counted.append([_share(run, members) for run in runs] + [int(members.sum())])
-    order = sorted(range(len(names)), key=lambda place: (counted[place][0].mean, names[place]))
+    members = {name: facts.true & (classes == name) for name in names}
+    shares = [{name: _share(run, rows) for name, rows in members.items()} for run in runs]
+    names.sort(key=lambda name: (shares[0][name].mean, name))
     columns = [
         Column(
             run.label,
             ["right" + (", true area" if run.facts.lead == ADAPTIVE else "")],
-            [counted[place][number] for place in order],
+            [share[name] for name in names],
             best=False,
         )
-        for number, run in enumerate(runs)
+        for run, share in zip(runs, shares, strict=True)
     ]
-    rows = [f"{names[place]}, {counted[place][-1]}" for place in order]
-    low, high = order[0], order[-1]
+    rows = [f"{name}, {int(members[name].sum())}" for name in names]
     words = (
-        f"By class: {len(names)} classes, from {names[low]} ({counted[low][0].mean:.0f} %) to "
-        f"{names[high]} ({counted[high][0].mean:.0f} %)"
+        f"By class: {len(names)} classes, from {names[0]} ({shares[0][names[0]].mean:.0f} %) to "
+        f"{names[-1]} ({shares[0][names[-1]].mean:.0f} %)"
     )
     caption = (
         f"Share of samples with an IoU of at least {IOU_THRESHOLD:g} and its 95 % interval "

@@ -248,9 +248,7 @@ def _studied_rows(group: Group, first: Sequence[object]) -> list[TableRow]:
         cells = [group.cell(name, f"{metric}{part}") for metric in ("cIoU", "AUC")]
         if any(cells):
             title = group.title + (f", {word}" if rows else "")
-            rows.append(
-                TableRow(title, [*first, *cells], (), _OURS, True, group.made, bool(rows))
-            )
+            rows.append(TableRow(title, [*first, *cells], (), _OURS, True, group.made, bool(rows)))
     return rows
 
 

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from pipeline.report.templating import render
 
 WIDTH, HEIGHT = 96, 18  # of a strip
+_ALONE = 480  # its width where it is the only one of its row
 _EDGE = 5  # beside the scale, so that no dot is cut
 
 
@@ -62,14 +63,17 @@ def dots(
     """The figure: `rows` are their names, `first` is what the column of names is called, and
     `label` what the figure is for who does not see it."""
     ends = [_end(column.values) for column in columns]
-    strips = [_strips(column, end) for column, end in zip(columns, ends, strict=True)]
+    width = _ALONE if len(columns) == 1 else WIDTH
+    strips = [_strips(column, end, width) for column, end in zip(columns, ends, strict=True)]
     heads = [
         (column.title, [*column.below, f"to {end:g}"])
         for column, end in zip(columns, ends, strict=True)
     ]
     lines = [(name, [strip[place] for strip in strips]) for place, name in enumerate(rows)]
-    size = {"width": WIDTH, "height": HEIGHT}
-    return render("dots", label=label, caption=caption, first=first, heads=heads, rows=lines, **size)
+    size = {"width": width, "height": HEIGHT}
+    return render(
+        "dots", label=label, caption=caption, first=first, heads=heads, rows=lines, **size
+    )
 
 
 def _end(values: Sequence[Value | None]) -> float:
@@ -81,27 +85,27 @@ def _end(values: Sequence[Value | None]) -> float:
     return round(min(step * math.ceil(largest / step - 1e-9), 100.0), 6)
 
 
-def _strips(column: Column, end: float) -> list[Strip]:
+def _strips(column: Column, end: float, width: int) -> list[Strip]:
     known = [value.mean for value in column.values if value]
     highest = max(known) if column.best and len(known) > 1 else None
-    return [_strip(value, end, highest) for value in column.values]
+    return [_strip(value, end, highest, width) for value in column.values]
 
 
-def _strip(value: Value | None, end: float, highest: float | None) -> Strip:
+def _strip(value: Value | None, end: float, highest: float | None, width: int) -> Strip:
     if value is None:
         return Strip()
+
+    def place(score: float) -> str:
+        share = min(max(score / end, 0.0), 1.0)
+        return f"{_EDGE + share * (width - 2 * _EDGE):.1f}"
+
     spread = f"{value.low:.0f} to {value.high:.0f}" if value.low < value.high else ""
     return Strip(
         f"{value.mean:.1f}",
         spread,
-        _place(value.mean, end),
-        (_place(value.low, end), _place(value.high, end)),
-        None if value.trivial is None else _place(value.trivial, end),
-        None if value.bound is None else _place(value.bound, end),
+        place(value.mean),
+        (place(value.low), place(value.high)),
+        None if value.trivial is None else place(value.trivial),
+        None if value.bound is None else place(value.bound),
         value.mean == highest,
     )
-
-
-def _place(value: float, end: float) -> str:
-    share = min(max(value / end, 0.0), 1.0)
-    return f"{_EDGE + share * (WIDTH - 2 * _EDGE):.1f}"

@@ -82,7 +82,8 @@ def benchmark_facts(
     trained on. Raises `InputError` where the table is of other samples."""
     check_rows(benchmark, table)
     samples = benchmark.samples
-    area, regions = np.empty(len(samples)), []
+    area = np.empty(len(samples))
+    regions: list[bytes] = []
     for start in range(0, len(samples), _CHUNK):
         for truth in benchmark.ground_truth(start, min(start + _CHUNK, len(samples))):
             area[len(regions)] = np.count_nonzero(truth) / truth.size
@@ -113,8 +114,8 @@ def run_facts(
     true = facts.true
     cuts = {}
     for cut, names in _CUTS.items():
-        if found := next((name for name in names if name in table.column_names), None):
-            cuts[UNIVERSAL if threshold is not None else cut] = _column(table, found, true)
+        if name := next((each for each in names if each in table.column_names), None):
+            cuts[UNIVERSAL if threshold is not None else cut] = _column(table, name, true)
     if "iou_adaptive" in table.column_names:
         cuts[ADAPTIVE] = _column(table, "iou_adaptive", true)
     else:
@@ -185,7 +186,7 @@ def _conditions(
     for name, members in getattr(benchmark, "parts", {}).items():
         found[f"part: {name}"] = np.asarray(members, np.bool_)
     clips = [(sample.frame_clip, sample.sound_clip) for sample in benchmark.samples]
-    found["trained on"] = np.array([bool(trained & set(pair)) for pair in clips], np.bool_)
+    found["trained on"] = np.array([not set(pair).isdisjoint(trained) for pair in clips], np.bool_)
     return {name: rows for name, rows in found.items() if rows.any() and not rows.all()}
 
 

@@ -16,6 +16,7 @@ from pipeline.report.dots import Value
 from pipeline.report.failures import FAILURES, KINDS, MEANINGS, RIGHT
 from pipeline.report.names import benchmark_title, metric_words
 from pipeline.report.overview import best_baseline, shown_metrics, value_of
+from pipeline.report.paper_numbers import PAPER_CLIPS
 from pipeline.report.runs import Group, Scored, groups
 from pipeline.report.store import Seen
 from pipeline.report.templating import render
@@ -62,9 +63,8 @@ def first_screen(scored: Sequence[Scored], failing: tuple[str, str, Seen] | None
     else:
         tracks = [
             _track(best, name, each, benchmark_title(name), metric_words(each))
-            for name in dict.fromkeys(item.benchmark for item in scored)
-            for each in shown_metrics(name, together)
-        ][:_TRACKS]
+            for name, each in _different(scored, together)[:_TRACKS]
+        ]
     return render(
         "first_screen",
         label=best.label,
@@ -90,6 +90,16 @@ def _lead(scored: Sequence[Scored], together: Sequence[Group]) -> tuple[str, str
         if metrics := shown_metrics(benchmark, together):
             return benchmark, metrics[0]
     raise ValueError("no benchmark has a score that it is known by")
+
+
+def _different(scored: Sequence[Scored], together: Sequence[Group]) -> list[tuple[str, str]]:
+    """The benchmarks with the metrics that they are known by; of several benchmarks on one corpus
+    that are known by one metric the first, since the others are mostly parts of it."""
+    found: dict[tuple[str, str], tuple[str, str]] = {}
+    for corpus, name in dict.fromkeys((item.corpus, item.benchmark) for item in scored):
+        for metric in shown_metrics(name, together):
+            found.setdefault((corpus, metric.removesuffix(PAPER_CLIPS)), (name, metric))
+    return list(found.values())
 
 
 def _track(group: Group, benchmark: str, metric: str, name: str, below: str) -> Track:
@@ -147,7 +157,5 @@ def _failures(key: str, benchmark: str, seen: Seen) -> tuple[int, list[Part]]:
         if count:
             path = "/".join(quote(each, safe="") for each in (key, seen.label, KINDS[kind]))
             share = f"{100 * count / total:.1f}"
-            parts.append(
-                Part(kind, KINDS[kind], MEANINGS[kind], count, share, f"#kind/{path}")
-            )
+            parts.append(Part(kind, KINDS[kind], MEANINGS[kind], count, share, f"#kind/{path}"))
     return total, parts

@@ -37,7 +37,9 @@ def histogram(
                 bars.append((kind, *corner, f"{step - 1:.1f}", f"{count * scale:.1f}"))
         below += each
     axis = [(_LEFT + share * BINS * step, f"{low + share * (high - low):.3g}") for share in _SHARES]
-    legend = [(kind, KINDS[kind], int(each.sum())) for kind, each in zip(present, counts, strict=True)]
+    legend = [
+        (kind, KINDS[kind], int(each.sum())) for kind, each in zip(present, counts, strict=True)
+    ]
     return render(
         "histogram",
         title=title,

@@ -82,7 +82,13 @@ def table_markup(table: PageTable) -> Markup:
             raise ValueError(
                 f"{table.label}, {row.name}: {len(row.cells)} cells, expected {len(table.heads)}"
             )
-    return render("table", table=table)
+    titles = [title for title, count in table.spans for _ in range(count)] or [""] * len(
+        table.heads
+    )
+    labels = [
+        f"{title} {head.name}".strip() for title, head in zip(titles, table.heads, strict=True)
+    ]
+    return render("table", table=table, labels=labels)
 
 
 def number(value: float | None) -> str:

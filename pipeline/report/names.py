@@ -22,6 +22,7 @@ _BENCHMARKS = {
 _METRICS = {
     "cIoU": "cIoU",
     "cIoU_adaptive": "cIoU at the adaptive threshold",
+    "pointing": "maximum in the object",
     "pointing_distractors": "maximum in the object, beside silent ones",
     "swap": "maximum moves with the sound",
     "class_R@1_a2i": "R@1 of the class, sound to image",

@@ -22,15 +22,28 @@ _CAPTION = (
 
 
 def overview(scored: Sequence[Scored]) -> Markup:
-    """The figure of a study's scores."""
+    """The figure of a study's scores: a row a run, or, of a study of one run, a row a score."""
     together = groups(scored)
-    columns = []
-    for benchmark in dict.fromkeys(item.benchmark for item in scored):
-        for metric in shown_metrics(benchmark, together):
-            values = [value_of(group, benchmark, metric) for group in together]
-            columns.append(Column(benchmark_title(benchmark), [metric_words(metric)], values))
-    rows = [group.label for group in together]
-    return dots("All runs on all benchmarks", _CAPTION, "run", rows, columns)
+    shown = [
+        (benchmark, metric)
+        for benchmark in dict.fromkeys(item.benchmark for item in scored)
+        for metric in shown_metrics(benchmark, together)
+    ]
+    title = "All runs on all benchmarks"
+    if len(together) == 1:
+        (run,) = together
+        names = [f"{benchmark_title(name)}: {metric_words(metric)}" for name, metric in shown]
+        column = Column(run.label, [], [value_of(run, *each) for each in shown], best=False)
+        return dots(title, _CAPTION.rpartition(". ")[0], "score", names, [column])
+    columns = [
+        Column(
+            benchmark_title(name),
+            [metric_words(metric)],
+            [value_of(group, name, metric) for group in together],
+        )
+        for name, metric in shown
+    ]
+    return dots(title, _CAPTION, "run", [group.label for group in together], columns)
 
 
 def shown_metrics(benchmark: str, together: Sequence[Group]) -> list[str]:

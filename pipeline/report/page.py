@@ -39,9 +39,7 @@ class Stored:
     beside: Mapping[str, object] = field(default_factory=dict)
 
 
-def page(
-    title: str, first: str, sections: Sequence[Section], stored: Stored | None = None
-) -> str:
+def page(title: str, first: str, sections: Sequence[Section], stored: Stored | None = None) -> str:
     """The whole HTML document; `first` is its first screen."""
     scripts = _SCRIPTS if stored else _SCRIPTS[-1:]
     return render(

@@ -5,6 +5,8 @@ instead of the 50,176 pixels that are scored. Of a mask with more bands than a p
 second pixel is kept.
 """
 
+from itertools import pairwise
+
 import numpy as np
 
 _BANDS = 32  # of a region that keeps all its pixels
@@ -29,4 +31,4 @@ def packed(region: np.ndarray) -> bytes:
 def _bands(region: np.ndarray) -> list[tuple[int, int]]:
     changes = np.flatnonzero((region[1:] != region[:-1]).any(axis=1)) + 1
     edges = [0, *changes.tolist(), len(region)]
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))

@@ -65,8 +65,8 @@ def score_table(benchmark: str, together: Sequence[Group]) -> Markup:
 def curve_charts(
     curves: Mapping[str, Columns], trivial: Mapping[str, Mapping[str, Columns]]
 ) -> list[Markup]:
-    """A chart for each kind of curve that an evaluation wrote (`<kind>.tsv`, `<kind>_ogl.tsv`), with
-    those of the baselines and the bound in it, `trivial` by their name."""
+    """A chart for each kind of curve that an evaluation wrote (`<kind>.tsv`, `<kind>_ogl.tsv`),
+    with those of the baselines and the bound in it, `trivial` by their name."""
     charts = []
     for kind, across, plain, guided, title, x_label, y_label in _CHARTS:
         ours = [("this run", curves.get(kind), plain)]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import numpy as np
+from markupsafe import Markup
 
 from pipeline.base.files import map_npy, read_parquet, read_tsv
 from pipeline.base.study import Study
@@ -23,7 +24,7 @@ from pipeline.report.page import Section, benchmark_content
 from pipeline.report.runs import Group, Scored, groups
 from pipeline.report.scores import curve_charts, score_table
 from pipeline.report.store import Seen, Store
-from pipeline.report.trivial import trivial_curves
+from pipeline.report.trivial import Curves, trivial_curves
 
 # Samples over all runs and benchmarks up to which every seed's maps are in the page, above it those
 # of the first seeds alone.
@@ -50,6 +51,7 @@ class Sections:
         self._every_seed = sum(item.metrics["samples"] for item in scored) <= _EVERY_SEED
         self._opened: dict[str, Clips] = {}
         self._shown: dict[str, set[str]] = {}  # of each corpus, the sounds in its galleries
+        self._textures: dict[tuple[str, int, int], dict[str, np.ndarray]] = {}
         self._labels: dict[str, dict[str, str]] = {}  # and what a clip's sound is
 
     def clips(self, corpus: str) -> Clips:
@@ -97,9 +99,11 @@ class Sections:
             shown = self._shown.setdefault(corpus, set())
             cases = gallery(benchmark, facts, first[0].facts, first[0].maps, clips, shown)
         drawn = [self._curves(group) for group in runs]
-        trivial = {}
+        trivial: dict[str, Curves] = {}
         if any(drawn):
-            trivial = trivial_curves(benchmark, clips.corpus, *first[0].maps.shape[1:])
+            height, width = first[0].maps.shape[1:]
+            textures = self._textures.setdefault((corpus, height, width), {})
+            trivial = trivial_curves(benchmark, clips.corpus, height, width, textures)
         charts = [
             (group.label, [*curve_charts(curves, trivial), *_histograms(run.facts)])
             for group, curves, run in zip(runs, drawn, first, strict=True)
@@ -150,7 +154,7 @@ class Sections:
         return Judged(group.label, tables, map_npy(self._details(group.scored[0]) / "maps.npy"))
 
 
-def _histograms(run: RunFacts) -> list:
+def _histograms(run: RunFacts) -> list[Markup]:
     low, high = float(run.sureness.min()), float(run.sureness.max())
     span = (low, high) if low < high else (low - 0.5, low + 0.5)
     return [

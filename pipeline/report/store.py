@@ -110,9 +110,15 @@ class Store:
         for place, (name, corpus) in enumerate(self._corpora.items()):
             beside[f"frames-{place}"] = _frames(corpus, side)
             beside[f"sounds-{place}"] = heard[name]
-            shapes = [corpus.clips.shape(clip) if clip in corpus.framed else 1 for clip in corpus.ids]
-            corpora[name] = {"ids": list(corpus.ids), "shapes": [round(s, 3) for s in shapes]}
-        index = {
+            shapes = [
+                corpus.clips.shape(clip) if clip in corpus.framed else 1 for clip in corpus.ids
+            ]
+            corpora[name] = {
+                "place": place,
+                "ids": list(corpus.ids),
+                "shapes": [round(shape, 3) for shape in shapes],
+            }
+        index: dict[str, object] = {
             "runs": labels,
             "kinds": list(KINDS),
             "meanings": {KINDS[kind]: words for kind, words in MEANINGS.items()},
@@ -197,7 +203,10 @@ def _maps(maps: np.ndarray, places: Sequence[int]) -> dict[str, object]:
     height, width = (min(CELLS, size) for size in chosen.shape[1:])
     if (height, width) != chosen.shape[1:]:
         chosen = np.stack(
-            [Image.fromarray(one).resize((width, height), Image.Resampling.BOX) for one in chosen]
+            [
+                np.asarray(Image.fromarray(one).resize((width, height), Image.Resampling.BOX))
+                for one in chosen
+            ]
         )
     ends = [chosen.min(axis=(1, 2)), chosen.max(axis=(1, 2))]
     cells = np.stack([levels(scaled(one)) for one in chosen])
@@ -238,9 +247,7 @@ def _benchmark(entry: _Entry, labels: Sequence[str], kept: set[str]) -> dict[str
             name: _base64(rows.astype(np.uint8)) for name, rows in facts.conditions.items()
         },
         "runs": {
-            str(labels.index(run.label)): _run(run.facts)
-            for run in entry.runs
-            if run.label in kept
+            str(labels.index(run.label)): _run(run.facts) for run in entry.runs if run.label in kept
         },
     }
 

@@ -20,19 +20,25 @@ _CHUNK = 64
 
 
 def trivial_curves(
-    benchmark: Benchmark, corpus: DecodedCorpus, height: int, width: int
+    benchmark: Benchmark,
+    corpus: DecodedCorpus,
+    height: int,
+    width: int,
+    textures: dict[str, np.ndarray],
 ) -> dict[str, Curves]:
     """By the baseline's name, its curves as evaluation writes those of a run: by kind and column.
     Maps of the baselines are `height` x `width` as the run's are; those of the bound are the truth
-    itself, in a file of 200 KB a sample that goes again."""
+    itself, in a file of 200 KB a sample that goes again. `textures` keeps the texture energy of
+    each clip's frame in this size from one benchmark of the corpus to the next."""
     count = len(benchmark.samples)
-    texture = np.empty((count, height, width), np.float32)
-    for start in range(0, count, _CHUNK):
-        part = benchmark.samples[start : start + _CHUNK]
-        frames = np.stack([corpus.square(corpus.row(sample.frame_clip)) for sample in part])
-        texture[start : start + len(part)] = texture_maps(frames, height, width)
+    clips = [sample.frame_clip for sample in benchmark.samples]
+    missing = [clip for clip in dict.fromkeys(clips) if clip not in textures]
+    for start in range(0, len(missing), _CHUNK):
+        part = missing[start : start + _CHUNK]
+        frames = np.stack([corpus.square(corpus.row(clip)) for clip in part])
+        textures.update(zip(part, texture_maps(frames, height, width), strict=True))
     found = {"centre": _scored(benchmark, centre_maps(count, height, width))}
-    found["texture"] = _scored(benchmark, texture)
+    found["texture"] = _scored(benchmark, np.stack([textures[clip] for clip in clips]))
     with tempfile.TemporaryFile() as file:
         shape = (count, *benchmark.ground_truth(0, 1).shape[1:])
         try:  # a disk that is full only when pages are written would kill the process

@@ -9,7 +9,6 @@ const once = make => { const made = {}; return key => made[key] ??= make(key); }
 function start() {
   const stored = read("stored"), colours = bytes(stored.colours);
   const form = find("form").elements, dialog = find("dialog"), list = find("ul.samples");
-  const corpora = Object.keys(stored.corpora);
   let bench, run, beside, shown = [], count = 0, open = -1;
   const kinds = new Set();
 
@@ -24,7 +23,7 @@ function start() {
         return [cut, Float32Array.from(steps, step => step === UNKNOWN ? NaN : step / 10000)];
       })),
     }]));
-    return {...found, number, runs, starts, lengths, place: corpora.indexOf(found.corpus),
+    return {...found, number, runs, starts, lengths, place: stored.corpora[found.corpus].place,
       pairs: typed(found.pairs, Uint32Array), class: typed(found.class, Uint16Array),
       area: typed(found.area, Float32Array), regions: bytes(found.regions),
       ids: found.ids.map((id, n) => id || found.frames[n]),
@@ -48,8 +47,11 @@ function start() {
     if (!frames.has(key)) {
       const picture = new Image();
       const line = lines(bench.place)[places(bench.corpus).get(clip)];
+      frames.set(key, new Promise((shown, failed) => {
+        picture.onload = () => shown(picture);
+        picture.onerror = failed;
+      }));
       picture.src = `data:image/webp;base64,${line}`;
-      frames.set(key, picture.decode().then(() => picture));
       if (frames.size > 400) frames.delete(frames.keys().next().value);
     }
     return frames.get(key);
@@ -86,7 +88,7 @@ function start() {
       if (style.opacity) glow(context, fine, fineness, colours, style.opacity);
       if (style.region && map.high > map.low) {
         const edge = contour(fine, fineness, threshold(style.cut, fine, map, n, which));
-        stroke(context, edge, "#7fd4ff", width, [4 * width, 3 * width]);
+        stroke(context, edge, "#7fd4ff", width);
       }
     }
     if (style.truth && bench.area[n] > 0) {
@@ -210,7 +212,8 @@ function start() {
     bench.ids[n]].map(encodeURIComponent).join("/");
   function show(place) {
     open = place;
-    const n = shown[place], cuts = Object.keys(bench.runs[run].cuts), views = find("dialog .views");
+    const n = shown[place], views = find("dialog .views"), first = bench.runs[run].lead;
+    const cuts = [first, ...Object.keys(bench.runs[run].cuts).filter(name => name !== first)];
     find("#sample-title").textContent = nameOf(n);
     views.replaceChildren();
     (beside ? [run, beside] : [run]).forEach(which => {

@@ -74,19 +74,17 @@ function region(content) {
 }
 
 // A line on a dark one, so that it is seen on any picture.
-function stroke(context, path, colour, width, dash = []) {
+function stroke(context, path, colour, width) {
   const {width: w, height: h} = context.canvas;
-  for (const [ink, more, gaps] of [["rgba(0,0,0,.65)", 2, []], [colour, 0, dash]]) {
+  for (const [ink, more] of [["rgba(0,0,0,.65)", 2], [colour, 0]]) {
     context.beginPath();
     for (let n = 0; n < path.length; n += 2) {
       context.moveTo(path[n][0] * w, path[n][1] * h);
       context.lineTo(path[n + 1][0] * w, path[n + 1][1] * h);
     }
     Object.assign(context, {strokeStyle: ink, lineWidth: width + more, lineCap: "round"});
-    context.setLineDash(gaps);
     context.stroke();
   }
-  context.setLineDash([]);
 }
 
 // Levels 0 to 255 (size x size) over what is drawn, in the colours of `pipeline/report/heat.py`.
