@@ -35,6 +35,7 @@ from pipeline.predict.predictor import Predictor, synthetic_sounds
 from pipeline.predict.sureness import strength, sureness
 from pipeline.report.answers import clip_sound, media_called
 from pipeline.report.anyones.files import read_maps
+from pipeline.report.clips import Clips
 from pipeline.report.interactive import InteractiveScene, SoundChoice, interactive_page
 from pipeline.report.players import SECONDS, picture_uri
 from pipeline.report.rows import Row, draw_rows
@@ -289,7 +290,7 @@ def _page(
     """The page's text. Maps move where the row's run has its weights here; else, and under a
     synthetic sound, which nobody needs to hear, each sound has its one map."""
     asked = [_method(source, corpus) for source in sources]
-    scenes, first = [], 0
+    scenes, first, clips = [], 0, Clips(corpus, root)
     for image in images:
         sounds = []
         for number, place in enumerate(image, start=first):
@@ -305,10 +306,13 @@ def _page(
                 for row, known in zip(rows, asked, strict=True)
             ]
             uri = None if synthetic else clip_sound(corpus, pair[1], root, longest)
-            sounds.append(SoundChoice(sound_label(benchmark, place), uri, maps))
+            truth = benchmark.outline(place)
+            label = sound_label(benchmark, place)
+            sounds.append(SoundChoice(label, uri, maps, truth if truth.any() else None))
         frame = corpus.square(corpus.row(benchmark.samples[image[0]].frame_clip))
         uri = picture_uri(Image.fromarray(frame))
-        scenes.append(InteractiveScene(uri, [row.label for row in rows], sounds))
+        shape = clips.shape(benchmark.samples[image[0]].frame_clip)
+        scenes.append(InteractiveScene(uri, [row.label for row in rows], sounds, shape))
         first += len(image)
     return interactive_page(scenes, INTERVAL)
 

@@ -11,26 +11,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.report.heat import COLOURS, levels, scaled
+from pipeline.report.regions import packed
 from pipeline.report.templating import render
 
 
 @dataclass(frozen=True)
 class SoundChoice:
-    """A sound of a scene: its label, its data URI (None where its media are absent), and for each
-    row raw maps (T, h, w), one for each moment; T is 1 for a map that does not move."""
+    """A sound of a scene: its label, its data URI (None where its media are absent), for each row
+    raw maps (T, h, w), one for each moment, T being 1 for a map that does not move; and what it
+    belongs to, bool (H, W), None where that is not in the frame."""
 
     label: str
     uri: str | None
     maps: Sequence[np.ndarray]
+    truth: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class InteractiveScene:
-    """A frame as a data URI, the labels of its rows, and its sounds."""
+    """A frame as a data URI, the labels of its rows, its sounds, and the picture's width over its
+    height."""
 
     frame: str
     rows: Sequence[str]
     sounds: Sequence[SoundChoice]
+    shape: float = 1.0
 
 
 def interactive_page(scenes: Sequence[InteractiveScene], interval: float) -> str:
@@ -40,19 +45,27 @@ def interactive_page(scenes: Sequence[InteractiveScene], interval: float) -> str
             "frame": scene.frame,
             "rows": list(scene.rows),
             "interval": interval,
+            "shape": round(scene.shape, 3),
             "sounds": [
-                {"label": s.label, "uri": s.uri, "maps": [_packed(m) for m in s.maps]}
+                {
+                    "label": s.label,
+                    "uri": s.uri,
+                    "maps": [_packed(m) for m in s.maps],
+                    "truth": None if s.truth is None else _base64(packed(s.truth)),
+                }
                 for s in scene.sounds
             ],
         }
         for scene in scenes
     ]
-    return render("interactive", scenes=content, colours=_base64(COLOURS), script="player.js")
+    scripts = ("maps.js", "player.js", "page.js")
+    colours = _base64(COLOURS.tobytes())
+    return render("interactive", scenes=content, colours=colours, scripts=scripts)
 
 
 def _packed(maps: np.ndarray) -> dict[str, object]:
-    return {"size": maps.shape[1:], "cells": _base64(levels(scaled(maps)))}
+    return {"size": maps.shape[1:], "cells": _base64(levels(scaled(maps)).tobytes())}
 
 
-def _base64(values: np.ndarray) -> str:
-    return base64.b64encode(values.tobytes()).decode()
+def _base64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
