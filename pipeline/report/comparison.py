@@ -257,8 +257,10 @@ def _studied_told(together: Sequence[Group]) -> list[tuple[str, list[str]]]:
     for group in together:
         name = group.scored[0].benchmark
         counts = group.values(name, f"samples{PAPER_CLIPS}")
-        part = [f"{name}: over the {min(counts):.0f} samples that the paper scored"]
-        told.append((group.title, [*group.conditions(), *(part if counts else [])]))
+        told.append((group.title, group.conditions()))
+        if counts:
+            part = f"{name}: over the {min(counts):.0f} samples that the paper scored"
+            told[-1][1].append(part)
     return told
 
 

@@ -77,11 +77,11 @@ def dots(
 
 
 def _end(values: Sequence[Value | None]) -> float:
-    """The end of a scale that holds all values and baselines: some power of ten once to ten times,
-    at most 100. A bound beyond it shades the whole strip."""
+    """The end of a scale that holds all values and baselines: 1 to 10, or 10 to 100 by tens. A
+    bound beyond it shades the whole strip."""
     known = [each for value in values if value for each in (value.high, value.trivial or 0.0)]
-    largest = min(max(known, default=1.0), 100.0)
-    step = 10.0 ** math.floor(math.log10(max(largest, 0.1)))
+    largest = min(max([*known, 1.0]), 100.0)
+    step = 10.0 ** math.floor(math.log10(largest))
     return round(min(step * math.ceil(largest / step - 1e-9), 100.0), 6)
 
 

@@ -34,10 +34,8 @@ def dvc_hash(path: Path) -> str:
         with path.open("rb") as file:
             return hashlib.file_digest(file, _md5).hexdigest()
     files = [each for each in path.rglob("*") if each.is_file()]
-    listed = [
-        {"md5": dvc_hash(file), "relpath": file.relative_to(path).as_posix()}
-        for file in sorted(files, key=lambda file: file.relative_to(path).parts)
-    ]
+    named = sorted((file.relative_to(path).as_posix(), file) for file in files)
+    listed = [{"md5": dvc_hash(file), "relpath": name} for name, file in named]
     digest = _md5()
     digest.update(json.dumps(listed, sort_keys=True).encode())
     return f"{digest.hexdigest()}.dir"

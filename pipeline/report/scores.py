@@ -84,8 +84,9 @@ def curve_charts(
 
 def training_charts(histories: Mapping[str, Sequence[Columns]]) -> list[Markup]:
     """The training curve of each run, by its label: its loss and the loss's parts over the epochs,
-    of several seeds the mean, and beside it the learning rate."""
+    of several seeds the mean; behind them each learning rate that some runs have."""
     charts = []
+    rates: dict[tuple[float, ...], list[str]] = {}
     for run, seeds in histories.items():
         first = seeds[0]
         parts = [name for name in first if name not in ("epoch", "loss", "learning_rate")]
@@ -97,6 +98,9 @@ def training_charts(histories: Mapping[str, Sequence[Columns]]) -> list[Markup]:
         mean = f", mean of {len(seeds)} seeds" if len(seeds) > 1 else ""
         charts.append(chart(f"Loss of {run}{mean}", lines, "epoch", "loss"))
         if "learning_rate" in first:
-            line = Line("learning rate", first["epoch"], first["learning_rate"])
-            charts.append(chart(f"Learning rate of {run}", [line], "epoch", "rate"))
+            rates.setdefault(tuple(first["learning_rate"]), []).append(run)
+    for rate, runs in rates.items():
+        whose = "all runs" if len(runs) == len(histories) > 1 else ", ".join(runs)
+        line = Line("learning rate", range(1, len(rate) + 1), rate)
+        charts.append(chart(f"Learning rate of {whose}", [line], "epoch", "rate"))
     return charts

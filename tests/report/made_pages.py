@@ -2,15 +2,19 @@
 hostile name."""
 
 import json
+import re
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pytest
 import yaml
 from made_corpus import make_corpus
 from made_media import tones, write_media
@@ -185,3 +189,34 @@ def make_project(
         "tests": {"made": list(benchmarks)},
     }
     (folder / "params.yaml").write_text(yaml.safe_dump(params))
+
+
+def in_browser(page: Path, folder: Path, width: int, theme: str, expression: str) -> str:
+    """What a JavaScript expression of `root`, the page's document in a frame of `width` pixels,
+    and of `view`, its window, gives; it may be a promise. Another page asks, since the page's own
+    policy lets no other script run than its own."""
+    browser = shutil.which("chromium") or shutil.which("chromium-browser")
+    if not browser:
+        pytest.skip("no Chromium here")
+    harness = folder / "harness.html"
+    harness.write_text(
+        f'<meta name="color-scheme" content="{theme}"><iframe src="{page.as_uri()}" '
+        f'style="width:{width}px;height:900px;border:0"></iframe><p></p><script>'
+        "const pause = () => new Promise(later => setTimeout(later, 20));"
+        "const until = async what => { while (!what()) await pause(); };"
+        "onload = async () => { const frame = document.querySelector('iframe');"
+        "const root = frame.contentDocument, view = frame.contentWindow; try {"
+        f"document.querySelector('p').textContent = 'found ' + await ({expression});"
+        "} catch (error) { document.querySelector('p').textContent = `found ${error.stack}`; }"
+        "}</script>"
+    )
+    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
+    command += ["--allow-file-access-from-files", "--disable-web-security"]
+    command += ["--virtual-time-budget=60000"]  # so that it waits for what comes later
+    command += [f"--user-data-dir={folder / 'profile'}", harness.as_uri()]
+    if theme == "dark":
+        command.insert(1, "--blink-settings=preferredColorScheme=0")
+    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
+    found = re.search(r"<p>found ([^<]*)</p>", shown)
+    assert found, shown[-500:]
+    return unescape(found[1])

@@ -4,12 +4,16 @@ import re
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 from made_pages import BOXES, HOSTILE, Reader, make_clips
+from markupsafe import Markup
 
-from pipeline.benchmarks import Predictions, Sample
+from pipeline.benchmarks import Benchmark, Predictions, Sample
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.metrics.retrieval import best_answers, partner_ranks
 from pipeline.benchmarks.tasks import DetectionBenchmark, LocalizationBenchmark
+from pipeline.report.clips import Clips
+from pipeline.report.facts import benchmark_facts, run_facts
 from pipeline.report.gallery import choose, gallery
 from pipeline.report.page import Section, page
 
@@ -21,11 +25,12 @@ def test_strange_names_stay_text(tmp_path: Path) -> None:
     benchmark = LocalizationBenchmark(samples, 3, truth, "half-pixel")
     maps = np.random.default_rng(0).random((3, 7, 7), np.float32)
     rows = benchmark.score(Predictions(maps)).rows
-    text = page(HOSTILE, [HOSTILE], [Section("a", HOSTILE, gallery(benchmark, rows, maps, clips))])
+    cases = _gallery(benchmark, rows, maps, clips)
+    text = page(HOSTILE, HOSTILE, [Section("a", HOSTILE, cases)])
     reader = Reader(text)
     assert all(attributes.keys() & {"onerror"} == set() for _, attributes in reader.elements)
     assert all(str(image["src"]).startswith("data:image/webp") for image in reader.of("img"))
-    assert len(reader.of("img")) == 6 and not reader.of("script")
+    assert len(reader.of("img")) == 6 and len(reader.of("script")) == 1
     assert f"frame of {HOSTILE}" in {image["alt"] for image in reader.of("img")}
     # Its file has gone, and the page says so instead of a player.
     assert text.count("cannot be played: unreadable: there is no such file") == 3
@@ -37,11 +42,38 @@ def test_surest_negatives_are_shown(tmp_path: Path) -> None:
     truth = Truth([[BOXES[0]], [], []], fraction_boxes)
     benchmark = DetectionBenchmark(pairs, 3, truth, np.array([True, False, False]))
     maps = np.stack([np.full((7, 7), value, np.float32) for value in (0.9, 0.1, 0.5)])
-    text = gallery(benchmark, benchmark.score(Predictions(maps)).rows, maps, clips)
+    text = _gallery(benchmark, benchmark.score(Predictions(maps)).rows, maps, clips)
     surest = text.partition("Surest where nothing sounds")[2]
     assert re.findall(r"heat map of (\w)", surest) == ["c", "b"]
-    assert "confidence 0.75" in surest and "<b>IoU" not in surest
+    assert "sureness 0.75" in surest and "<b>IoU" not in surest
     assert "frame c" in surest and "sound a" in surest
+
+
+def test_no_clip_is_shown_twice_where_others_are_left(tmp_path: Path) -> None:
+    names = [f"clip{number:02d}" for number in range(20)]
+    clips = make_clips(tmp_path, names, sounds=False)
+    truth = Truth([[BOXES[n % len(BOXES)]] for n in range(20)], fraction_boxes)
+    benchmark = LocalizationBenchmark([Sample(n, n, n) for n in names], 20, truth)
+    maps = np.random.default_rng(0).random((20, 7, 7), np.float32)
+    rows = benchmark.score(Predictions(maps)).rows
+    shown: set[str] = set()
+    texts = [_gallery(benchmark, rows, maps, clips, shown) for _ in range(3)]
+    drawn = [set(re.findall(r"heat map of (\w+)", text)) for text in texts]
+    assert [len(each) for each in drawn] == [9, 9, 9]
+    assert not drawn[0] & drawn[1]  # and with two clips left it begins again
+    assert shown == drawn[0] | drawn[1] | drawn[2]
+
+
+def _gallery(
+    benchmark: Benchmark,
+    rows: pa.Table,
+    maps: np.ndarray,
+    clips: Clips,
+    shown: set[str] | None = None,
+) -> Markup:
+    facts = benchmark_facts(benchmark, rows, {}, set())
+    run = run_facts(benchmark, facts, rows, maps)
+    return gallery(benchmark, facts, run, maps, clips, shown)
 
 
 def test_choice_of_cases() -> None:

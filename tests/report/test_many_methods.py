@@ -1,8 +1,6 @@
 """The page of a study of all methods: thirteen of them, three seeds each, on several benchmarks."""
 
 import re
-import shutil
-import subprocess
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -11,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_pages import Reader, make_project
+from made_pages import Reader, in_browser, make_project
 
 from pipeline.base.files import read_json, read_parquet
 from pipeline.methods.contract import load_method
@@ -221,30 +219,6 @@ def test_all_that_scrolls_or_folds_is_reached_by_keyboard(made: str) -> None:
     assert len(reader.of("input")) == len(reader.of("label")) > 0  # each inside its label
 
 
-def _in_browser(page: Path, folder: Path, width: int, theme: str, expression: str) -> str:
-    """What a JavaScript expression of `root`, the page's document in a frame of `width` pixels,
-    gives: the page runs no script, so another one asks."""
-    browser = shutil.which("chromium") or shutil.which("chromium-browser")
-    if not browser:
-        pytest.skip("no Chromium here")
-    harness = folder / "harness.html"
-    harness.write_text(
-        f'<meta name="color-scheme" content="{theme}"><iframe src="{page.as_uri()}" '
-        f'style="width:{width}px;height:900px;border:0"></iframe><p></p><script>'
-        "onload = () => { const root = document.querySelector('iframe').contentDocument;"
-        f"document.querySelector('p').textContent = 'found ' + ({expression}); }}</script>"
-    )
-    command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--dump-dom"]
-    command += ["--allow-file-access-from-files", "--disable-web-security"]
-    command += [f"--user-data-dir={folder / 'profile'}", harness.as_uri()]
-    if theme == "dark":
-        command.insert(1, "--blink-settings=preferredColorScheme=0")
-    shown = subprocess.run(command, check=True, capture_output=True, text=True, timeout=300).stdout
-    found = re.search(r"<p>found ([^<]*)</p>", shown)
-    assert found, shown[-500:]
-    return found[1]
-
-
 @pytest.mark.parametrize(("theme", "ground"), [("light", "255, 255, 255"), ("dark", "13, 17, 23")])
 @pytest.mark.parametrize("width", [390, 1400])
 def test_it_never_scrolls_sideways(
@@ -259,7 +233,7 @@ def test_it_never_scrolls_sideways(
         "[root.documentElement.scrollWidth, root.documentElement.clientWidth,"
         "getComputedStyle(root.body).backgroundColor].join(' '))"
     )
-    found = _in_browser(page, tmp_path, width, theme, wide)
+    found = in_browser(page, tmp_path, width, theme, wide)
     content, frame, colour = found.split(" ", 2)
     assert int(content) <= int(frame) <= width
     assert colour == f"rgb({ground})"
@@ -275,4 +249,4 @@ def test_a_table_shows_the_first_row_of_each_run_alone_where_asked(
         "const shown = rows.filter(row => row.getClientRects().length).length;"
         "table.querySelector('input').click(); return shown; }).join(' ')"
     )
-    assert _in_browser(page, tmp_path, 1400, "light", seen) == f"{ROWS} {FIRST}"
+    assert in_browser(page, tmp_path, 1400, "light", seen) == f"{ROWS} {FIRST}"
