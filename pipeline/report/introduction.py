@@ -19,8 +19,8 @@ def reading(scored: Sequence[Scored]) -> Markup:
         "Cross-Modal Alignment (ICCV 2023), those marked ours were made here and stand below the "
         "printed row of their method. Scores are in per cent. Below each table stands under what "
         "our rows were made: training list, seeds and precision, how many clips of the benchmark "
-        "they were trained on, what tells runs apart, and how many samples of the official list were "
-        "scored.",
+        "they were trained on, what tells runs apart, and how many samples of the official list "
+        "were scored.",
         "A score of several seeds is their mean ± Student's 95 % interval of that mean, and below "
         "it the lowest to the highest seed. In brackets is the 95 % bootstrap interval over "
         "samples; of several seeds, the mean of each end.",

@@ -71,7 +71,8 @@ def value_of(group: Group, benchmark: str, metric: str) -> Value | None:
         low, high = spread.mean - spread.half, spread.mean + spread.half
     else:
         low, high = group.interval(benchmark, metric) or (spread.mean, spread.mean)
-    return Value(spread.mean, low, high, trivial, bound)
+    # Student's interval goes beyond what a share can be.
+    return Value(spread.mean, max(low, 0.0), min(high, 100.0), trivial, bound)
 
 
 def best_baseline(group: Group, benchmark: str, metric: str) -> tuple[str, float] | None:

@@ -1,6 +1,7 @@
 """Kinds of failure follow from numbers, and everything that is drawn of a region from its map."""
 
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -108,13 +109,15 @@ def test_the_region_that_is_drawn_is_the_one_that_was_scored() -> None:
 
 
 def test_negative_sounds_light_up_in_vain_or_not() -> None:
-    benchmark = SimpleNamespace(samples=_benchmark(4).samples, ground_truth=_benchmark(4).ground_truth,
-                                labels=(), resize="half-pixel")  # fmt: skip
-    table = _benchmark(4).score(Predictions(np.random.default_rng(0).random((4, 7, 7)))).rows
+    boxes, maps = _benchmark(4), np.random.default_rng(0).random((4, 7, 7))
+    benchmark: Any = SimpleNamespace(
+        samples=boxes.samples, ground_truth=boxes.ground_truth, labels=(), resize="half-pixel"
+    )
+    table = boxes.score(Predictions(maps)).rows
     table = table.append_column("lit_share", [[0.3, 0.0, 0.2, 0.0]])
     facts = benchmark_facts(benchmark, table, {"s0": "dog"}, set())
     assert facts.classes == ["dog", "", "", ""]
-    run = run_facts(benchmark, facts, table, np.random.default_rng(0).random((4, 7, 7)), 0.5)
+    run = run_facts(benchmark, facts, table, maps, 0.5)
     assert run.lead == UNIVERSAL and run.kinds[1] == NOTHING_FOUND
     assert run.kinds[3] == 7  # rightly dark
 

@@ -57,9 +57,10 @@ def test_the_paper_s_clips_stand_first_and_the_full_list_below() -> None:
         _scored("vggss", cIoU=31.0, AUC=32.0, **vggss),
         _scored("flickr", cIoU=81.0, AUC=62.0),
     ]
-    first, full = _ours(comparison(scored)[0])
+    text = comparison(scored)[0]
+    first, full = _ours(text)
     assert first.cells[:4] == ["41.00", "42.00", "81.00", "62.00"]
-    assert "vggss: over the 7 samples that the paper scored" in first.head
+    assert "vggss: over the 7 samples that the paper scored" in text
     assert full.cells[:4] == ["31.00", "32.00", "", ""] and "full official list" in full.head
     for table in (7, 8):  # ablations and k
         first, full = _ours(comparison(scored)[table])

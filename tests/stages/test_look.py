@@ -59,6 +59,8 @@ def store(second: int = 40) -> None:
     names = pa.array([f"{clip}.mp4" for clip in CLIPS])
     for column in ("picture_path", "sound_path"):
         table = table.append_column(column, names)
+    for column, size in (("width", 96), ("height", 72)):
+        table = table.append_column(column, pa.array([size] * len(CLIPS), pa.int32()))
     write_parquet(folder / "clips.parquet", table)
 
 
@@ -322,6 +324,7 @@ def test_one_frame_under_several_sounds(
     assert [sound["label"] for sound in scene["sounds"]] == ["dog", "cat"]
     assert scene["sounds"][0]["uri"].startswith("data:audio/mpeg")
     assert scene["sounds"][1]["uri"] is None  # its media are absent
+    assert scene["shape"] == 1.333 and all(sound["truth"] for sound in scene["sounds"])
     own = scene["sounds"][0]["maps"][0]
     # 40 steps of 256 samples behind a window of 512 are 0.66 s, seven moments.
     assert own["size"] == [4, 4]
