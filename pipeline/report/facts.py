@@ -19,6 +19,7 @@ from pipeline.benchmarks.metrics.localization import overlaps, pointing
 from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.errors import InputError
 from pipeline.report.failures import DARK, IN_VAIN, NOTHING_FOUND, NOTHING_SOUNDS, is_flat, kinds
+from pipeline.report.paper_numbers import PAPER_CLIPS
 from pipeline.report.regions import packed
 
 _CUTS = {"median": ("localization_iou", "iou"), "half": ("iou_half",)}
@@ -184,7 +185,8 @@ def _conditions(
         kind = np.array(table["kind"].to_pylist())
         found |= {words: kind == name for name, words in _KINDS_OF_SOUND.items()}
     for name, members in getattr(benchmark, "parts", {}).items():
-        found[f"part: {name}"] = np.asarray(members, np.bool_)
+        words = "the paper's clips" if f"@{name}" == PAPER_CLIPS else f"part: {name}"
+        found[words] = np.asarray(members, np.bool_)
     clips = [(sample.frame_clip, sample.sound_clip) for sample in benchmark.samples]
     found["trained on"] = np.array([not set(pair).isdisjoint(trained) for pair in clips], np.bool_)
     return {name: rows for name, rows in found.items() if rows.any() and not rows.all()}
