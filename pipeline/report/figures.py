@@ -12,7 +12,7 @@ from pipeline.report.heat import glow, scaled
 
 TRUE = (255, 255, 255)  # the outline of what truly sounds, in every picture
 SHADOW = (16, 16, 20)  # beside white lines, which keeps them visible on a light picture
-SCORED = (127, 212, 255)  # and of the region that is scored, where it is drawn
+SCORED = (127, 212, 255)  # the outline of the region that is scored
 
 
 def overlay(
