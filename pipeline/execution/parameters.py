@@ -129,12 +129,6 @@ def _check_method(parameters: Parameters, world: str, method: str, changes: dict
 
 
 def _check_benchmarks(parameters: Parameters, study: Study) -> None:
-    for corpus in study.tests:
-        if corpus not in study.corpora:
-            known = ", ".join(study.corpora)
-            raise InputError(
-                f"{parameters.path}: active.tests.{corpus}: no such corpus, expected one of {known}"
-            )
     every = _benchmark_names()
     for corpus, name in study.benchmarks():
         if name not in every:

@@ -93,7 +93,6 @@ def _set(place: str, value: Any) -> Callable[[dict[str, Any]], None]:
         (_set("active.corpora.toy.decode", {"sied": 1}), "toy.decode.sied: unknown key"),
         (_set("active.methods", ["nobody"]), "toy.forms.nobody: not found"),
         (_set("active.tests.toy-test", ["vgs"]), "active.tests.toy-test: found 'vgs', expected"),
-        (_set("active.tests.nobody", ["vggss"]), "active.tests.nobody: no such corpus"),
         (_set("active.settings", "tyo"), "tyo.training_list: not found; the file holds"),
         (_set("active.seeds", ["one"]), "active.seeds[0]: found 'one', expected a whole number"),
         (_set("execution.loaders", -1), "execution.loaders: found -1"),
