@@ -22,12 +22,13 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_ending, check_outputs
-from pipeline.execution.progress import track
+from pipeline.execution.progress import console, track
 from pipeline.execution.summary import show_summary
 from pipeline.report.clips import Clips
 from pipeline.report.collect import runs_of, scores_of
 from pipeline.report.comparison import comparison
 from pipeline.report.disagreement import CARDS, Judged, share_of, side_by_side
+from pipeline.report.expected import EXPECTED, compared, verdict
 from pipeline.report.gallery import gallery, retrieval_gallery
 from pipeline.report.headline import headline
 from pipeline.report.health import corpora_health, leakage
@@ -89,7 +90,9 @@ def report(
         for group in groups_of_runs([run for run in runs if run.seed is not None])
     }
     summaries = {
-        corpus: read_json(decoded_folder(corpus) / "summary.json") for corpus in own.corpora
+        corpus: read_json(path)
+        for corpus in own.corpora
+        if (path := decoded_folder(corpus) / "summary.json").is_file()
     }
     sections = [
         Section("runs", "Runs", run_table(runs, clips)),
@@ -112,10 +115,15 @@ def report(
         _draw_scenes(scored, own, opened, scenes)
     counted = {"runs": len(runs), "evaluations": len(scored), "of other studies": len(others)}
     show_summary(f"report of {title}", counted, out)
+    console.print(f"{out} is the page: open it in a browser.", markup=False, soft_wrap=True)
+    if official and runs and EXPECTED.is_file():
+        run = read_json(run_folder(runs[0].folder) / "run.json")
+        if judged := compared(EXPECTED, read_json(scores), run):
+            console.print(verdict(judged), markup=False, soft_wrap=True)
 
 
 def _check_made(study: Study, name: str) -> None:
-    """Raise `InputError` unless every stage before this one has run for the study."""
+    """Tell what of the study is not made yet; raise `InputError` where no evaluation is."""
     needed = [decoded_folder(corpus) / "summary.json" for corpus in study.corpora]
     needed += [run_folder(folder) / "history.tsv" for folder in study.trained()]
     needed += [
@@ -124,11 +132,15 @@ def _check_made(study: Study, name: str) -> None:
         for corpus in study.tests
     ]
     missing = [path for path in needed if not path.is_file()]
-    if missing:
-        raise InputError(
-            f"study {name}: not found: {len(missing)} of {len(needed)} files that its report is "
-            f"made of, {missing[0]} first; `dvc repro` makes them where it is the active one"
-        )
+    if not missing:
+        return
+    told = (
+        f"study {name}: not found: {len(missing)} of {len(needed)} files that its report is made "
+        f"of, {missing[0]} first; `dvc repro` makes them where it is the active one"
+    )
+    if all(path.name != "metrics.json" or path in missing for path in needed):
+        raise InputError(told)
+    console.print(f"{told}. The page is of what is there.", markup=False, soft_wrap=True)
 
 
 def _benchmark(items: list[Scored], study: Study, opened: dict[str, Clips], count: int) -> Section:
