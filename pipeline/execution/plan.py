@@ -23,6 +23,7 @@ from pipeline.errors import InputError
 
 KEPT = Path("data/work/seconds.json")
 MEASURED = Path(__file__).with_name("toy_seconds.json")
+_TRUSTED = 60.0  # seconds that a machine is taken for one as fast as that of the file
 TOY = "toy"  # the settings that the measured seconds are those of
 
 _HOLE = re.compile(r"\$\{([^}]*)\}")
@@ -90,11 +91,14 @@ def seconds_left(
     left: Sequence[str], took: Mapping[str, float], measured: Mapping[str, float]
 ) -> float | None:
     """About how long commands will take: the sum of what each of them took here, or else was
-    measured elsewhere, times this machine's slowness; None where one of them has neither."""
+    measured elsewhere, times this machine's slowness; None where one of them has neither.
+
+    The slowness is what the commands took here by what they took there, `_TRUSTED` seconds added to
+    both, so that a first stage of two seconds says little of the hour behind it."""
     both = [(took[command], _measured(command, measured)) for command in took]
     known = [(here, there) for here, there in both if there is not None]
-    here, there = (sum(pair[place] for pair in known) for place in (0, 1))
-    slowness = here / there if there else 1.0
+    here, there = (_TRUSTED + sum(pair[place] for pair in known) for place in (0, 1))
+    slowness = here / there
     total = 0.0
     for command in left:
         elsewhere = _measured(command, measured)

@@ -361,7 +361,7 @@ def test_repro_without_data_fails_before_any_work(tmp_path: Path) -> None:
     )
     assert done.returncode != 0
     assert done.stdout.count("Running stage") == 1 and "Running stage 'corpus'" in done.stdout
-    assert "error: active: absent data, 4 in all:" in done.stderr
+    assert "error: active: absent data, 3 in all:" in done.stderr
     assert "data/flickr: no such folder; the flickr reader expects" in done.stderr
 
 
