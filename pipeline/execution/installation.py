@@ -4,6 +4,7 @@ import os
 import platform
 import shutil
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
@@ -28,10 +29,13 @@ class Look:
 
 
 def look_at_machine(folder: Path = Path()) -> Iterator[Look]:
-    """Python, the packages, what they can do, the device, cores, memory, disk and the project in
-    `folder`, one after the other; imports torch."""
-    for look in (_python, _packages, _code, _torch, _search, _codecs, _cores, _memory):
-        yield look()
+    """Python, the packages, the device and what they can do, cores, memory, disk and the project in
+    `folder`, one after the other. Where packages are wrong, none of them is imported."""
+    packages = _packages()
+    yield from (_python(), packages, _code())
+    if not packages.advice:  # else they may be what cannot be imported
+        yield from (_torch(), _search(), _codecs())
+    yield from (_cores(), _memory())
     yield _disk(folder)
     yield _project(folder)
 
@@ -45,25 +49,35 @@ def _python() -> Look:
 def _packages() -> Look:
     from packaging.requirements import Requirement
 
-    again = "pip install -e ."
-    try:
-        wanted = [Requirement(text) for text in requires(_PROJECT) or ()]
-    except PackageNotFoundError:
-        return Look("packages", f"{_PROJECT} is not installed here", again)
+    wanted = [Requirement(text) for text in _dependencies()]
     wanted = [need for need in wanted if need.marker is None or need.marker.evaluate({"extra": ""})]
     wrong = []
     for need in wanted:
-        try:
-            found = version(need.name)
-        except PackageNotFoundError:
+        # FAISS's two builds are one package by two names; without CUDA the other one is at home.
+        found = _version(need.name) or (_version("faiss-cpu") if need.name == "faiss-gpu" else None)
+        if found is None:
             wrong.append(f"{need.name} is missing")
-            continue
-        if not need.specifier.contains(found, prereleases=True):
+        elif not need.specifier.contains(found, prereleases=True):
             wrong.append(f"{need.name} {found}, expected {need.specifier}")
     if wrong:
-        return Look("packages", "; ".join(wrong), again)
+        return Look("packages", "; ".join(wrong), "pip install -e .")
     main = ", ".join(f"{name} {version(name)}" for name in ("torch", "timm", "av", "dvc"))
     return Look("packages", f"{len(wanted)} as pyproject.toml has them, among them {main}")
+
+
+def _dependencies() -> list[str]:
+    """What pyproject.toml asks for; of a copy without it, what was installed asks for."""
+    project = ROOT / "pyproject.toml"
+    if project.is_file():
+        return list(tomllib.loads(project.read_text())["project"]["dependencies"])
+    return requires(_PROJECT) or []
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
 
 
 def _code() -> Look:
