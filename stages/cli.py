@@ -168,6 +168,8 @@ def main() -> None:
         if words[:1] and words[0] in COMMANDS and "--help" not in words:  # which compute
             if _is_stage(words) and not is_launched():
                 _begin_stage(words)
+            elif words[0] == "figure":
+                _begin_figure(words)
             choose_waiting()  # as OpenMP reads it, when torch is imported
         _run(words)
     except InputError as error:
@@ -209,6 +211,14 @@ def _begin_stage(words: Sequence[str]) -> None:
 
         if line := announce(" ".join(words)):
             typer.echo(line, err=True)
+
+
+def _begin_figure(words: Sequence[str]) -> None:
+    """Look at the rows' names, before what draws them is imported."""
+    from pipeline.base.params import Parameters
+    from pipeline.execution.parameters import check_rows
+
+    check_rows(Parameters(), words)
 
 
 def _run(words: Sequence[str]) -> NoReturn:

@@ -8,11 +8,12 @@ has gone from one stage to the next, and not after the seconds that torch takes 
 import reprlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.base.code import ROOT
 from pipeline.base.params import Parameters
-from pipeline.base.study import Study, active_study, check_listed
+from pipeline.base.study import Study, active_study, check_listed, find_evaluated
 from pipeline.errors import InputError
 from pipeline.execution.excerpt import excerpt, settings_of_method
 
@@ -98,6 +99,23 @@ def check_names(parameters: Parameters, words: Sequence[str]) -> None:
             parameters.read(f"{place.format(world)}.{name}", Any)  # type: ignore[arg-type]
         elif place:
             check_listed(parameters, place, name)
+
+
+def check_rows(parameters: Parameters, words: Sequence[str]) -> None:
+    """Raise `InputError` for a row of a figure that names a file which is not there, or an
+    evaluation that no study has, as the command itself would. words: the command without `avloc`,
+    each of whose options has a value."""
+    rest = iter(words[2:])
+    for word in rest:
+        if word.startswith("--"):
+            if "=" not in word:
+                next(rest, None)
+            continue
+        name = word.rpartition("=")[2]
+        if not Path(name).suffix:
+            find_evaluated(parameters, name)
+        elif not Path(name).exists():
+            raise InputError(f"{name}: no such file, expected maps as avloc score reads them")
 
 
 def _varied(study: Study) -> Iterator[tuple[str, dict[str, Any]]]:

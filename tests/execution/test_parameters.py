@@ -15,7 +15,7 @@ from pipeline.base.code import ROOT
 from pipeline.base.params import Parameters
 from pipeline.errors import InputError
 from pipeline.execution.excerpt import excerpt, settings_of_method
-from pipeline.execution.parameters import check_names, check_parameters
+from pipeline.execution.parameters import check_names, check_parameters, check_rows
 from pipeline.methods.contract import load_method, method_names
 
 PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -110,6 +110,25 @@ def test_a_slip_anywhere_is_told(
         check_parameters(Parameters(path))
     said = str(caught.value)
     assert said.startswith(f"{path}: ") and message in said and "\n" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("figure localization a=nobody/vggss", "no study has an evaluation 'nobody/vggss'"),
+        ("figure ogl --out x theirs=no.npz", "no.npz: no such file, expected maps"),
+        ("figure ogl --out=x no.npz", "no.npz: no such file, expected maps"),
+    ],
+)
+def test_rows_of_a_figure_that_are_nowhere(words: str, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        check_rows(Parameters(ROOT / "params.yaml"), words.split())
+
+
+def test_rows_of_a_figure_that_are_there(tmp_path: Path) -> None:
+    (tmp_path / "maps.npz").touch()
+    words = f"figure localization ours=alignment-full-0/vggss theirs={tmp_path}/maps.npz --on x"
+    check_rows(Parameters(ROOT / "params.yaml"), words.split())
 
 
 @pytest.mark.parametrize(
