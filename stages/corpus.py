@@ -53,17 +53,17 @@ def check(
 
 
 @app.command()
-def fetch(
-    lists: Annotated[
+def lists(
+    names: Annotated[
         list[str] | None, typer.Argument(help="Lists by their files' names; all by default.")
     ] = None,
 ) -> None:
     """Bring the field's official lists to data/annotations from where they are published; one that
     is there stays, and is told of where it is another than the published one.
 
-    Example: [bold]avloc corpus fetch vggss.json vggss_144k.txt[/bold]
+    Example: [bold]avloc corpus lists vggss.json vggss_144k.txt[/bold]
     """
-    wanted = official_lists(ANNOTATIONS, lists or ())
+    wanted = official_lists(ANNOTATIONS, names or ())
     if not wanted:
         raise InputError(f"{ANNOTATIONS}: holds no .dvc file, expected one for each official list")
     others = []

@@ -27,7 +27,7 @@ def _missing(path: Path) -> InputError:
     except (OSError, ValueError, yaml.YAMLError, KeyError, IndexError, TypeError):
         return InputError(f"{path}: no such file")
     return InputError(
-        f"{path}: no such file; `avloc corpus fetch {path.name}` brings it from {address}, or put "
+        f"{path}: no such file; `avloc corpus lists {path.name}` brings it from {address}, or put "
         f"it there"
     )
 

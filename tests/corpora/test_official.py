@@ -11,7 +11,7 @@ from pipeline.base.code import ROOT
 from pipeline.corpora import official
 from pipeline.corpora.official import fetch, official_lists
 from pipeline.errors import InputError
-from stages.corpus import fetch as fetch_lists
+from stages.corpus import lists as fetch_lists
 
 CONTENT = b"-N_wJdhWCwk_000003\n"
 

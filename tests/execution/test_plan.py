@@ -42,6 +42,13 @@ def test_every_stage_of_the_toys_has_seconds() -> None:
     assert 600 < (plan.seconds_left(toy, {}, measured) or 0) < 900  # README.md: twelve minutes
 
 
+def test_stages_of_a_list_of_mappings() -> None:
+    each = {"foreach": "${active.maps}", "do": {"cmd": "avloc score ${item.name} ${item.on}"}}
+    maps = [{"name": "a", "on": "x"}, {"name": "b", "on": "y"}]
+    found = plan.stage_commands({"score": each}, {"active": {"maps": maps}})
+    assert found == ["score a x", "score b y"]
+
+
 def test_a_hole_that_names_nothing() -> None:
     with pytest.raises(InputError, match=r"\$\{active.nothing\}: params.yaml holds no such"):
         plan.stage_commands({"a": {"cmd": "avloc a ${active.nothing}"}}, {"active": {}})

@@ -145,7 +145,7 @@ def test_absent_data_is_one_message(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     for path, origin in (
         ("data/annotations/flickr_144k.txt: no such file", "/metadata/flickr_144k.txt, or put it"),
         ("data/flickr: no such folder; the flickr reader expects frames/<id>.jpg", "ardasnck"),
-        ("data/annotations/flickr_test.csv: no such file; `avloc corpus fetch flickr_t", "/SLAVC/"),
+        ("data/annotations/flickr_test.csv: no such file; `avloc corpus lists flickr_t", "/SLAVC/"),
     ):
         assert any(line.startswith(f"  {path}") and origin in line for line in lines), path
 
