@@ -17,6 +17,7 @@ from rich.text import Text
 
 from pipeline.base.files import write_json
 from pipeline.errors import InputError
+from pipeline.execution.cores import usable_cores
 from pipeline.execution.outputs import check_outputs
 from pipeline.execution.progress import console
 from pipeline.methods.contract import load_method
@@ -103,7 +104,7 @@ def bench(
     load_method(chosen_method)  # says so where there is none of this name
     if json is not None:
         check_outputs([json], [media] if media else [])
-    threads = threads or len(os.sched_getaffinity(0))
+    threads = threads or usable_cores()
     torch.set_num_threads(threads)
     console.quiet = True  # the stages' own progress
     only = (method,) if method else ()
@@ -180,7 +181,7 @@ def _machine() -> dict[str, Any]:
     ]
     return {
         "processor": models[0] if models else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
+        "cores": usable_cores(),
         "memory_gib": round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "python": platform.python_version(),

@@ -9,6 +9,8 @@ import os
 import re
 import signal
 import sys
+import time
+from collections.abc import Sequence
 from importlib import import_module
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
@@ -62,6 +64,7 @@ COMMANDS = {
     "figure": _Entry("figure", "Draw frames and heat maps for a paper.", OTHERS),
     "score": _Entry("score", "Score maps or embeddings of any method.", OTHERS),
     "table": _Entry("table", "Scores of runs over their seeds.", OTHERS),
+    "doctor": _Entry("doctor", "Is the installation whole, are scores as expected?", OTHERS),
     "bench": _Entry("bench", "Measure avloc beside the alternatives.", OTHERS),
 }
 _GROUPS = ("corpus", "cache", "weights")
@@ -135,6 +138,8 @@ def _avloc() -> None:
     """The options that all commands share: none."""
 
 
+_DVC_STAGE = "DVC_STAGE"  # set by DVC, for the commands that it runs
+
 # What the machine does to a command, in contrast to a defect of it.
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EACCES}
 
@@ -159,13 +164,18 @@ def main() -> None:
     SIGTERM and Ctrl-C in one line and exit code 128 + the signal's number."""
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, _stop)
-    # Both are read once, when torch is imported, which a command's module does. cuBLAS: without it
-    # deterministic training refuses to run.
+    # Read once, when torch is imported, which a command's module does: without it deterministic
+    # training refuses to run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    if sys.argv[1:2] and sys.argv[1] in COMMANDS and "--help" not in sys.argv:  # which compute
-        choose_waiting()
+    words = sys.argv[1:]
     try:
-        app()
+        if words[:1] and words[0] in COMMANDS and "--help" not in words:  # which compute
+            if _is_stage(words) and not is_launched():
+                _begin_stage(words)
+            elif words[0] == "figure":
+                _begin_figure(words)
+            choose_waiting()  # as OpenMP reads it, when torch is imported
+        _run(words)
     except InputError as error:
         _fail(str(error))
     except _Stopped as stop:
@@ -178,6 +188,55 @@ def main() -> None:
             raise
         place = error.filename or "the disk"
         _fail(f"{place}: {os.strerror(error.errno)}; the same command goes on from what is done")
+
+
+def _is_stage(words: Sequence[str]) -> bool:
+    return COMMANDS[words[0]].panel == STAGES or list(words[:2]) == ["corpus", "ready"]
+
+
+def _begin_stage(words: Sequence[str]) -> None:
+    """Look at the parameters, before the command's module is imported, which takes seconds; where
+    DVC runs the stage, say which one it is and what is left."""
+    from pipeline.base.params import Parameters
+    from pipeline.execution.parameters import check_names, check_parameters
+
+    stage = os.environ.get(_DVC_STAGE)
+    try:
+        parameters = Parameters()
+        check_parameters(parameters)
+        check_names(parameters, words)
+    except InputError as error:
+        # DVC itself removes a stage's outputs before it starts the command.
+        back = f"; once it is mended, `dvc repro {stage}` or `dvc checkout {stage}` brings back "
+        lost = stage is not None and words[0] != "corpus"
+        raise InputError(f"{error}{back}what DVC has removed" if lost else str(error)) from None
+    if stage is not None:
+        from pipeline.execution.plan import announce
+
+        if line := announce(" ".join(words)):
+            typer.echo(line, err=True)
+
+
+def _begin_figure(words: Sequence[str]) -> None:
+    """Look at the rows' names, before what draws them is imported."""
+    from pipeline.base.params import Parameters
+    from pipeline.execution.parameters import check_rows
+
+    check_rows(Parameters(), words)
+
+
+def _run(words: Sequence[str]) -> NoReturn:
+    """The command itself; of a stage that DVC runs, the seconds are kept for the next time."""
+    started = time.monotonic()
+    try:
+        app()
+    except SystemExit as end:
+        if not end.code and words and _DVC_STAGE in os.environ and not is_launched():
+            from pipeline.execution.plan import keep
+
+            keep(" ".join(words), time.monotonic() - started)
+        raise
+    sys.exit(0)
 
 
 def _fail(message: str) -> NoReturn:

@@ -14,10 +14,13 @@ from rich.table import Table
 
 from pipeline.base.params import Parameters
 from pipeline.base.study import Study, active_study, all_studies
+from pipeline.corpora.official import fetch as bring_list
+from pipeline.corpora.official import official_lists
 from pipeline.corpora.ready import StudyCheck, StudyData, absent_data, check_study
 from pipeline.errors import InputError
-from stages.paths import decoded_folder, toy_folder
+from stages.paths import DATA, decoded_folder, toy_folder
 
+ANNOTATIONS = DATA / "annotations"
 _NARROWEST = 110  # columns of the terminal; the table's numbers do not wrap
 
 app = typer.Typer(
@@ -47,6 +50,33 @@ def check(
     data = StudyData(found, _made(found), _key(parameters, study))
     _print(study, check_study(parameters, data, decoded_folder, published), data.notes)
     _end(study, data.wrong, data.absent)
+
+
+@app.command()
+def lists(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Lists by their files' names; all by default.")
+    ] = None,
+) -> None:
+    """Bring the field's official lists to data/annotations from where they are published; one that
+    is there stays, and is told of where it is another than the published one.
+
+    Example: [bold]avloc corpus lists vggss.json vggss_144k.txt[/bold]
+    """
+    wanted = official_lists(ANNOTATIONS, names or ())
+    if not wanted:
+        raise InputError(f"{ANNOTATIONS}: holds no .dvc file, expected one for each official list")
+    others = []
+    for each in wanted:
+        if not each.path.exists():
+            bring_list(each)
+            typer.echo(f"{each.path}: fetched, {each.size:,} bytes")
+        elif each.is_published_one():
+            typer.echo(f"{each.path}: is there, as published")
+        else:
+            others.append(str(each.path))
+    if others:
+        raise InputError(f"not as published, remove them to have those: {', '.join(others)}")
 
 
 @app.command()

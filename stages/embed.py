@@ -1,6 +1,5 @@
 """Stage embed: features of a decoded corpus by one off-the-shelf encoder, image or sound."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +13,7 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders.common.contract import load_encoder
 from pipeline.encoders.common.settings import Embed
 from pipeline.encoders.embedding import Modality, embed_corpus
+from pipeline.execution.cores import usable_cores
 from pipeline.execution.run import Engine
 from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
@@ -56,7 +56,7 @@ def embed(
         engine=Engine(
             execution.engine,
             execution.address,
-            workers=max(1, len(os.sched_getaffinity(0)) // values.threads),
+            workers=max(1, usable_cores() // values.threads),
             cpus=values.threads,
             gpus=int(device.type == "cuda"),
         ),

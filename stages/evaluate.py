@@ -48,6 +48,9 @@ from stages.paths import (
 # Variants of a score, of which there are several times as many.
 _DETAIL = re.compile("@[a-z]|:|_ogl|_half|_published|_single|_i2a|R@5|R@10|AUC_adaptive")
 
+# What a benchmark is known by.
+_MATTERS = ("cIoU", "AP", "mIoU", "class_R@1_a2i", "R@1_a2i", "F_AUC")
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -142,7 +145,8 @@ def _evaluate_run(parameters: Parameters, run: str, on: str) -> None:
 
 
 def show_scores(title: str, metrics: Mapping[str, float], folder: Path) -> None:
-    """On a terminal, the scores that a paper prints beside the baselines'."""
+    """The score that matters and the best baseline's; on a terminal, all that a paper prints beside
+    the baselines'."""
     baselines = list(dict.fromkeys(key.split(".", 1)[1] for key in metrics if "." in key))
     shown = [key for key in metrics if "." not in key and not _DETAIL.search(key)]
     rows = [
@@ -150,7 +154,19 @@ def show_scores(title: str, metrics: Mapping[str, float], folder: Path) -> None:
         for key in shown
     ]
     note = f"{folder / 'metrics.json'} has all {len(metrics)}"
-    show_table(f"evaluate {title}", ["", "run", *baselines], rows, note)
+    show_table(f"evaluate {title}", ["", "run", *baselines], rows, note, _line(metrics))
+
+
+def _line(metrics: Mapping[str, float]) -> str:
+    """'cIoU 42.86, the best baseline's 32.06 (centre)': the first that is there of what matters."""
+    name = next((name for name in _MATTERS if name in metrics), "samples")
+    others = {key.split(".", 1)[1]: metrics[key] for key in metrics if key.startswith(f"{name}.")}
+    others.pop("bound", None)  # no method's, but the most that there is to have
+    line = f"{name} {_score(metrics.get(name, 0))}"
+    if not others:
+        return line
+    best = max(others, key=lambda baseline: others[baseline])
+    return f"{line}, the best baseline's {_score(others[best])} ({best})"
 
 
 def _score(value: float | None) -> str:

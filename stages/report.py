@@ -13,10 +13,11 @@ from pipeline.benchmarks.tasks import ScenesBenchmark
 from pipeline.corpora.lists import read_clip_list
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_ending, check_outputs
-from pipeline.execution.progress import track
+from pipeline.execution.progress import console, track
 from pipeline.execution.summary import show_summary
 from pipeline.report.collect import runs_of, scores_of
 from pipeline.report.comparison import comparison
+from pipeline.report.expected import EXPECTED, compared, verdict
 from pipeline.report.first_screen import first_screen
 from pipeline.report.headline import headline
 from pipeline.report.health import corpora_health, leakage
@@ -84,7 +85,9 @@ def report(
         for group in groups_of_runs([run for run in runs if run.seed is not None])
     }
     summaries = {
-        corpus: read_json(decoded_folder(corpus) / "summary.json") for corpus in own.corpora
+        corpus: read_json(path)
+        for corpus in own.corpora
+        if (path := decoded_folder(corpus) / "summary.json").is_file()
     }
     made = Sections(own, scored, decoded_folder, results_folder, _trained_clips(runs))
     tested = list(dict.fromkeys((item.corpus, item.benchmark) for item in scored))
@@ -119,6 +122,11 @@ def report(
         _draw_scenes(scored, made, scenes)
     counted = {"runs": len(runs), "evaluations": len(scored), "of other studies": len(others)}
     show_summary(f"report of {title}", counted, out)
+    console.print(f"{out} is the page: open it in a browser.", markup=False, soft_wrap=True)
+    if official and runs and EXPECTED.is_file():
+        run = read_json(run_folder(runs[0].folder) / "run.json")
+        if judged := compared(EXPECTED, read_json(scores), run):
+            console.print(verdict(judged), markup=False, soft_wrap=True)
 
 
 def _gallery(study: Study, title: str, out: Path, scores: Path | None) -> None:
@@ -131,7 +139,7 @@ def _gallery(study: Study, title: str, out: Path, scores: Path | None) -> None:
 
 
 def _check_made(study: Study, name: str) -> None:
-    """Raise `InputError` unless every stage before this one has run for the study."""
+    """Tell what of the study is not made yet; raise `InputError` where no evaluation is."""
     needed = [decoded_folder(corpus) / "summary.json" for corpus in study.corpora]
     needed += [run_folder(folder) / "history.tsv" for folder in study.trained()]
     needed += [
@@ -140,11 +148,15 @@ def _check_made(study: Study, name: str) -> None:
         for corpus in study.tests
     ]
     missing = [path for path in needed if not path.is_file()]
-    if missing:
-        raise InputError(
-            f"study {name}: not found: {len(missing)} of {len(needed)} files that its report is "
-            f"made of, {missing[0]} first; `dvc repro` makes them where it is the active one"
-        )
+    if not missing:
+        return
+    told = (
+        f"study {name}: not found: {len(missing)} of {len(needed)} files that its report is made "
+        f"of, {missing[0]} first; `dvc repro` makes them where it is the active one"
+    )
+    if all(path.name != "metrics.json" or path in missing for path in needed):
+        raise InputError(told)
+    console.print(f"{told}. The page is of what is there.", markup=False, soft_wrap=True)
 
 
 def _trained_clips(runs: Sequence[Run]) -> set[str]:

@@ -1,5 +1,7 @@
 """The scores of runs that differ in their seed alone, as a table."""
 
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -7,10 +9,10 @@ import typer
 
 from pipeline.base.files import read_json
 from pipeline.base.params import Parameters
-from pipeline.base.study import all_studies
+from pipeline.base.study import Study, all_studies
 from pipeline.errors import InputError
 from pipeline.execution.seconds import SECONDS, seconds_of
-from pipeline.report.tables import seeds_table
+from pipeline.report.tables import Metrics, seeds_table
 from stages.paths import DATA, WORK, results_folder, run_folder
 
 COLUMNS = {
@@ -44,62 +46,107 @@ METHODS = {
 }
 
 
+# Variants of a score, of which there are several times as many.
+_DETAIL = re.compile(
+    "@[a-z]|:|_ogl|_half|_published|_single|_i2a|R@5|R@10|AUC_adaptive|samples|leaked_clips"
+)
+_WIDEST = 8  # columns of a benchmark that has none of the above
+
+
 def table(
     variants: Annotated[
         list[str] | None,
         typer.Argument(help="Runs without their seed: <method>-<run>, or <run> alone."),
     ] = None,
-    benchmark: Annotated[str, typer.Option(help="The benchmark.")] = "scenes",
-    search: Annotated[str, typer.Option(help="The training list's search.")] = "toy",
+    benchmark: Annotated[
+        str | None, typer.Option(help="The benchmark; by default the study's first.")
+    ] = None,
+    search: Annotated[
+        str | None, typer.Option(help="The training list's search; by default the study's.")
+    ] = None,
     study: Annotated[
-        str | None,
-        typer.Option(help="All methods and runs of a study of params.yaml in place of runs."),
+        str | None, typer.Option(help="The study whose runs are shown where none are named.")
     ] = None,
 ) -> None:
     """Mean, 95 % interval and range of runs' scores over their seeds, beside the baselines.
 
-    The last columns are a sound's retrieval of frames of its class, by s_A where a run has it. Of a
-    study the table has fewer columns, and the seconds of those trainings that ran here undisturbed.
+    Without a run's name all methods and runs of a study, by default of the active one, with fewer
+    columns of the scenes and the seconds of those trainings that ran here undisturbed. The last
+    columns of named runs are a sound's retrieval of frames of its class, by s_A where a run has it.
 
-    Examples, after dvc repro of the study: [bold]avloc table A H mean[/bold],
-    [bold]avloc table --study methods[/bold]
+    Examples, after dvc repro of the study: [bold]avloc table[/bold], [bold]avloc table A H
+    mean[/bold], [bold]avloc table --study methods --benchmark flickr[/bold]
     """
-    if (study is None) == (not variants):
+    parameters = Parameters()
+    if study is not None and variants:
         raise InputError("expected runs, or --study and no runs")
-    scores = _of_study(study, benchmark) if study else _of_runs(variants or [], benchmark, search)
-    known = {metric for runs in scores.values() for metrics in runs for metric in metrics}
-    columns = METHODS if study else COLUMNS
-    shown = {name: metric for name, metric in columns.items() if metric in known}
-    typer.echo(seeds_table(scores, shown, ranges=study is None))
+    title, shown = _study(parameters, study)
+    on = benchmark or next((name for _, name in shown.benchmarks()), "scenes")
+    if variants:
+        scores = scores_of_runs(variants, on, search or shown.train_on.search)
+    else:
+        scores = _of_study(parameters, title, shown, on)
+    columns = _columns(scores, COLUMNS if variants else METHODS)
+    typer.echo(f"{on}\n" if benchmark is None else "", nl=False)
+    typer.echo(seeds_table(scores, columns, ranges=bool(variants)))
 
 
-def _of_runs(variants: list[str], benchmark: str, search: str) -> dict[str, list[dict[str, float]]]:
+def _columns(scores: Mapping[str, Sequence[Metrics]], columns: Mapping[str, str]) -> dict[str, str]:
+    """Those of the columns that some run has, by their heads; of a benchmark that has hardly any,
+    its own first ones."""
+    known = dict.fromkeys(m for runs in scores.values() for metrics in runs for m in metrics)
+    found = {head: metric for head, metric in columns.items() if metric in known}
+    if len(set(found.values()) - {SECONDS}) > 1:
+        return found
+    own = [metric for metric in known if "." not in metric and not _DETAIL.search(metric)]
+    return {metric: metric for metric in own[:_WIDEST]}
+
+
+def folders_of_runs(variant: str, search: str) -> list[Path]:
+    """The folders of results of a run's seeds, named without its seed, as `table` takes it."""
+    folder = DATA / "results" / search
+    patterns = (f"{variant}-[0-9]*", f"*-{variant}-[0-9]*")
+    return sorted({path for pattern in patterns for path in folder.glob(pattern)})
+
+
+def scores_of_runs(
+    variants: Sequence[str], benchmark: str, search: str
+) -> dict[str, list[dict[str, float]]]:
+    """The scores of each run's seeds on a benchmark. Raises `InputError` for a run without any."""
     scores: dict[str, list[dict[str, float]]] = {}
     for variant in variants:
-        folder = DATA / "results" / search
-        paths = sorted(
-            path
-            for pattern in (f"{variant}-[0-9]*/*", f"*-{variant}-[0-9]*/*")
-            for path in folder.glob(f"{pattern}/metrics.json")
-        )
+        folders = folders_of_runs(variant, search)
+        paths = [path for folder in folders for path in sorted(folder.glob("*/metrics.json"))]
         found = [read_json(path) for path in paths]
         scores[variant] = [_with_s_l(each[benchmark]) for each in found if benchmark in each]
         if not scores[variant]:
+            there = sorted(path.name for path in (DATA / "results" / search).glob("*"))
+            on = sorted({name for each in found for name in each})
+            if on:
+                raise InputError(
+                    f"{variant}: has no scores on {benchmark!r}, expected one of {', '.join(on)}"
+                )
             raise InputError(
-                f"{folder}: no scores of {variant} on {benchmark}, expected "
-                f"<method>-<run>-<seed>/<corpus>/metrics.json; run dvc repro first"
+                f"{DATA / 'results' / search}: no scores of {variant!r}, expected a run without "
+                f"its seed, of {', '.join(there) or 'none, dvc repro makes them'}"
             )
     return scores
 
 
-def _of_study(name: str, benchmark: str) -> dict[str, list[dict[str, float]]]:
-    """The scores of a study's seeds by method and run, of those that are there."""
-    parameters = Parameters()
+def _study(parameters: Parameters, name: str | None) -> tuple[str, Study]:
+    """A study and its name, the active one by default."""
     studies = all_studies(parameters)
-    if name not in studies:
+    if name is not None and name not in studies:
         known = ", ".join(studies)
         raise InputError(f"{parameters.path}: no study {name!r}, expected one of {known}")
-    study = studies[name]
+    title = name or next(iter(studies))
+    return title, studies[title]
+
+
+def _of_study(
+    parameters: Parameters, name: str, study: Study, benchmark: str
+) -> dict[str, list[dict[str, float]]]:
+    """The scores of a study's seeds by method and run, of those that are there."""
     corpora = [corpus for corpus, names in study.tests.items() if benchmark in names]
     if not corpora:
         tested = ", ".join(dict.fromkeys(each for _, each in study.benchmarks()))
@@ -118,7 +165,10 @@ def _of_study(name: str, benchmark: str) -> dict[str, list[dict[str, float]]]:
         else:
             missing.append(path)
     if not scores:
-        raise InputError(f"study {name}: no scores, {missing[0]} first; run dvc repro")
+        raise InputError(
+            f"study {name}: no scores, {missing[0]} first; `dvc repro` makes them where it is the "
+            f"active one"
+        )
     return scores
 
 

@@ -1,12 +1,12 @@
 """Stage toy: make the toy corpus as real videos with annotations in the real sets' formats."""
 
-import os
 from typing import Annotated
 
 import typer
 
 from pipeline.base.params import Parameters
 from pipeline.base.study import check_listed
+from pipeline.execution.cores import usable_cores
 from pipeline.execution.summary import show_summary
 from pipeline.toy.corpus import make_toy_corpus
 from pipeline.toy.settings import Toy
@@ -37,7 +37,7 @@ def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")])
         width=values.width,
         height=values.height,
         seconds=values.seconds,
-        workers=len(os.sched_getaffinity(0)),
+        workers=usable_cores(),
     )
     summary = {f"clips of {split}": count for split, count in clips.items()}
     show_summary(f"toy {name}", summary, folder)

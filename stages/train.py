@@ -5,6 +5,7 @@ CUDA_VISIBLE_DEVICES chooses among them. Started by torchrun already (for severa
 is one of the ranks and starts nothing.
 """
 
+import json
 import os
 import time
 from collections.abc import Mapping
@@ -16,14 +17,7 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from pipeline.base.files import (
-    atomic_file,
-    map_npy,
-    read_parquet,
-    read_tsv,
-    remove_partials,
-    write_json,
-)
+from pipeline.base.files import map_npy, read_parquet, read_tsv, remove_partials
 from pipeline.base.params import Parameters
 from pipeline.base.study import Trained, TrainOn, active_study
 from pipeline.clips.decoded import DecodedCorpus
@@ -131,8 +125,14 @@ def train(
     method: Annotated[str, typer.Argument(help="A method of the active study.")],
     run: Annotated[str, typer.Argument(help="A run of the active study.")],
     seed: Annotated[int, typer.Argument(min=0, help="The seed of everything random in it.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Also where this very training is finished.")
+    ] = False,
 ) -> None:
-    """Train a method, or go on after a kill. Example: [bold]avloc train alignment full 0[/bold]"""
+    """Train a method, or go on after a kill; what is finished stays, unless --force is given.
+
+    Example: [bold]avloc train alignment full 0[/bold]
+    """
     parameters = Parameters()
     values = settings(parameters, method, run, str(seed))
     # Not one of the stage's parameters: the bytes are the same.
@@ -143,7 +143,8 @@ def train(
         remove_partials(output, work)
     ranks = ranks_to_start(os.environ, torch.cuda.device_count(), values.recipe.batch)
     if ranks:
-        launch(["-m", "stages.cli", "train", method, run, str(seed)], ranks)
+        words = ["train", method, run, str(seed), *(["--force"] if force else [])]
+        launch(["-m", "stages.cli", *words], ranks)
         return
     first = os.environ.get("RANK", "0") == "0"
     if not first:
@@ -161,11 +162,11 @@ def train(
     watch = None
     if first:
         watch = watch_of(parameters, execution.watch, trained)
-        write_json(output / "run.json", _facts(values, method, seed))
-        with atomic_file(output / "training_clips.txt") as file:
-            file.write("".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist()).encode())
+    facts = json.dumps(_facts(values, method, seed), indent=2, ensure_ascii=False, allow_nan=False)
+    listed = "".join(f"{clip}\n" for clip in clips["clip_id"].to_pylist())
     # Of a run that goes on after a kill nobody knows what it took.
     resumes, started = (work / "checkpoint.pt").exists(), time.monotonic()
+    epochs: list[int] = []
     train_method(
         corpus,
         clips["row"].to_numpy(),
@@ -176,10 +177,13 @@ def train(
         output=output,
         work=work,
         workers=execution.loaders,
+        epoch_done=epochs.append,
+        beside={"run.json": f"{facts}\n".encode(), "training_clips.txt": listed.encode()},
+        force=force,
         watch=watch,
     )
     if first:
-        if not resumes:
+        if epochs and not resumes:
             keep_seconds(work, output / "history.tsv", time.monotonic() - started)
         history = read_tsv(output / "history.tsv")
         summary = {

@@ -27,8 +27,8 @@ def _missing(path: Path) -> InputError:
     except (OSError, ValueError, yaml.YAMLError, KeyError, IndexError, TypeError):
         return InputError(f"{path}: no such file")
     return InputError(
-        f"{path}: no such file; `dvc update {entry}` brings it from {address}, or put it there and "
-        f"run `dvc repro --force --allow-missing {entry}`"
+        f"{path}: no such file; `avloc corpus lists {path.name}` brings it from {address}, or put "
+        f"it there"
     )
 
 

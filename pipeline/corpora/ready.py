@@ -75,21 +75,6 @@ def check_ground_truth(
         raise InputError(f"{error}; {layout(reader).origin}") from error
 
 
-def absent_imports(annotations: Path) -> str | None:
-    """One message for all lists that a `.dvc` file promises in a folder and that are not there:
-    DVC runs no stage that depends on the folder without every one of them."""
-    promised = [path.with_suffix("") for path in sorted(annotations.glob("*.dvc"))]
-    gone = [path.name for path in promised if not path.exists()]
-    if not gone:
-        return None
-    files = annotations / "*.dvc"
-    return (
-        f"{annotations}: DVC wants all {len(promised)} lists that have a .dvc file there and "
-        f"misses {', '.join(gone)}; `dvc update {files}` brings them all from the addresses in "
-        f"those files, or put them there and run `dvc repro --force --allow-missing {files}`"
-    )
-
-
 @dataclass
 class StudyData:
     """The data that a study names, and the messages of what of it is absent.
@@ -204,11 +189,6 @@ class StudyData:
         found = collect(partial(contradictions, parameters, self.study, self.key), self.wrong)
         self.wrong += found or []
 
-    def imports(self) -> None:
-        """Look for what DVC itself asks for in the folder of annotations."""
-        if message := absent_imports(Path(self.study.annotations)):
-            self._note(message)
-
     def _is_unmade(self, path: str) -> bool:
         """Whether a stage makes what lies there and has not yet; then it is noted."""
         if not self.is_made(path) or Path(path).exists():
@@ -251,7 +231,6 @@ def absent_data(parameters: Parameters, data: StudyData) -> list[str]:
     if not data.is_made(study.annotations):
         for place, benchmark in study.benchmarks():
             data.benchmark(place, benchmark)
-    data.imports()
     return data.absent
 
 

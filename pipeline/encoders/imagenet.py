@@ -156,9 +156,17 @@ def image_encoder(
             claimed = made()
         check_fit(claimed, state, str(weights))
         network = made()
-    tell_unused(weights, load_into(network, state, str(weights)))
+    unused = load_into(network, state, str(weights))
+    tell_unused(weights, [name for name in unused if not name.startswith(_classifier_of(network))])
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return ImageEncoder(network, side).eval()
+
+
+def _classifier_of(network: nn.Module) -> tuple[str, ...]:
+    """What the names of a timm network's classifier begin with: every published file has it, and
+    none of these networks does."""
+    named: Any = network.pretrained_cfg.get("classifier")  # type: ignore[operator, union-attr]
+    return tuple(f"{name}." for name in ([named] if isinstance(named, str) else named or ()))
 
 
 def _of_side(network: nn.Module, model: str, side: int) -> nn.Module:

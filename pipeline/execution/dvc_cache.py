@@ -54,19 +54,12 @@ class CacheReport:
 def locked_outputs(root: Path, stages: Sequence[str] = ()) -> dict[str, list[Place]]:
     """The places of each output's object, by its name in the cache.
 
-    Read from `root`/dvc.lock and from the imports `root`/data/annotations/*.dvc, which count as
-    stages of their file's name. `stages` keeps those named, `decode` standing for every
-    `decode@...`.
+    Read from `root`/dvc.lock. `stages` keeps those named, `decode` standing for every `decode@...`.
     Raises `InputError` for a file that is not DVC's, and for a name that no file holds.
     """
-    found: dict[str, list[tuple[Path, Any]]] = {}
     lock = root / "dvc.lock"
-    for stage, entry in _entry(_read(lock), "stages", dict, lock).items():
-        found[stage] = [(Path(), out) for out in entry.get("outs", [])]
-    for path in sorted((root / "data/annotations").glob("*.dvc")):
-        below = path.relative_to(root)
-        outs = _entry(_read(path), "outs", list, path)
-        found[below.as_posix()] = [(below.parent, out) for out in outs]
+    locked = _entry(_read(lock), "stages", dict, lock)
+    found: dict[str, list[Any]] = {name: each.get("outs", []) for name, each in locked.items()}
     for name in stages:
         if not any(name in (stage, stage.split("@")[0]) for stage in found):
             raise InputError(f"{lock}: holds no stage {name!r}, expected one of {', '.join(found)}")
@@ -74,9 +67,8 @@ def locked_outputs(root: Path, stages: Sequence[str] = ()) -> dict[str, list[Pla
     for stage, outs in found.items():
         if stages and not {stage, stage.split("@")[0]} & set(stages):
             continue
-        for folder, out in outs:
-            if "md5" in out:  # an import that was never fetched has none
-                objects.setdefault(out["md5"], []).append(Place(stage, folder / out["path"]))
+        for out in outs:
+            objects.setdefault(out["md5"], []).append(Place(stage, Path(out["path"])))
     return objects
 
 

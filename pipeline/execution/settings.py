@@ -1,10 +1,10 @@
 """Where work runs. No result depends on it, so no stage declares it."""
 
-import os
 from dataclasses import field
 from typing import Literal
 
 from pipeline.base.params import Count, Natural, settings
+from pipeline.execution.cores import usable_cores
 from pipeline.execution.run import Engine
 
 
@@ -35,4 +35,4 @@ class Execution:
 
     def on_all_cores(self) -> Engine:
         """For tasks of one thread: as many at a time as this process may use cores, or Ray."""
-        return Engine(self.engine, self.address, workers=len(os.sched_getaffinity(0)))
+        return Engine(self.engine, self.address, workers=usable_cores())

@@ -1,4 +1,5 @@
-"""The table that a stage shows when it is done, on a terminal alone: a log has its own lines."""
+"""How a stage ends: with the two numbers of it that matter in one line, and on a terminal with a
+table of all of them."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -6,11 +7,24 @@ from pathlib import Path
 
 _STARTED = time.monotonic()  # the command line imports this before anything that takes long
 
+# Of a stage's facts the two for its line, where they are not its first.
+_MATTER = {
+    "toy": ("clips of train", "clips of test"),
+    "decode": ("clips", "rejects"),
+    "encoders": ("image accuracy, %", "audio accuracy, %"),
+    "neighbours": ("clips", "k"),
+    "load": ("parameters", "clips trained on"),
+    "train": ("loss of the first epoch", "loss of the last epoch"),
+}
+
 
 def show_summary(title: str, facts: Mapping[str, object], *outputs: Path) -> None:
-    """What a stage made: `facts` by name, then each of `outputs` with its size on disk."""
+    """What a stage made: `facts` by name, then each of `outputs` with its size on disk. The first
+    word of the title is the stage."""
     sizes = {str(path): _size(path) for path in outputs}
-    show_table(title, ("", ""), list({**facts, **sizes}.items()))
+    matter = _MATTER.get(title.split()[0].rstrip(":"), tuple(facts)[:2])
+    line = ", ".join(f"{name} {_cell(facts.get(name, 0))}" for name in matter)
+    show_table(title, ("", ""), list({**facts, **sizes}.items()), line=line)
 
 
 def happened(counts: Mapping[str, float]) -> dict[str, float]:
@@ -19,25 +33,30 @@ def happened(counts: Mapping[str, float]) -> dict[str, float]:
 
 
 def show_table(
-    title: str, header: Sequence[str], rows: Sequence[Sequence[object]], note: str = ""
+    title: str,
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    note: str = "",
+    line: str = "",
 ) -> None:
-    """A table of anything under the title and how long the command has run."""
+    """The title, how long the command has run and the `line`; below them, on a terminal alone, a
+    table of anything and the note."""
     from rich.box import SIMPLE
     from rich.table import Table
     from rich.text import Text
 
     from pipeline.execution.progress import console
 
+    told = f"{title}: done in {_duration(time.monotonic() - _STARTED)}"
+    # Not the table's own title and caption, which wrap at its width.
+    console.print(Text(f"{told}; {line}" if line else told, style="bold"), soft_wrap=True)
     if not console.is_terminal:
         return
-    seconds = time.monotonic() - _STARTED
     table = Table(show_header=any(header), box=SIMPLE)
     for place, name in enumerate(header):
         table.add_column(name, justify="right" if place else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(_cell(value)) for value in row))
-    # Not the table's own title and caption, which wrap at its width.
-    console.print(Text(f"{title}: done in {_duration(seconds)}", style="bold"))
     console.print(table)
     if note:
         console.print(Text(note))

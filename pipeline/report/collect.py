@@ -49,14 +49,14 @@ def runs_of(study: Study, folders: Runs) -> dict[str, Run]:
 
 
 def scores_of(study: Study, folders: Runs, results: Results, name: str | None) -> list[Scored]:
-    """The scores of a study; of another one than the report's (`name`) those that are there.
+    """The scores of a study that are there; `name` is that of another study than the report's.
 
-    Raises `InputError` where one of the report's own is missing."""
+    Raises `InputError` where one of the report's own holds no scores of a benchmark."""
     found = []
     for folder, run in runs_of(study, folders).items():
         for corpus, benchmarks in study.tests.items():
             path = results(folder, corpus) / "metrics.json"
-            if name is not None and not path.is_file():
+            if not path.is_file():
                 continue
             metrics = read_json(path)
             for benchmark in benchmarks:

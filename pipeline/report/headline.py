@@ -8,7 +8,7 @@ from pipeline.report.runs import Scored
 COLUMNS = 12  # of a terminal's table
 _OF_A_CORPUS = 2  # benchmarks
 # What is shown of a benchmark: of the toy's scenes these four, of others the first that it has.
-_SCENES = ("cIoU_adaptive", "pointing_distractors", "swap", "class_R@1_a2i")
+SCENES = ("cIoU_adaptive", "pointing_distractors", "swap", "class_R@1_a2i")
 _OTHERS = ("cIoU", "AP", "mIoU", "class_R@1_a2i", "R@1_a2i")
 
 
@@ -25,7 +25,7 @@ def headline(scored: Sequence[Scored]) -> dict[str, dict[str, float]]:
             seeds = [
                 item.metrics for item in first if (item.corpus, item.benchmark) == (corpus, name)
             ]
-            known = [m for m in _SCENES if name.startswith("scenes") and m in seeds[0]]
+            known = [m for m in SCENES if name.startswith("scenes") and m in seeds[0]]
             known = known or [m for m in _OTHERS if m in seeds[0]][:1]
             left = COLUMNS - sum(map(len, found.values()))
             if shown := known[:left]:

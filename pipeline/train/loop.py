@@ -35,6 +35,7 @@ from pipeline.methods.contract import Method, Moment, method_name
 from pipeline.networks import ranks
 from pipeline.networks.device import best_device, deterministic
 from pipeline.train.batches import Batch, Neighbours, TrainingSet
+from pipeline.train.finished import HISTORY, WEIGHTS, is_finished, publish
 from pipeline.train.history import history_columns, write_history
 from pipeline.train.schedule import learning_rate
 from pipeline.train.settings import Train
@@ -56,12 +57,17 @@ def train(
     device: torch.device | None = None,
     epoch_done: Callable[[int], None] | None = None,
     watch: Watch | None = None,
+    beside: Mapping[str, bytes] | None = None,
+    force: bool = False,
 ) -> Path:
     """Train a method on the clips at `rows` of `corpus` and return the path of its weights.
 
-    `make` gives the method as it begins. Writes `output`/history.tsv after every epoch
-    (`history_columns`, for DVC's plots) and `output`/weights.safetensors at the end: the last
-    epoch's weights, picked by no score. A checkpoint lies in `work` while the run lasts; a run of
+    `make` gives the method as it begins. Writes at the end `output`/weights.safetensors, the last
+    epoch's weights, picked by no score, `output`/history.tsv (`history_columns`, for DVC's plots),
+    and beside them the files `beside`, by name: `pipeline.train.finished` says how they stay
+    together. Where they are there already, and of this very training, nothing is trained, unless
+    `force`. A checkpoint and the history of the epochs that are done lie in `work` while the run
+    lasts; a run of
     the same method and recipe on the same clips with the same code resumes from it. `workers`
     loading processes change nothing in the result, and neither does `device` beyond rounding.
     `epoch_done` is called with the number of epochs done after each checkpoint; `watch` is told of
@@ -94,9 +100,12 @@ def train(
             parts=ranks.count(),
             aspect=recipe.aspect,
         )
-        identity = _fingerprint(clips, method, recipe)
+        identity, beside = _fingerprint(clips, method, recipe), beside or {}
+        if not force and is_finished(work, output, beside, identity, recipe.epochs):
+            console.print(f"train: {output} is finished; --force trains it again", markup=False)
+            return output / WEIGHTS
         run = _Run(clips, method, recipe, chosen, output, work, identity, watch)
-        return run.finish(workers, epoch_done)
+        return run.finish(workers, epoch_done, beside)
 
 
 class _Run:
@@ -114,7 +123,8 @@ class _Run:
         watch: Watch | None,
     ) -> None:
         self.clips, self.recipe, self.device, self.watch = clips, recipe, device, watch
-        self.output, self.checkpoint, self.identity = output, work / "checkpoint.pt", identity
+        self.output, self.work, self.identity = output, work, identity
+        self.checkpoint = work / "checkpoint.pt"
         if recipe.sync_batch_norm:
             ranks.synchronize_batch_norm(method)
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
@@ -131,7 +141,9 @@ class _Run:
                 f"expected the same for all of them, which have to see one folder"
             )
 
-    def finish(self, workers: int, epoch_done: Callable[[int], None] | None) -> Path:
+    def finish(
+        self, workers: int, epoch_done: Callable[[int], None] | None, beside: Mapping[str, bytes]
+    ) -> Path:
         """Run the epochs that are left, write the results and take the checkpoint away."""
         steps = self.clips.steps_per_epoch
         first = self.epochs_done * steps
@@ -158,11 +170,11 @@ class _Run:
                 losses = []
                 if epoch_done is not None:
                     epoch_done(self.epochs_done)
-        weights = self.output / "weights.safetensors"
         if ranks.rank() == 0:
-            save_weights(weights, self.method)
+            save_weights(self.work / WEIGHTS, self.method)
+            publish(self.work, self.output, beside, self.identity)
             self.checkpoint.unlink(missing_ok=True)
-        return weights
+        return self.output / WEIGHTS
 
     def _check_loss(self, loss: float, step: int) -> None:
         if not math.isfinite(loss):
@@ -214,7 +226,7 @@ class _Run:
 
     def _write_history(self) -> None:
         if ranks.rank() == 0:
-            write_history(self.output / "history.tsv", self.history, self.method.parts)
+            write_history(self.work / HISTORY, self.history, self.method.parts)
 
     def _resume(self) -> None:
         saved = _read_checkpoint(self.checkpoint, self.identity)

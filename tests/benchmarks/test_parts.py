@@ -144,7 +144,7 @@ def test_a_set_is_scored_without_the_lists_of_its_parts(annotations: Path) -> No
     benchmark = open_benchmark("vggss", annotations, lambda _: True)
     assert isinstance(benchmark, LocalizationBenchmark)
     assert len(benchmark.samples) == 4 and not benchmark.parts and not benchmark.counts
-    with pytest.raises(InputError, match=r"vggss_available_4655\.txt: no such file; `dvc update"):
+    with pytest.raises(InputError, match=r"4655\.txt: no such file; `avloc corpus lists"):
         open_benchmark("vggss-4655", annotations, lambda _: True)
     (annotations / "vggsounder.csv").write_text("video_id,label\n")
     with pytest.raises(InputError, match=r"vggsounder\.csv: found the columns"):

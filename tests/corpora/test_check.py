@@ -112,7 +112,7 @@ def test_a_test_list_that_is_promised_but_absent_is_an_error(tmp_path: Path) -> 
     (tmp_path / "flickr_test.csv").write_text("101,5\n")
     assert read_test_clips(tmp_path) == {"101"}
     (tmp_path / "vggss.json.dvc").write_text("deps:\n- path: https://example.org/vggss.json\n")
-    with pytest.raises(InputError, match=r"vggss\.json: no such file; `dvc update"):
+    with pytest.raises(InputError, match=r"vggss\.json: no such file; `avloc corpus lists"):
         read_test_clips(tmp_path)
 
 

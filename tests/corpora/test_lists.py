@@ -134,7 +134,7 @@ def test_a_missing_list_names_the_command_and_address_that_bring_it(tmp_path: Pa
     write(path.with_name("vggss_10k.txt.dvc"), "deps:\n- path:\n    https://example.org/x.txt\n")
     with pytest.raises(InputError) as error:
         read_clip_list(path)
-    assert f"dvc update {path}.dvc" in str(error.value)
+    assert "`avloc corpus lists vggss_10k.txt` brings it from" in str(error.value)
     assert "https://example.org/x.txt" in str(error.value)
     write(path.with_name("vggss_10k.txt.dvc"), "[")
     with pytest.raises(InputError, match=r"no such file$"):

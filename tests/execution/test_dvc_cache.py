@@ -13,7 +13,7 @@ from dvc.repo import Repo
 from typer.testing import CliRunner
 
 from pipeline.errors import InputError
-from pipeline.execution.dvc_cache import Place, check_cache, locked_outputs
+from pipeline.execution.dvc_cache import check_cache, locked_outputs
 from stages.cli import app
 
 pytestmark = pytest.mark.trust
@@ -144,14 +144,3 @@ def test_what_names_no_objects_is_told(project: Path, tmp_path: Path) -> None:
         (tmp_path / "dvc.lock").write_text(text)
         with pytest.raises(InputError, match=r"dvc\.lock: expected a file of DVC's"):
             locked_outputs(tmp_path)
-
-
-def test_imports_count_as_stages(project: Path) -> None:
-    imports = project / "data/annotations"
-    imports.mkdir()
-    out = {"md5": "0" * 32, "path": "list.txt", "hash": "md5"}
-    (imports / "list.txt.dvc").write_text(yaml.safe_dump({"outs": [out]}))
-    (imports / "new.txt.dvc").write_text(yaml.safe_dump({"outs": [{"path": "new.txt"}]}))
-    name = "data/annotations/list.txt.dvc"
-    place = Place(name, Path("data/annotations/list.txt"))
-    assert locked_outputs(project, [name]) == {"0" * 32: [place]}

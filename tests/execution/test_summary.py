@@ -1,4 +1,4 @@
-"""The table at the end of a stage: on a terminal, and nowhere else."""
+"""The end of a stage: a line with two numbers everywhere, and a table on a terminal."""
 
 import io
 from pathlib import Path
@@ -54,10 +54,14 @@ def test_an_evaluation_shows_the_scores_of_a_paper_beside_the_baselines(
     assert "data/results/toy/full-0/toy/metrics.json has all 4" in shown.getvalue()
 
 
-def test_a_log_gets_no_table(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_log_gets_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = io.StringIO()
-    monkeypatch.setattr(progress, "console", Console(file=text))
-    show_summary("decode toy", {"clips": 1}, tmp_path)
-    assert not text.getvalue() and not capsys.readouterr().err
+    monkeypatch.setattr(progress, "console", Console(file=text, width=40))
+    show_summary("decode toy", {"clips": 5200, "duration": 3.0}, tmp_path)
+    show_summary("embed toy image", {"clips": 5200, "with features": 5199, "more": 1}, tmp_path)
+    scores = {"cIoU": 42.8, "cIoU.a": 3.0, "cIoU.b": 4.0, "cIoU.bound": 50.0}
+    show_scores("r on scenes", scores, tmp_path)
+    decoded, embedded, scored = text.getvalue().splitlines()
+    assert decoded.startswith("decode toy: done in ") and decoded.endswith("clips 5,200, rejects 0")
+    assert embedded.endswith("; clips 5,200, with features 5,199")
+    assert scored.endswith("; cIoU 42.80, the best baseline's 4.00 (b)")

@@ -20,7 +20,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two of three methods of the study of all methods, three seeds each, scored on the scenes."""
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["studies"]["methods"]["methods"] = ["lvs", "fnac", "dmc"]
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     for method, first in (("lvs", 40.0), ("fnac", 70.0)):
         for place, seed in enumerate(SEEDS):
             folder = f"toy/{method}-full-{seed}"
@@ -81,15 +81,48 @@ def test_named_runs_have_their_range(project: Path, capsys: pytest.CaptureFixtur
     assert shown["cIoU at half range"].startswith("39.0 ± 2.5")
 
 
+def test_without_a_word_the_active_study_is_shown(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = {"cIoU_adaptive": 76.2, "swap": 72.6, "cIoU_adaptive.centre": 34.9}
+    write_json(
+        project / "data/results/toy/alignment-full-0/toy-test/metrics.json", {"scenes": scores}
+    )
+    table(None, None, None, None)
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head == "scenes"
+    rows = _rows("\n".join(lines))
+    assert rows["alignment-full (1 seed)"] == ["76.2", "72.6"]
+
+
+def test_a_benchmark_with_scores_of_its_own_has_columns(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    scores = {"mIoU": 40.0, "mIoU:low": 30.0, "mIoU@area-0-5": 1.0, "F_max": 60.0, "samples": 80}
+    for seed in SEEDS:
+        folder = project / f"data/results/toy/lvs-full-{seed}/toy-avsbench"
+        write_json(folder / "metrics.json", {"avsbench-s4": scores})
+    table(["lvs-full"], "avsbench-s4", None, None)
+    rows = _rows(capsys.readouterr().out)
+    assert rows[""] == ["mIoU", "F_max"]
+    assert rows["lvs-full (3 seeds)"][0] == "40.0 ± 0.0 (40.0 to 40.0)"
+
+
 @pytest.mark.parametrize(
     ("variants", "benchmark", "study", "message"),
     [
-        (None, "scenes", None, "expected runs, or --study and no runs"),
+        (None, "scenes", None, "study toy: no scores, data/results/toy/alignment-full-0/toy-test/"),
+        (["lvs-full"], "vggss", None, "lvs-full: has no scores on 'vggss', expected one of scenes"),
         (["lvs-full"], "scenes", "methods", "expected runs, or --study and no runs"),
         (None, "scenes", "nope", "no study 'nope', expected one of toy, "),
         (None, "vpo-ss", "methods", "is not tested on 'vpo-ss', expected one of .*scenes, "),
         (None, "vggss", "ablations", r"study ablations: no scores, data/results/\S+ first"),
-        (["nope"], "scenes", None, "no scores of nope on scenes"),
+        (
+            ["nope"],
+            "scenes",
+            None,
+            r"no scores of 'nope', expected a run without its seed, of fnac-full-200,",
+        ),
     ],
 )
 def test_what_is_not_there_is_told_in_one_line(

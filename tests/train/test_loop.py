@@ -21,6 +21,8 @@ from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.common.files import load_weights
+from pipeline.train import finished
+from pipeline.train.finished import is_finished
 from pipeline.train.history import history_columns
 from pipeline.train.schedule import learning_rate
 from pipeline.train.settings import Train
@@ -53,7 +55,7 @@ def undisturbed(corpus: DecodedCorpus, tmp_path_factory: pytest.TempPathFactory)
 
 def test_a_run_leaves_weights_and_a_history_that_falls(undisturbed: Path) -> None:
     assert set(_bytes(undisturbed)) == {"history.tsv", "weights.safetensors"}
-    assert not list((undisturbed / "work").iterdir())
+    assert [path.name for path in (undisturbed / "work").iterdir()] == ["finished.json"]
     learnt = load_weights(undisturbed / "run/weights.safetensors")
     assert learnt.settings == SETTINGS and learnt.form == FORM
     lines = (undisturbed / "run/history.tsv").read_text().splitlines()
@@ -65,6 +67,65 @@ def test_a_run_leaves_weights_and_a_history_that_falls(undisturbed: Path) -> Non
     for row in rows:
         assert row["localization"] + row["alignment"] == pytest.approx(row["loss"], rel=1e-6)
     assert rows[-1]["loss"] < rows[0]["loss"] < 18 * math.log(8) * 1.5
+
+
+BESIDE = {"run.json": b"{}\n"}
+
+
+def test_a_finished_run_is_trained_again_by_force_alone(
+    corpus: DecodedCorpus, tmp_path: Path, undisturbed: Path
+) -> None:
+    done: list[int] = []
+
+    def train(recipe: Train = RECIPE, **options: Any) -> int:
+        done.clear()
+        run(corpus, tmp_path, recipe=recipe, epoch_done=done.append, **options)
+        return len(done)
+
+    assert train(beside=BESIDE) == 3
+    first = _bytes(tmp_path)
+    assert first == {**_bytes(undisturbed), **BESIDE}
+    assert train(beside=BESIDE) == 0 and train(beside=BESIDE, force=True) == 3
+    assert _bytes(tmp_path) == first
+    # Out of a cache, with nothing noted: by what lies beside the weights, and the history's length.
+    (tmp_path / "work/finished.json").unlink()
+    assert train(beside=BESIDE) == 0
+    assert train(beside={"run.json": b"[]\n"}) == 3
+    assert train(replace(RECIPE, epochs=1), beside={"run.json": b"[]\n"}) == 1
+
+
+def test_weights_and_history_are_of_one_training(
+    corpus: DecodedCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def kill(*_: Any) -> None:
+        raise _Killed
+
+    other = replace(RECIPE, learning_rate=RECIPE.learning_rate / 2)
+    run(corpus, tmp_path, beside=BESIDE)
+    old = _bytes(tmp_path)
+    with pytest.raises(_Killed):  # midway: nothing has changed
+        run(corpus, tmp_path, recipe=other, beside=BESIDE, epoch_done=kill)
+    assert _bytes(tmp_path) == old
+    for moved in (0, 1):  # while the results are put in place: no history of other weights
+        with monkeypatch.context() as patch:
+            count = iter(range(9))
+            move = finished.move_file
+            patch.setattr(
+                finished,
+                "move_file",
+                lambda *paths: kill() if next(count) == moved else move(*paths),  # noqa: B023
+            )
+            with pytest.raises(_Killed):
+                run(corpus, tmp_path, recipe=other, beside=BESIDE, force=True)
+        found = _bytes(tmp_path)
+        assert "history.tsv" not in found and not is_finished(
+            tmp_path / "work", tmp_path / "run", BESIDE, "", 3
+        )
+    run(corpus, tmp_path, recipe=other, beside=BESIDE)
+    new = _bytes(tmp_path)
+    assert new.keys() == old.keys()
+    assert new["weights.safetensors"] != old["weights.safetensors"]
+    assert new["history.tsv"] != old["history.tsv"]
 
 
 class _Killed(BaseException):
