@@ -16,7 +16,7 @@ The rooms, in the order of the data; a room imports from those above it:
     predict     a method applied: maps and similarities of clips, of media files, of moments
     benchmarks  the contract; metrics (pure functions), kinds of benchmark, one file a family
     evaluate    a method on a benchmark, beside the baselines
-    report      the page, figures, films
+    report      the page with its browser of samples, figures, films, anyone's scores
     toy         the made corpus and its encoders
     fetch       clips from where they are published, and out of archives; outside DVC's stages
     speed       each stage beside the way it is usually done
