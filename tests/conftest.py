@@ -45,6 +45,24 @@ BaseContext.set_forkserver_preload = _preload_more  # type: ignore[method-assign
 multiprocessing.get_context("forkserver").set_forkserver_preload([])
 
 
+# Files whose tests take longest, the longest first: begun last, one of them would keep one core
+# busy while the others have nothing left to do.
+LONGEST = (
+    "trust/test_kills.py",
+    "stages/test_rehearse.py",
+    "test_end_to_end.py",
+    "execution/test_torchrun.py",
+    "decode/test_real_clips.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first."""
+    tests = Path(__file__).parent
+    places = {tests / name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the tables that the full form of the trust tests wrote."""
     if os.environ.get("AVLOC_TRUST") == "full":

@@ -312,6 +312,8 @@ def _process_group(device: torch.device) -> Iterator[None]:
         yield
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    # What all ranks find wrong ends the first of them while the others still connect to it.
+    dist.barrier()
     try:
         yield
     finally:

@@ -274,7 +274,7 @@ def test_a_stage_that_fails_midway_leaves_nothing_that_passes_for_whole(
 ) -> None:
     write_media(Path("videos/mute.mp4"), seconds=1)
     corpus = {**EVERY, "decode": {"shards": 1}}
-    params["active"]["corpora"] = {"mine": corpus}
+    params["active"]["corpora"]["mine"] = corpus
     write(params)
     assert avloc("decode", "mine") == 1
     assert "1 of 1 clips (100.0 %) cannot be decoded" in capsys.readouterr().err.splitlines()[-1]
@@ -295,7 +295,7 @@ def test_a_folder_of_real_videos(
         shutil.copyfile(path, Path("videos") / path.name)
     changes = {"max_reject_share": 0.5, "max_seconds": 20.0, "shards": 2}
     corpus = {**EVERY, "decode": changes}
-    params["active"]["corpora"] = {"mine": corpus}
+    params["active"]["corpora"]["mine"] = corpus
     write(params)
     assert avloc("decode", "mine") == 0
     assert avloc("spectrograms", "mine", "alignment") == 0
