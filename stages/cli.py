@@ -80,16 +80,18 @@ _FORM: dict[str, Any] = {
 
 # Rich takes any [word] for a style and drops what it does not know: a format of boxes, say.
 _BRACKET = re.compile(r"\[(?!/?bold\])")
+# And it keeps the lines of the source, which are wrapped once more where they are wider than shown.
+_LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
 
 
-def _keep_brackets(command: Any) -> Any:
-    """The command, whose help shows every bracket but those of [bold]."""
-    command.help = command.help and _BRACKET.sub(r"\[", command.help)
+def _fit_to_show(command: Any) -> Any:
+    """The command, whose help shows every bracket but those of [bold], and fills its lines."""
+    command.help = command.help and _LINE_END.sub(" ", _BRACKET.sub(r"\[", command.help))
     for parameter in command.params:
         if getattr(parameter, "help", None):
             parameter.help = _BRACKET.sub(r"\[", parameter.help)
     for each in getattr(command, "commands", {}).values():
-        _keep_brackets(each)
+        _fit_to_show(each)
     return command
 
 
@@ -102,10 +104,10 @@ def command(name: str) -> Any:
         if more := _MORE.get(name):
             others = typer.main.get_group(import_module(f"stages.{more}").app)
             group.commands.update(others.commands)
-        return _keep_brackets(group)
+        return _fit_to_show(group)
     single = typer.Typer(**{**_FORM, "no_args_is_help": False})
     single.command(name)(getattr(module, COMMANDS[name].place))
-    return _keep_brackets(typer.main.get_command(single))
+    return _fit_to_show(typer.main.get_command(single))
 
 
 class _LazyGroup(TyperGroup):

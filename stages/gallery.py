@@ -64,7 +64,7 @@ def _told(run: str, corpus: str, facts: dict[str, Any], counts: dict[str, int]) 
     trained = len(read_clip_list(run_folder(run) / "training_clips.txt"))
     epochs = facts.get("recipe", {}).get("epochs")
     how = f"{epochs} epochs on {trained} clips" if epochs else f"{trained} clips"
-    seen = "which it was trained on" if facts.get("corpus") == corpus else "of another corpus"
+    seen = "the corpus it was trained on" if facts.get("corpus") == corpus else "of another corpus"
     sentences = [
         f"{run} ({facts['method']}, {how}) was asked where in each clip of {corpus}, {seen}, its "
         "sound comes from. Nobody has said where it does, so nothing here is a score.",

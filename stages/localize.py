@@ -1,13 +1,15 @@
 """Clips of anyone's: where in their pictures do their sounds come from?"""
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from json import dumps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from pipeline.base.files import atomic_file, write_json
+from pipeline.base.files import atomic_file
 from pipeline.errors import InputError
 from pipeline.execution.outputs import check_ending, check_outputs
 from pipeline.predict.inputs import Asked, asked_clips
@@ -17,6 +19,7 @@ from stages.paths import localized_folder
 _PICTURES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 _FILMS = (".mp4", ".m4v", ".mov", ".mkv")
 _QUALITY = 92
+_NUMBERS = re.compile(r"\[\n([-+.\deE,\s]*)\]")
 
 
 @dataclass(frozen=True)
@@ -106,10 +109,19 @@ def localize(
         told.append(facts)
         typer.echo(line if len(asked) == 1 else f"{clip.name}: {line}")
     if json is not None:
-        write_json(json, told)
+        _write_rows(json, told)
         typer.echo(str(json))
     if failed:
         raise InputError(f"localize: {failed} of {len(asked)} clips could not be read, see above")
+
+
+def _write_rows(path: Path, told: Sequence[Mapping[str, Any]]) -> None:
+    """Write JSON whose innermost lists of numbers, a row of a map or a cell, are a line each."""
+    text = dumps(told, indent=2, ensure_ascii=False, allow_nan=False)
+    # No text of a file's name is met: a line's end in it is written as an escape.
+    text = _NUMBERS.sub(lambda match: "[" + " ".join(match[1].split()) + "]", text)
+    with atomic_file(path) as file:
+        file.write(text.encode() + b"\n")
 
 
 def _outputs(

@@ -135,7 +135,7 @@ def _gallery(study: Study, title: str, out: Path, scores: Path | None) -> None:
     counts = write_gallery(run, corpus, Path(study.corpora[corpus].root), out, COUNT)
     if scores is not None:
         write_json(scores, {corpus: counts})
-    show_summary(f"report of {title}", counts, out)
+    show_summary(f"report of {title}", counts, out, kind="gallery")
 
 
 def _check_made(study: Study, name: str) -> None:

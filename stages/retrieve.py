@@ -31,7 +31,7 @@ from pipeline.predict.sights import stored_sight
 from pipeline.report.clip_classes import clip_classes
 from stages.asked import asked_weights
 from stages.known import known_corpus
-from stages.paths import decoded_folder, index_folder, spectrograms_folder
+from stages.paths import decoded_folder, index_folder, run_folder, spectrograms_folder
 
 _WIDEST = 200  # characters of a table that is no terminal's
 
@@ -73,7 +73,10 @@ def retrieve(
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option(help="The run that is asked, below data/runs; by default the study's first."),
+        typer.Option(
+            help="The run that is asked, below data/runs; by default the first "
+            "of the study that the corpus is of."
+        ),
     ] = None,
     weights: Annotated[
         str | None,
@@ -118,7 +121,7 @@ def retrieve(
     active = active_study(parameters)
     corpus = known_corpus(corpus or active.train_on.corpus)
     study = _study(parameters, active, corpus)
-    run = run or next(iter(active.trained()), "toy/alignment-full-0")
+    run = run or _first_run(study, active)
     path, method = asked_weights(weights, run, method)
     localizer = open_anyones(path, method)
     spectrograms = spectrograms_folder(corpus, method_name(localizer))
@@ -145,9 +148,10 @@ def retrieve(
     seconds = time.monotonic() - started
     found = _told(localizer, searched, question, matches, study, corpus, root)
     told = f"{len(searched) if rows is None else len(rows):,} clips searched in {seconds:.2f} s"
-    _print(f"{chosen.value} of {own or file.name}", name, found, own, told)
+    whose = path if weights else run
+    asked = f"{chosen.value} of {own or file.name}, in {corpus}, as {whose} hears it"
+    _print(asked, name, found, own, told)
     if page is not None:
-        whose = path if weights else run
         note = f"{len(found)} clips of {corpus}, the most similar first by {name} of {whose}"
         shown = own or file.name
         if not write_page(page, searched, root, shown, file, own, chosen.value, name, note, found):
@@ -252,6 +256,15 @@ def _study(parameters: Parameters, active: Study, corpus: str) -> Study | None:
         return active
     studies = all_studies(parameters).values()
     return next((study for study in studies if corpus in study.corpora), None)
+
+
+def _first_run(study: Study | None, active: Study) -> str:
+    """The first trained run of the corpus' own study, or of the active one; where none is trained
+    yet, the one that would be asked, so that the message names it."""
+    runs = [*(study.trained() if study else ()), *active.trained(), "toy/alignment-full-0"]
+    return next(
+        (run for run in runs if (run_folder(run) / "weights.safetensors").is_file()), runs[0]
+    )
 
 
 def _root(study: Study | None, corpus: str) -> Path | None:

@@ -12,6 +12,8 @@ from pipeline.execution.download import download, recorded_hash
 from pipeline.execution.progress import console
 from stages.paths import published_weights
 
+_WITH_ADDRESSES = 180  # columns of a terminal
+
 app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="rich",
@@ -32,12 +34,21 @@ def list_() -> None:
     Example: [bold]avloc weights list[/bold]
     """
     folder = published_weights()
-    table = Table("name", "method", "trained on", "licence", "here", "address")
+    shown = Console()
+    if not shown.is_terminal:
+        shown = Console(width=250)
+    # In a narrower terminal the addresses leave no room for the names, which have to be typed.
+    wide = shown.width >= _WITH_ADDRESSES
+    table = Table("name", "method", "trained on", "licence", "here", *(["address"] if wide else []))
     for name, entry in CHECKPOINTS.items():
         here = "yes" if place_of(folder, name).is_file() else ""
         row = [name, entry.method, entry.trained_on, entry.licence, here, entry.address]
-        table.add_row(*row)
-    Console(width=None if Console().is_terminal else 250).print(table)
+        table.add_row(*(row if wide else row[:-1]))
+    for column in table.columns:
+        column.no_wrap, column.overflow = column.header in ("name", "method"), "fold"
+    shown.print(table)
+    if not wide:
+        typer.echo(f"addresses: in a terminal of {_WITH_ADDRESSES} columns, or in a file")
     typer.echo(
         "fetch: `avloc weights fetch NAME`; use: --weights NAME. Licences are those of the "
         "authors' repositories, where each file's scores stand too."

@@ -1,4 +1,4 @@
-"""How a stage ends: with the two numbers of it that matter in one line, and on a terminal with a
+"""How a stage ends: with the few numbers of it that matter in one line, and on a terminal with a
 table of all of them."""
 
 import time
@@ -7,22 +7,24 @@ from pathlib import Path
 
 _STARTED = time.monotonic()  # the command line imports this before anything that takes long
 
-# Of a stage's facts the two for its line, where they are not its first.
+# Of a stage's facts those for its line, where they are not its first.
 _MATTER = {
     "toy": ("clips of train", "clips of test"),
     "decode": ("clips", "rejects"),
     "encoders": ("image accuracy, %", "audio accuracy, %"),
     "neighbours": ("clips", "k"),
     "load": ("parameters", "clips trained on"),
+    "index": ("clips", "sure", "hardly sure", "not sure", "silent"),
+    "gallery": ("sure", "hardly sure", "not sure", "silent", "rejected"),
     "train": ("loss of the first epoch", "loss of the last epoch"),
 }
 
 
-def show_summary(title: str, facts: Mapping[str, object], *outputs: Path) -> None:
-    """What a stage made: `facts` by name, then each of `outputs` with its size on disk. The first
-    word of the title is the stage."""
+def show_summary(title: str, facts: Mapping[str, object], *outputs: Path, kind: str = "") -> None:
+    """What a stage made: `facts` by name, then each of `outputs` with its size on disk. The facts
+    of its line are those of a stage of this `kind`, by default of the title's first word."""
     sizes = {str(path): _size(path) for path in outputs}
-    matter = _MATTER.get(title.split()[0].rstrip(":"), tuple(facts)[:2])
+    matter = _MATTER.get(kind or title.split()[0].rstrip(":"), tuple(facts)[:2])
     line = ", ".join(f"{name} {_cell(facts.get(name, 0))}" for name in matter)
     show_table(title, ("", ""), list({**facts, **sizes}.items()), line=line)
 

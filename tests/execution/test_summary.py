@@ -1,4 +1,4 @@
-"""The end of a stage: a line with two numbers everywhere, and a table on a terminal."""
+"""The end of a stage: a line with its numbers everywhere, and a table on a terminal."""
 
 import io
 from pathlib import Path
@@ -65,3 +65,13 @@ def test_a_log_gets_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert decoded.startswith("decode toy: done in ") and decoded.endswith("clips 5,200, rejects 0")
     assert embedded.endswith("; clips 5,200, with features 5,199")
     assert scored.endswith("; cIoU 42.80, the best baseline's 4.00 (b)")
+
+
+def test_a_line_of_sureness_leaves_out_no_word(tmp_path: Path, shown: io.StringIO) -> None:
+    page = tmp_path / "page.html"
+    page.write_text("")
+    counts = {"clips": 7, "not sure": 4, "hardly sure": 3}  # in the order in which they were met
+    show_summary("index of mine by r", counts, page)
+    assert "; clips 7, sure 0, hardly sure 3, not sure 4, silent 0\n" in shown.getvalue()
+    show_summary("report of mine", {**counts, "rejected": 2}, page, kind="gallery")
+    assert "; sure 0, hardly sure 3, not sure 4, silent 0, rejected 2\n" in shown.getvalue()

@@ -9,12 +9,15 @@ from made_media import tones, write_media
 from made_method import small_method
 from made_published import made_networks, save_published
 from PIL import Image
+from rich.console import Console
+from rich.text import Text
 from running import Avloc
 
 from pipeline.clips.sound_form import SoundForm
 from pipeline.execution import checkpoints
 from pipeline.execution.checkpoints import CHECKPOINTS, Checkpoint
 from pipeline.methods.common.files import save_weights
+from stages import weights
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN = Path("data/runs/toy/alignment-full-0/weights.safetensors")
@@ -53,7 +56,11 @@ def test_a_folder_is_localized_and_told(
         "films/far~quiet.mp4",
         "films/loud.mp4",
     }
-    quiet, loud = json.loads(Path("all.json").read_text())
+    text = Path("all.json").read_text()
+    quiet, loud = json.loads(text)
+    written = [line.strip().rstrip(",") for line in text.splitlines()]
+    assert all(json.dumps(row) in written for row in loud["map"])  # a row of the map is a line
+    assert f'"box": {json.dumps(loud["places"][0]["box"])}' in written
     assert (quiet["sureness"], quiet["strength"], quiet["places"]) == ("silent", 0, [])
     assert quiet["map"] is None and "x" not in quiet
     heat = np.array(loud["map"])
@@ -152,6 +159,18 @@ def test_the_list_names_all(
     for name, entry in CHECKPOINTS.items():
         assert f" {name} " in listed and entry.address in listed
         assert entry.address.startswith("https://") and entry.page.startswith("https://github.com/")
+
+
+def test_a_narrow_terminal_shows_names_whole(
+    project: Path, avloc: Avloc, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(weights, "Console", lambda: Console(force_terminal=True, width=80))
+    assert avloc("weights", "list") == 0
+    listed = capsys.readouterr().out
+    for name, entry in CHECKPOINTS.items():
+        assert f" {name} " in listed and entry.address not in listed
+    assert max(map(len, Text.from_ansi(listed).plain.splitlines()[:-2])) <= 80
+    assert "addresses: in a terminal of 180 columns" in listed
 
 
 def test_what_only_a_browser_gets_is_told(

@@ -168,6 +168,25 @@ def test_retrieve_a_clip_and_a_file(
     assert "nothing.wav: expected a media file or a clip of" in capsys.readouterr().err
 
 
+def test_a_corpus_of_another_study_is_asked_of_that_study_s_run(
+    project: Path, avloc: Avloc, localizer: Alignment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    content = yaml.safe_load(Path("params.yaml").read_text())
+    content["active"] = content["studies"]["mine"] = {
+        **content["active"],
+        "corpora": {"mine": {"reader": "folder", "root": "videos", "list": "data/every-clip.txt"}},
+        "train_on": {"corpus": "mine", "list": "data/every-clip.txt", "search": "mine"},
+        "tests": {},
+    }
+    Path("params.yaml").write_text(yaml.safe_dump(content, sort_keys=False))
+    save_weights(Path("data/runs/mine/alignment-full-0/weights.safetensors"), localizer)
+    assert avloc("retrieve", CLIPS[1], "--corpus", "toy") == 0
+    assert f"sound of {CLIPS[1]}, in toy, as {RUN} hears it" in capsys.readouterr().out
+    Path(f"data/runs/{RUN}/weights.safetensors").unlink()
+    assert avloc("retrieve", CLIPS[1], "--corpus", "toy") == 0
+    assert "in toy, as mine/alignment-full-0 hears it" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
