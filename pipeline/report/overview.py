@@ -38,7 +38,7 @@ def overview(scored: Sequence[Scored]) -> Markup:
             Column(run.label, [], [value_of(run, *each) for each in shown], best=False)
             for run in together
         ]
-        return dots(title, _CAPTION.rpartition(". ")[0], "score", names, columns)
+        return dots(title, _CAPTION.rpartition(". ")[0], "score", names, columns, one_scale=True)
     columns = [
         Column(
             benchmark_title(name),

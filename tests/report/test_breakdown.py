@@ -15,6 +15,7 @@ from pipeline.benchmarks import Predictions, Sample
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.tasks import LocalizationBenchmark
 from pipeline.report.breakdown import by_class, by_size, wilson
+from pipeline.report.dots import Column, Value, dots
 from pipeline.report.facts import benchmark_facts, run_facts
 from pipeline.report.first_screen import first_screen
 from pipeline.report.provenance import dvc_hash
@@ -149,3 +150,11 @@ def test_hashes_are_dvc_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("results", "weights"):
         (known,) = yaml.safe_load((tmp_path / f"{name}.dvc").read_text())["outs"]
         assert dvc_hash(tmp_path / name) == known["md5"]
+
+
+def test_columns_of_one_scale_end_at_the_same_number() -> None:
+    columns = [Column(name, [], [Value(mean, mean, mean)]) for name, mean in (("a", 78), ("b", 8))]
+    apart = dots("label", "caption", "first", ["row"], columns)
+    together = dots("label", "caption", "first", ["row"], columns, one_scale=True)
+    assert "to 80" in apart and "to 8<" in apart
+    assert together.count("to 80") == 2 and "to 8<" not in together
