@@ -2,9 +2,10 @@
 be.
 
 A strip begins at 0 and ends where its column's head says, so that the dots of a column compare at a
-glance and those of a row do not, unless all columns have one scale. The bar through a dot is its 95 % interval, the broken line the
-best of the baselines that have seen no training, and the end of the shaded part the bound. The
-numbers stand beside the dots, so that the figure is read without them as well.
+glance and those of a row do not, unless all columns have one scale. The bar through a dot is its
+95 % interval, the broken line the best of the baselines that have seen no training, and the end of
+the shaded part the bound. The numbers stand beside the dots, so that the figure is read without
+them as well.
 """
 
 import math
