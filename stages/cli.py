@@ -5,6 +5,7 @@ at their top and `avloc --help` still answers at once.
 """
 
 import errno
+import inspect
 import os
 import re
 import signal
@@ -80,18 +81,21 @@ _FORM: dict[str, Any] = {
 
 # Rich takes any [word] for a style and drops what it does not know: a format of boxes, say.
 _BRACKET = re.compile(r"\[(?!/?bold\])")
-# And it keeps the lines of the source, which are wrapped once more where they are wider than shown.
+# Typer keeps a source's line ends from the second paragraph on, and wraps at the terminal's width
+# as well: every other line would be a few words.
 _LINE_END = re.compile(r"(?<!\n)\n(?!\n)")
 
 
-def _fit_to_show(command: Any) -> Any:
-    """The command, whose help shows every bracket but those of [bold], and fills its lines."""
-    command.help = command.help and _LINE_END.sub(" ", _BRACKET.sub(r"\[", command.help))
+def _fit_help(command: Any) -> Any:
+    """The command, whose help shows every bracket but those of [bold], and whose paragraphs are
+    wrapped at the terminal's width alone."""
+    if command.help:
+        command.help = _BRACKET.sub(r"\[", _LINE_END.sub(" ", inspect.cleandoc(command.help)))
     for parameter in command.params:
         if getattr(parameter, "help", None):
             parameter.help = _BRACKET.sub(r"\[", parameter.help)
     for each in getattr(command, "commands", {}).values():
-        _fit_to_show(each)
+        _fit_help(each)
     return command
 
 
@@ -104,10 +108,10 @@ def command(name: str) -> Any:
         if more := _MORE.get(name):
             others = typer.main.get_group(import_module(f"stages.{more}").app)
             group.commands.update(others.commands)
-        return _fit_to_show(group)
+        return _fit_help(group)
     single = typer.Typer(**{**_FORM, "no_args_is_help": False})
     single.command(name)(getattr(module, COMMANDS[name].place))
-    return _fit_to_show(typer.main.get_command(single))
+    return _fit_help(typer.main.get_command(single))
 
 
 class _LazyGroup(TyperGroup):

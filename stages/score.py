@@ -53,7 +53,7 @@ def score(
     ] = Path("data/annotations"),
     media: Annotated[
         Path | None,
-        typer.Option(help="AVSBench's folder with its masks, as in Is it all there? of data."),
+        typer.Option(help="AVSBench's folder, with its masks (gt_masks)."),
     ] = None,
     ids: Annotated[
         Path | None, typer.Option(help="The ids of maps that bring none, a line for each map.")

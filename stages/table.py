@@ -56,7 +56,10 @@ _WIDEST = 8  # columns of a benchmark that has none of the above
 def table(
     variants: Annotated[
         list[str] | None,
-        typer.Argument(help="Runs without their seed: <method>-<run>, or <run> alone."),
+        typer.Argument(
+            help="Runs without their seed, <method>-<run> or <run> alone; one seed, or anyone's "
+            "maps by their name."
+        ),
     ] = None,
     benchmark: Annotated[
         str | None, typer.Option(help="The benchmark; by default the study's first.")
@@ -86,9 +89,10 @@ def table(
         scores = scores_of_runs(variants, on, search or shown.train_on.search)
     else:
         scores = _of_study(parameters, title, shown, on)
+    seedless = {name for item in shown.maps for name in (item.name, item.label)}
     columns = _columns(scores, COLUMNS if variants else METHODS)
     typer.echo(f"{on}\n" if benchmark is None else "", nl=False)
-    typer.echo(seeds_table(scores, columns, ranges=bool(variants)))
+    typer.echo(seeds_table(scores, columns, ranges=bool(variants), seedless=seedless))
 
 
 def _columns(scores: Mapping[str, Sequence[Metrics]], columns: Mapping[str, str]) -> dict[str, str]:
@@ -103,9 +107,10 @@ def _columns(scores: Mapping[str, Sequence[Metrics]], columns: Mapping[str, str]
 
 
 def folders_of_runs(variant: str, search: str) -> list[Path]:
-    """The folders of results of a run's seeds, named without its seed, as `table` takes it."""
+    """The folders of results of a run's seeds, named without its seed, as `table` takes it; or the
+    one of that very name: a single seed's, or that of anyone's maps."""
     folder = DATA / "results" / search
-    patterns = (f"{variant}-[0-9]*", f"*-{variant}-[0-9]*")
+    patterns = (f"{variant}-[0-9]*", f"*-{variant}-[0-9]*", variant)
     return sorted({path for pattern in patterns for path in folder.glob(pattern)})
 
 
@@ -146,7 +151,7 @@ def _study(parameters: Parameters, name: str | None) -> tuple[str, Study]:
 def _of_study(
     parameters: Parameters, name: str, study: Study, benchmark: str
 ) -> dict[str, list[dict[str, float]]]:
-    """The scores of a study's seeds by method and run, of those that are there."""
+    """The scores of a study's seeds by method and run, of those that are there, and of its maps."""
     corpora = [corpus for corpus, names in study.tests.items() if benchmark in names]
     if not corpora:
         tested = ", ".join(dict.fromkeys(each for _, each in study.benchmarks()))
@@ -164,6 +169,10 @@ def _of_study(
             scores.setdefault(f"{trained.method}-{trained.run}", []).append(metrics)
         else:
             missing.append(path)
+    for item in study.maps:
+        path = results_folder(study.maps_folder(item), item.corpus) / "metrics.json"
+        if item.corpus == corpora[0] and path.is_file() and benchmark in (found := read_json(path)):
+            scores[item.label or item.name] = [found[benchmark]]
     if not scores:
         raise InputError(
             f"study {name}: no scores, {missing[0]} first; `dvc repro` makes them where it is the "

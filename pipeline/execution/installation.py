@@ -160,7 +160,12 @@ def _project(folder: Path) -> Look:
     absent = [name for name in ("params.yaml", "dvc.yaml", ".dvc") if not (folder / name).exists()]
     if absent:
         return Look("project", f"no {', '.join(absent)} here", "run avloc in the project's folder")
-    return _asked("project", _parameters_of(folder), "params.yaml binds", "mend params.yaml")
+    return _asked(
+        "project",
+        _parameters_of(folder),
+        "in this folder; the active study's settings are known ones",
+        "mend params.yaml",
+    )
 
 
 def _asked(name: str, ask: Callable[[], None], found: str, advice: str) -> Look:

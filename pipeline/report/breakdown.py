@@ -60,7 +60,7 @@ def by_size(benchmark: str, together: Sequence[Group]) -> Markup | None:
         for _, low, high, count in bands
     ]
     caption = "By the size of what sounds. Broken line: the best of the baselines; shaded: possible"
-    return dots("Scores by size", caption, "what sounds takes", rows, columns)
+    return dots("Scores by size", caption, "what sounds takes", rows, columns, one_scale=True)
 
 
 def by_class(facts: BenchmarkFacts, runs: Sequence[Seen]) -> tuple[str, Markup] | None:
@@ -91,7 +91,7 @@ def by_class(facts: BenchmarkFacts, runs: Sequence[Seen]) -> tuple[str, Markup] 
         f"Share of samples with an IoU of at least {IOU_THRESHOLD:g} and its 95 % interval "
         "(Wilson), of several seeds the first; behind a class its samples"
     )
-    return words, dots("Scores by class", caption, "class", rows, columns)
+    return words, dots("Scores by class", caption, "class", rows, columns, one_scale=True)
 
 
 def _share(run: Seen, members: np.ndarray) -> Value:

@@ -2,9 +2,10 @@
 be.
 
 A strip begins at 0 and ends where its column's head says, so that the dots of a column compare at a
-glance and those of a row do not. The bar through a dot is its 95 % interval, the broken line the
-best of the baselines that have seen no training, and the end of the shaded part the bound. The
-numbers stand beside the dots, so that the figure is read without them as well.
+glance and those of a row do not, unless all columns have one scale. The bar through a dot is its
+95 % interval, the broken line the best of the baselines that have seen no training, and the end of
+the shaded part the bound. The numbers stand beside the dots, so that the figure is read without
+them as well.
 """
 
 import math
@@ -58,11 +59,18 @@ class Strip:
 
 
 def dots(
-    label: str, caption: str, first: str, rows: Sequence[str], columns: Sequence[Column]
+    label: str,
+    caption: str,
+    first: str,
+    rows: Sequence[str],
+    columns: Sequence[Column],
+    one_scale: bool = False,
 ) -> Markup:
     """The figure: `rows` are their names, `first` is what the column of names is called, and
-    `label` what the figure is for who does not see it."""
+    `label` what the figure is for who does not see it. `one_scale`: all columns end at the same
+    number, where those beside each other are to be compared."""
     ends = [_end(column.values) for column in columns]
+    ends = [max(ends)] * len(ends) if one_scale else ends
     width = _ALONE if len(columns) == 1 else WIDTH
     strips = [_strips(column, end, width) for column, end in zip(columns, ends, strict=True)]
     heads = [

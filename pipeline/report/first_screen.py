@@ -17,7 +17,7 @@ from pipeline.report.failures import FAILURES, KINDS, MEANINGS, RIGHT
 from pipeline.report.names import benchmark_title, metric_words
 from pipeline.report.overview import best_baseline, shown_metrics, value_of
 from pipeline.report.paper_numbers import PAPER_CLIPS
-from pipeline.report.runs import Group, Scored, groups
+from pipeline.report.runs import MAPS, Group, Scored, groups
 from pipeline.report.store import Seen
 from pipeline.report.templating import render
 
@@ -56,19 +56,20 @@ def first_screen(scored: Sequence[Scored], failing: tuple[str, str, Seen] | None
     values = [(group, value_of(group, benchmark, metric)) for group in together]
     known = [(group, value) for group, value in values if value]
     best, value = max(known, key=lambda pair: pair[1].mean)
-    several = len(together) > 1
+    several = len(known) > 1  # maps of anyone's may not be scored on what leads
     if several:
         ordered = sorted(known, key=lambda pair: -pair[1].mean)
         tracks = [_track(group, benchmark, metric, group.label, "") for group, _ in ordered]
     else:
         tracks = [
             _track(best, name, each, benchmark_title(name), metric_words(each))
-            for name, each in _different(scored, together)[:_TRACKS]
+            for name, each in _different(best.scored, [best])[:_TRACKS]
         ]
     return render(
         "first_screen",
         label=best.label,
         several=len(known) if several else 0,
+        named=len(together) > 1,
         score=f"{value.mean:.1f}",
         low=f"{value.low:.0f}",
         high=f"{value.high:.0f}",
@@ -116,12 +117,15 @@ def _doubts(scored: Sequence[Scored], together: Sequence[Group]) -> list[tuple[b
         if item.metrics.get("leaked_clips")
     }
     unknown = [item.run.name for item in scored if "leaked_clips" not in item.metrics]
+    trained = [group for group in together if group.runs[0].method != MAPS]
     found = []
     if leaks:
         words = ", ".join(f"{count:.0f} of {benchmark_title(n)}" for n, count in leaks.items())
         found.append((False, f"Clips of the tests were trained on: {words}."))
     elif not unknown:
         found.append((True, "No clip of any test was trained on."))
+    elif len(set(unknown)) < len({item.run.name for item in scored}):
+        found.append((True, "No clip of any test is among those that our runs were trained on."))
     if unknown:
         names = ", ".join(dict.fromkeys(unknown))
         found.append((False, f"What {names} was trained on is not known."))
@@ -138,11 +142,11 @@ def _doubts(scored: Sequence[Scored], together: Sequence[Group]) -> list[tuple[b
         found.append((False, f"Samples are missing: {words}."))
     else:
         found.append((True, f"All samples of all {len(counts)} benchmarks were scored."))
-    seeds = min(len(group.runs) for group in together)
+    seeds = min((len(group.runs) for group in trained), default=0)
     if seeds == 1:
         text = "One seed: another training may differ by more than an interval over samples says."
         found.append((False, text))
-    else:
+    elif seeds:
         found.append((True, f"{seeds} seeds of each run; intervals are over them."))
     return found
 

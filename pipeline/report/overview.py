@@ -14,6 +14,7 @@ from pipeline.report.tables import over_seeds
 _SCENES = ("cIoU_adaptive", "pointing_distractors", "swap", "class_R@1_a2i", "class_R@1_i2a")
 _OTHERS = ("cIoU", "AP", "mIoU", "F_AUC", "class_R@1_a2i", "R@1_a2i")
 TRIVIAL = tuple(name for name in BASELINES if name != "bound")
+_FEW, _WIDE = 3, 6  # runs that stand side by side; scores that a window shows of a run's row
 _CAPTION = (
     "Dot: the score, in per cent from 0 to the number in the head. Bar: its 95 % interval, over "
     "seeds or, of a single one, over samples. Broken line: the best of the baselines. Shaded: what "
@@ -22,7 +23,8 @@ _CAPTION = (
 
 
 def overview(scored: Sequence[Scored]) -> Markup:
-    """The figure of a study's scores: a row a run, or, of a study of one run, a row a score."""
+    """The figure of a study's scores: a row a run, or, of one run or of a few with more scores
+    than a window is wide, a row a score."""
     together = groups(scored)
     shown = [
         (benchmark, metric)
@@ -30,11 +32,13 @@ def overview(scored: Sequence[Scored]) -> Markup:
         for metric in shown_metrics(benchmark, together)
     ]
     title = "All runs on all benchmarks"
-    if len(together) == 1:
-        (run,) = together
+    if len(together) == 1 or (len(together) <= _FEW and len(shown) > _WIDE):
         names = [f"{benchmark_title(name)}: {metric_words(metric)}" for name, metric in shown]
-        column = Column(run.label, [], [value_of(run, *each) for each in shown], best=False)
-        return dots(title, _CAPTION.rpartition(". ")[0], "score", names, [column])
+        columns = [
+            Column(run.label, [], [value_of(run, *each) for each in shown], best=False)
+            for run in together
+        ]
+        return dots(title, _CAPTION.rpartition(". ")[0], "score", names, columns, one_scale=True)
     columns = [
         Column(
             benchmark_title(name),

@@ -51,8 +51,6 @@ class _Entry:
     facts: BenchmarkFacts
     runs: Sequence[Seen]
     pairs: Sequence[int]  # of each sample, the place of its pair among the corpus' pairs
-    new: Sequence[int]  # samples whose pair no benchmark before has
-    start: int  # the place of the first of these pairs
 
 
 @dataclass
@@ -84,15 +82,13 @@ class Store:
     ) -> None:
         """Take the samples of a benchmark, `key` being its section's, and the runs on it."""
         known = self._corpora.setdefault(corpus, _Corpus(clips))
-        start, new, pairs = len(known.pairs), [], []
-        for place, pair in enumerate(zip(facts.frames, facts.sounds, strict=True)):
-            if pair not in known.pairs:
-                new.append(place)
+        pairs = []
+        for pair in zip(facts.frames, facts.sounds, strict=True):
             pairs.append(known.pairs.setdefault(pair, len(known.pairs)))
             known.framed.add(pair[0])
             for clip in pair:
                 known.ids.setdefault(clip, len(known.ids))
-        self._entries.append(_Entry(key, title, corpus, facts, runs, pairs, new, start))
+        self._entries.append(_Entry(key, title, corpus, facts, runs, pairs))
 
     def packed(self) -> tuple[dict[str, object], dict[str, object], list[str]]:
         """The index, what lies beside it by the id of its element (texts are lines, all else is
@@ -102,8 +98,10 @@ class Store:
         beside: dict[str, object] = {}
         for number, entry in enumerate(self._entries):
             for run in entry.runs:
-                if (number, run.label) in kept and entry.new:
-                    beside[f"maps-{labels.index(run.label)}-{number}"] = _maps(run.maps, entry.new)
+                if places := kept.get((number, run.label)):
+                    pairs = np.array([entry.pairs[place] for place in places], "<u4")
+                    content = {"pairs": _base64(pairs), **_maps(run.maps, places)}
+                    beside[f"maps-{labels.index(run.label)}-{number}"] = content
         side = frame_side(sum(len(corpus.framed) for corpus in self._corpora.values()))
         heard = self._sounds()
         corpora = {}
@@ -142,19 +140,29 @@ class Store:
             notes.append(f"A page holds {MAPS // 2**20} MB of maps; left out: {left_out}.")
         return index, beside, notes
 
-    def _chosen(self) -> tuple[set[tuple[int, str]], str]:
-        """Which runs of which benchmarks (by place) the page holds, and the others in words."""
+    def _chosen(self) -> tuple[dict[tuple[int, str], list[int]], str]:
+        """Which runs of which benchmarks (by place) the page holds, with the samples whose maps no
+        earlier benchmark has of that run, which may not be scored on all; the others in words."""
         offered = [
             (not run.first, number, run.label, len(entry.facts.ids), run.maps)
             for number, entry in enumerate(self._entries)
             for run in entry.runs
         ]
-        kept, left, total = set(), [], 0
+        kept: dict[tuple[int, str], list[int]] = {}
+        held: dict[tuple[str, str], set[int]] = {}
+        left, total = [], 0
         for _, number, label, _, maps in sorted(offered, key=lambda one: one[:2]):
             height, width = (min(CELLS, size) for size in maps.shape[1:])
-            total += len(self._entries[number].new) * height * width
+            entry = self._entries[number]
+            known = held.setdefault((entry.corpus, label), set())
+            new: dict[int, int] = {}
+            for place, pair in enumerate(entry.pairs):
+                if pair not in known:
+                    new.setdefault(pair, place)
+            total += len(new) * height * width
             if total <= MAPS:
-                kept.add((number, label))
+                known.update(new)
+                kept[number, label] = list(new.values())
             else:
                 left.append(f"{label} on {self._entries[number].title}")
         return kept, ", ".join(left)
@@ -230,8 +238,6 @@ def _benchmark(entry: _Entry, labels: Sequence[str], kept: set[str]) -> dict[str
         "title": entry.title,
         "corpus": entry.corpus,
         "resize": facts.resize,
-        "start": entry.start,
-        "new": len(entry.new),
         "count": len(facts.ids),
         # Where a sample is called as its frame is, its name is not said again.
         "ids": ["" if same else name for name, same in zip(facts.ids, plain, strict=True)],

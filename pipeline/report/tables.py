@@ -1,7 +1,7 @@
 """Tables of scores as Markdown, which reads alike in a terminal, in a README and on a page."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -17,7 +17,10 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def seeds_table(
-    variants: Mapping[str, Sequence[Metrics]], names: Mapping[str, str], ranges: bool = True
+    variants: Mapping[str, Sequence[Metrics]],
+    names: Mapping[str, str],
+    ranges: bool = True,
+    seedless: Collection[str] = (),
 ) -> str:
     """Mean, its 95 % interval, and with `ranges` smallest and largest score of each variant over
     its seeds.
@@ -26,13 +29,15 @@ def seeds_table(
 
     `variants` holds one mapping of metrics a seed; `names` maps a column's head to its metric. The
     baselines that the same files hold (`<metric>.<baseline>`) stand below, each at the mean of all.
-    A metric that a file lacks is left blank.
+    A metric that a file lacks is left blank. Of the variants in `seedless`, files of maps, the
+    number of seeds is not told.
     """
     rows = []
     for variant, scores in variants.items():
+        count = f" ({len(scores)} seed{'s' if len(scores) > 1 else ''})"
         rows.append(
             [
-                f"{variant} ({len(scores)} seed{'s' if len(scores) > 1 else ''})",
+                variant if variant in seedless else f"{variant}{count}",
                 *(_spread(scores, metric, ranges) for metric in names.values()),
             ]
         )

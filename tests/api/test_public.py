@@ -115,7 +115,7 @@ def test_what_does_not_fit_is_one_line(
 ) -> None:
     with pytest.raises(avloc.InputError, match=message) as caught:
         avloc.score(maps, names, "vggss", annotations=annotations)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(caught.value) and "maps: maps" not in str(caught.value)
 
 
 @pytest.fixture

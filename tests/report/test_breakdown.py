@@ -1,5 +1,6 @@
 """Parts of a page: scores by class and size, baselines' curves, hashes, the first screen."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,11 @@ from pipeline.benchmarks import Predictions, Sample
 from pipeline.benchmarks.metrics.rasters import Truth, fraction_boxes
 from pipeline.benchmarks.tasks import LocalizationBenchmark
 from pipeline.report.breakdown import by_class, by_size, wilson
+from pipeline.report.dots import Column, Value, dots
 from pipeline.report.facts import benchmark_facts, run_facts
 from pipeline.report.first_screen import first_screen
 from pipeline.report.provenance import dvc_hash
-from pipeline.report.runs import Run, Scored, groups
+from pipeline.report.runs import MAPS, Run, Scored, groups
 from pipeline.report.scores import curve_charts
 from pipeline.report.store import Seen
 from pipeline.report.trivial import trivial_curves
@@ -100,6 +102,22 @@ def test_the_first_screen_answers_and_doubts() -> None:
     assert "What fails?" not in doubted
 
 
+def test_the_first_screen_of_a_run_beside_anyone_s_maps() -> None:
+    ours = _scored()
+    second = replace(ours[0], benchmark="flickr", corpus="f")
+    seeds = [replace(ours[0], run=replace(ours[0].run, name=f"run-{n}", seed=n)) for n in (1, 2)]
+    maps = Run("Theirs", "x/theirs", MAPS, "", "", "theirs")
+    metrics = {k: v for k, v in ours[0].metrics.items() if k != "leaked_clips"}
+    theirs = Scored(maps, "heard", "c", False, None, metrics)
+    alone = first_screen([*ours, second, theirs], None)
+    assert "Best of" not in alone and "SoundNet-Flickr" in alone and "One seed" in alone
+    assert "No clip of any test is among those that our runs were trained on." in alone
+    assert "What Theirs was trained on is not known." in alone
+    beside = first_screen([*seeds, replace(theirs, benchmark="vggss")], None)
+    assert "Best of 2 runs" in beside and "2 seeds of each run" in beside
+    assert "seed" not in first_screen([theirs], None)
+
+
 def test_curves_of_the_baselines_are_those_of_their_scores(tmp_path: Path) -> None:
     clips = make_clips(tmp_path, CLIPS, sounds=False)
     benchmark, maps = _made()
@@ -132,3 +150,11 @@ def test_hashes_are_dvc_s(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("results", "weights"):
         (known,) = yaml.safe_load((tmp_path / f"{name}.dvc").read_text())["outs"]
         assert dvc_hash(tmp_path / name) == known["md5"]
+
+
+def test_columns_of_one_scale_end_at_the_same_number() -> None:
+    columns = [Column(name, [], [Value(mean, mean, mean)]) for name, mean in (("a", 78), ("b", 8))]
+    apart = dots("label", "caption", "first", ["row"], columns)
+    together = dots("label", "caption", "first", ["row"], columns, one_scale=True)
+    assert "to 80" in apart and "to 8<" in apart
+    assert together.count("to 80") == 2 and "to 8<" not in together

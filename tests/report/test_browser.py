@@ -4,6 +4,7 @@ import base64
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -64,15 +65,26 @@ def test_a_clip_is_one_frame_and_a_pair_one_map(tmp_path: Path) -> None:
     assert found["corpora"]["made"]["ids"] == [f"clip{n}" for n in range(6)]
     assert str(beside["frames-0"]).count("\n") == 5 and all(str(beside["frames-0"]).split("\n"))
     one, two = found["benchmarks"]
-    assert (one["start"], one["new"], two["start"], two["new"]) == (0, 6, 6, 1)
     pairs = np.frombuffer(base64.b64decode(two["pairs"]), "<u4")
     assert pairs.tolist() == [0, 1, 2, 6] and two["ids"] == ["", "", "", "clip0+clip5"]
     maps: Any = beside["maps-0-1"]
     cells = np.frombuffer(base64.b64decode(maps["cells"]), np.uint8)
+    assert np.frombuffer(base64.b64decode(maps["pairs"]), "<u4").tolist() == [6]
     assert maps["size"] == [7, 7] and len(cells) == 49 and (cells.min(), cells.max()) == (0, 255)
     steps = np.frombuffer(base64.b64decode(one["runs"]["0"]["cuts"]["median"]), "<u2")
     assert len(steps) == 6 and (steps <= 10000).all() and NOT_KNOWN > 10000
     assert any("192 pixels" in note for note in notes)
+
+
+def test_a_run_has_its_maps_where_an_earlier_benchmark_scored_another_alone(tmp_path: Path) -> None:
+    store = _store(tmp_path)
+    entry = store._entries[1]
+    (ours,) = entry.runs
+    store._entries[1] = replace(entry, runs=[ours, replace(ours, label="theirs", first=False)])
+    index, beside, _ = store.packed()
+    found: Any = index
+    theirs: Any = beside[f"maps-{found['runs'].index('theirs')}-1"]
+    assert np.frombuffer(base64.b64decode(theirs["pairs"]), "<u4").tolist() == [0, 1, 2, 6]
 
 
 def test_what_a_page_cannot_hold_is_left_out_and_said(

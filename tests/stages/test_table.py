@@ -47,6 +47,18 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def with_maps(project: Path) -> Path:
+    """The same study beside somebody's file of maps."""
+    params = yaml.safe_load((project / "params.yaml").read_text())
+    theirs = {"name": "theirs", "corpus": "toy-test", "file": "maps.npz", "label": "Theirs (2024)"}
+    params["studies"]["methods"]["maps"] = [theirs]
+    (project / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    scores = {"scenes": {"cIoU": 31.0, "cIoU_adaptive": 33.0}}
+    write_json(project / "data/results/toy/theirs/toy-test/metrics.json", scores)
+    return project
+
+
 def _rows(text: str) -> dict[str, list[str]]:
     lines = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     return {line[0]: line[1:] for line in lines}
@@ -131,3 +143,14 @@ def test_what_is_not_there_is_told_in_one_line(
     with pytest.raises(InputError) as caught:
         table(variants, benchmark, "toy", study)
     assert re.search(message, str(caught.value)) and "\n" not in str(caught.value)
+
+
+def test_anyone_s_maps_have_a_row_without_seeds(
+    with_maps: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table(None, "scenes", "toy", "methods")
+    assert "33.0" in _rows(capsys.readouterr().out)["Theirs (2024)"]
+    table(["theirs", "lvs-full-201"], "scenes", "toy", None)
+    rows = _rows(capsys.readouterr().out)
+    assert any(name.startswith("theirs") for name in rows)
+    assert "41.0" in rows["lvs-full-201 (1 seed)"]

@@ -35,7 +35,8 @@ class Arrays:
 
     def fail(self, key: str, found: str, expected: str) -> InputError:
         """The error for a wrong array, to be raised."""
-        return InputError(f"{self.place}: {key}: found {found}, expected {expected}")
+        place = key if key == self.place else f"{self.place}: {key}"
+        return InputError(f"{place}: found {found}, expected {expected}")
 
     def read(self, key: str, kinds: str, expected: str, dimensions: tuple[int, ...]) -> np.ndarray:
         """The array under `key`: a dtype of one of `kinds`, so many dimensions; else InputError."""

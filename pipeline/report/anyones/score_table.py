@@ -70,6 +70,7 @@ def score_rows(scored: Scored) -> list[Row]:
             {} if scored.kind == "retrieval" else estimates(scored.kind, scored.columns, available)
         )
         parts = {"@available": again, **parts}
+    whose = "the shorter list's" if scored.made else "the paper's"
     rows = []
     for word, (prefix, suffix) in lines.items():
         for part, found in parts.items():
@@ -80,7 +81,7 @@ def score_rows(scored: Scored) -> list[Row]:
                     cells[column] = found[name]
                 elif f"{name}{part}" in scored.metrics:
                     cells[column] = _estimate(scored.metrics, f"{name}{part}")
-            which = f"the paper's {available.sum()} clips" if part else ""
+            which = f"{whose} {available.sum()} clips" if part else ""
             if cells:
                 rows.append(Row(", ".join(filter(None, (word, which))), cells))
     return rows

@@ -108,7 +108,11 @@ def places_of(arrays: Arrays, count: int, benchmark: Benchmark, name: str) -> li
     for text in arrays.ids(count):
         sample_id = sample_id_of(text, places)
         if sample_id not in places:
-            raise arrays.fail("ids", repr(text[:80]), f"a sample of benchmark {name}")
+            raise arrays.fail(
+                "ids",
+                repr(text[:80]),
+                f"a sample of benchmark {name}, such as {next(iter(places))}",
+            )
         row = places[sample_id]
         if row in known:
             raise arrays.fail("ids", f"{sample_id} twice", "each once")

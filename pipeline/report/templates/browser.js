@@ -38,7 +38,8 @@ function start() {
     const text = document.getElementById(`maps-${key}`);
     if (!text) return null;
     const found = JSON.parse(text.textContent);
-    return {...found, cells: bytes(found.cells), low: typed(found.low, Float32Array),
+    const places = new Map([...typed(found.pairs, Uint32Array)].map((pair, at) => [pair, at]));
+    return {...found, places, cells: bytes(found.cells), low: typed(found.low, Float32Array),
       high: typed(found.high, Float32Array)};
   });
   const frames = new Map();
@@ -57,14 +58,15 @@ function start() {
     return frames.get(key);
   }
   function mapOf(which, n) {
-    const pair = bench.pairs[n];
-    const owner = stored.benchmarks.findIndex(each => each.corpus === bench.corpus
-      && pair >= each.start && pair < each.start + each.new);
-    const maps = block(`${which}-${owner}`);
-    if (!maps) return null;
-    const [h, w] = maps.size, at = pair - stored.benchmarks[owner].start;
-    return {h, w, cells: maps.cells.subarray(at * h * w, (at + 1) * h * w),
-      low: maps.low[at], high: maps.high[at]};
+    for (let owner = 0; owner < stored.benchmarks.length; owner++) {
+      if (stored.benchmarks[owner].corpus !== bench.corpus) continue;
+      const maps = block(`${which}-${owner}`), at = maps?.places.get(bench.pairs[n]);
+      if (at === undefined) continue;
+      const [h, w] = maps.size;
+      return {h, w, cells: maps.cells.subarray(at * h * w, (at + 1) * h * w),
+        low: maps.low[at], high: maps.high[at]};
+    }
+    return null;
   }
   function threshold(cut, fine, map, n, which) {
     if (cut === "half") return 127.5;

@@ -155,7 +155,10 @@ def test_a_broken_file_is_one_line(tmp_path: Path, case: str) -> None:
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        ([CLIPS[0], CLIPS[1], "zzzzzzzzzzz_000001"], "zzzzzzzzzzz"),
+        (
+            [CLIPS[0], CLIPS[1], "zzzzzzzzzzz_000001"],
+            "zzzzzzzzzzz.*vggss, such as -aaaaaaaaaa_000001$",
+        ),
         ([CLIPS[0], CLIPS[0], CLIPS[1]], "twice"),
         ([CLIPS[0], CLIPS[1], "../x"], "clip name"),
         ([CLIPS[0]], "one per map"),
