@@ -119,7 +119,7 @@ def _zipped(archive: Path, found: Unpacked) -> Iterator[_Member]:
                 continue
             try:
                 content = file.open(item)
-            except (*_DAMAGE, NotImplementedError, RuntimeError) as error:
+            except (*_DAMAGE, RuntimeError) as error:
                 found.damaged.append(f"{archive}: {item.filename} cannot be read ({error})")
                 continue
             with content:
