@@ -41,6 +41,6 @@ def tests(name: Annotated[str, typer.Argument(help="A corpus that is tested on."
     samples = {
         key: f"{own:,}" if own >= official else f"{own:,} of {official:,}"
         for key, entry in found.items()
-        for own, official in [(entry["samples"], entry["official"])]
+        for own, official in [(int(entry["samples"]), int(entry["official"]))]
     }
     show_summary(f"tests {name}: samples", samples, tests_file(name))
