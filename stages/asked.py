@@ -4,7 +4,8 @@ from pathlib import Path
 
 from pipeline.errors import InputError
 from pipeline.execution.checkpoints import given_weights
-from stages.paths import DATA, published_weights, run_folder
+from stages.known import finished_runs, is_in_project
+from stages.paths import published_weights, run_folder
 
 
 def asked_weights(weights: str | None, run: str, method: str | None) -> tuple[Path, str | None]:
@@ -17,13 +18,12 @@ def asked_weights(weights: str | None, run: str, method: str | None) -> tuple[Pa
     if path.is_file():
         return path, method
     other = "--weights takes a file or a name of `avloc weights list`"
-    if not Path("params.yaml").is_file():
+    if not is_in_project():
         raise InputError(
             f"{path}: not found, and no params.yaml here; run avloc in the project's folder, or "
             f"{other}"
         )
-    runs = sorted(DATA.glob("runs/*/*/weights.safetensors"))
-    there = ", ".join(found.parent.relative_to(DATA / "runs").as_posix() for found in runs)
+    runs = finished_runs()
     if not runs:
         raise InputError(f"{path}: not found, no run is here yet; `dvc repro` makes one; {other}")
-    raise InputError(f"run {run!r}: not found, expected one of {there}; {other}")
+    raise InputError(f"run {run!r}: not found, expected one of {', '.join(runs)}; {other}")

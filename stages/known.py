@@ -6,6 +6,7 @@ from pipeline.errors import InputError
 from stages.paths import DATA, decoded_folder, run_folder
 
 _MANY = 12  # names of a message
+_WEIGHTS = "weights.safetensors"
 
 
 def known_corpus(name: str) -> str:
@@ -18,12 +19,16 @@ def known_corpus(name: str) -> str:
 
 def known_run(name: str) -> str:
     """The name of a finished run, '<search>/<run>'. Raises `InputError` with those that are."""
-    file = "weights.safetensors"
-    if (run_folder(name) / file).is_file():
+    if (run_folder(name) / _WEIGHTS).is_file():
         return name
+    how = "dvc repro trains the active study"
+    raise InputError(f"no run {name!r}, {_those(finished_runs(), how)}")
+
+
+def finished_runs() -> list[str]:
+    """The names of all finished runs, '<search>/<run>', sorted."""
     folder = DATA / "runs"
-    found = sorted(p.parent.relative_to(folder).as_posix() for p in folder.glob(f"*/*/{file}"))
-    raise InputError(f"no run {name!r}, {_those(found, 'dvc repro trains the active study')}")
+    return sorted(p.parent.relative_to(folder).as_posix() for p in folder.glob(f"*/*/{_WEIGHTS}"))
 
 
 def is_in_project() -> bool:
