@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
+import torch
 import typer
 
 from pipeline.base.files import remove_partials, write_json
@@ -16,6 +17,7 @@ from pipeline.base.study import check_listed
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.corpora.lists import read_labelled
 from pipeline.execution.summary import show_summary
+from pipeline.networks.device import has_bfloat16
 from pipeline.networks.weights import save_torch
 from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
 from pipeline.toy.settings import Encoders
@@ -58,12 +60,14 @@ def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study
     frames = np.stack([corpus.square(row) for row in rows])
     folder, work = read.weights, WORK / "encoders" / name
     remove_partials(folder, work)
+    half = values.precision == "native" and has_bfloat16(torch.device("cpu"))
     image = train_image_encoder(
         frames,
         labels,
         seed=values.seed,
         epochs=values.image_epochs,
         threads=values.threads,
+        half=half,
         checkpoint=work / "image.pt",
     )
     sounds = np.stack([corpus.spectrogram(row) for row in rows])
@@ -73,12 +77,13 @@ def encoders(name: Annotated[str, typer.Argument(help="A toy of the active study
         seed=values.seed,
         epochs=values.audio_epochs,
         threads=values.threads,
+        half=half,
         checkpoint=work / "audio.pt",
     )
     save_torch(folder / "image.pth", image.state)
     save_torch(folder / "H.pth.tar", {"model_state_dict": audio.state})
     told = {"image_accuracy": 100 * image.accuracy, "audio_accuracy": 100 * audio.accuracy}
-    material = Material(frames, sounds, corpus.form.divisor, labels, work)
+    material = Material(frames, sounds, corpus.form.divisor, labels, half, work)
     for stand_in in read.used.stand_ins:
         state, said = train_stand_in(stand_in, material, values)
         save_torch(folder / f"{stand_in}.pth", state)

@@ -72,7 +72,7 @@ def learn_sounds(
         head,
         look,
         torch.tensor(rows, dtype=torch.int64),
-        Recipe(seed, epochs, threads, work / "alone.pt", batch, rate, "sounds alone, epochs"),
+        Recipe(seed, epochs, threads, work / "alone.pt", batch, rate, title="sounds alone, epochs"),
         [(sounds / "sounds.parquet").read_bytes(), np.array(rows), np.array([seconds])],
         "stages.learn_sounds",
     )

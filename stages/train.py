@@ -30,6 +30,7 @@ from pipeline.execution.settings import Execution, Watching
 from pipeline.execution.summary import show_summary
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import load_method, own_form_entry
+from pipeline.networks.device import best_device
 from pipeline.report.watched import Validation, open_validation
 from pipeline.train.batches import Neighbours
 from pipeline.train.begin import begin
@@ -155,7 +156,8 @@ def train(
     folder = neighbours_folder(values.train_on.search)
     clips = read_parquet(folder / "clips.parquet")
     near = Neighbours(map_npy(folder / "image_ids.npy"), map_npy(folder / "audio_ids.npy"))
-    own, recipe, told = fitted(values.method, values.recipe, len(clips), near.image.shape[1])
+    recipe = values.recipe.on(best_device())
+    own, recipe, told = fitted(values.method, recipe, len(clips), near.image.shape[1])
     values = replace(values, method=own, recipe=recipe)
     for line in told:
         console.print(f"{trained.name}: {line}", markup=False, soft_wrap=True)

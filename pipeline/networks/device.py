@@ -15,6 +15,15 @@ def best_device() -> torch.device:
     return torch.device("cuda", int(os.environ.get("LOCAL_RANK", 0)))
 
 
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the device has instructions for bfloat16: a GPU from compute capability 8 on, a CPU
+    with AMX or AVX512-BF16. Elsewhere bfloat16 is emulated, and slower than float32."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_capability(device) >= (8, 0)
+    found = torch.cpu.get_capabilities()
+    return device.type == "cpu" and bool(found.get("amx_bf16") or found.get("avx512_bf16"))
+
+
 @contextmanager
 def deterministic(device: torch.device, threads: int) -> Iterator[None]:
     """Deterministic algorithms and `threads` CPU threads, both as they were afterwards. On a GPU an

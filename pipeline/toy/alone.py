@@ -36,13 +36,15 @@ def train_alone(
     seed: int,
     epochs: int,
     threads: int = 2,
+    half: bool = False,
     checkpoint: Path | None = None,
 ) -> Alone:
     """A network of `clips`: of pictures, (n, side, side, 3) uint8 RGB, as a timm ResNet's state
     dict; of sounds, (n, time steps, bands) of log(S + 1e-7), as `sounds_alone` of pipeline/encoders
     reads it. Otherwise as `pipeline.toy.encoders.train_image_encoder`, without labels."""
     make, view = _KINDS[what]
-    recipe = Recipe(seed, epochs, threads, checkpoint, _BATCH, _RATE, f"{what} alone, epochs")
+    title = f"{what} alone, epochs"
+    recipe = Recipe(seed, epochs, threads, checkpoint, _BATCH, _RATE, half, title)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         encoder, network = make()

@@ -8,6 +8,7 @@ beside its sounding object makes neighbours noisy there as well.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ from pipeline.encoders.imagenet import ImageEncoder
 from pipeline.encoders.learning.loop import Recipe, run_epochs
 from pipeline.encoders.vggsound import AudioEncoder
 from pipeline.errors import InputError
+
+_recipe = partial(Recipe, title="labelled encoder, epochs")
 
 BLOCKS = (1, 1, 1, 1)
 CHANNELS = (16, 32, 64, 96)
@@ -40,12 +43,14 @@ def train_image_encoder(
     seed: int,
     epochs: int = 24,
     threads: int = 2,
+    half: bool = False,
     checkpoint: Path | None = None,
 ) -> TrainedEncoder:
     """A classifier of `frames`, (n, side, side, 3) uint8 RGB, as a timm ResNet's state dict.
 
     `labels`, (n,), are class numbers from 0 on. The same arguments give the same bits; `threads` is
-    one of them, since the order of sums depends on it. `checkpoint` is a file that keeps every
+    one of them, since the order of sums depends on it. `half` has the passes in
+    bfloat16. `checkpoint` is a file that keeps every
     finished epoch for a run of the same arguments after a kill; it stays there at the end. Raises
     `InputError` for fewer than 10 clips.
     """
@@ -56,9 +61,8 @@ def train_image_encoder(
         )
     encoder = ImageEncoder(network, frames.shape[1])
     pictures = torch.from_numpy(np.ascontiguousarray(frames))
-    accuracy = train_classifier(
-        encoder, encoder, pictures, views_of_frames, labels, seed, epochs, threads, checkpoint
-    )
+    recipe = _recipe(seed, epochs, threads, checkpoint, half=half)
+    accuracy = train_classifier(encoder, encoder, pictures, views_of_frames, labels, recipe)
     return TrainedEncoder(network.state_dict(), accuracy)
 
 
@@ -69,6 +73,7 @@ def train_audio_encoder(
     seed: int,
     epochs: int = 6,
     threads: int = 2,
+    half: bool = False,
     checkpoint: Path | None = None,
 ) -> TrainedEncoder:
     """A classifier of `spectrograms`, (n, time steps, bands) of log(S + 1e-7), under the VGGSound
@@ -78,17 +83,8 @@ def train_audio_encoder(
         torch.manual_seed(seed)
         encoder = AudioEncoder(BLOCKS, CHANNELS, stem=CHANNELS[0], classes=count_classes(labels))
     sounds = torch.from_numpy(np.ascontiguousarray(spectrograms))
-    accuracy = train_classifier(
-        encoder,
-        encoder.classify,
-        sounds,
-        views_of_sounds,
-        labels,
-        seed,
-        epochs,
-        threads,
-        checkpoint,
-    )
+    recipe = _recipe(seed, epochs, threads, checkpoint, half=half)
+    accuracy = train_classifier(encoder, encoder.classify, sounds, views_of_sounds, labels, recipe)
     return TrainedEncoder(encoder.state_dict(), accuracy)
 
 
@@ -105,44 +101,24 @@ def train_classifier(
     inputs: Tensor,
     views: Callable[[Tensor, torch.Generator], Tensor],
     labels: np.ndarray,
-    seed: int,
-    epochs: int,
-    threads: int,
-    checkpoint: Path | None,
-    learning_rate: float = 5e-3,
+    recipe: Recipe,
     module: str = "pipeline.toy.encoders",
 ) -> float:
     """Train in place on nine tenths, with `views` as augmentation; accuracy on the tenth left.
 
     `classify` gives the scores of inputs and of their views, (b, classes). `module` is where the
     encoder's code is: a checkpoint of other code is passed over."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(recipe.seed)
     targets = torch.from_numpy(labels.astype(np.int64))
     order = torch.randperm(len(targets), generator=generator)
     held_out, rest = order[: len(order) // 10], order[len(order) // 10 :]
-    recipe = Recipe(
-        seed,
-        epochs,
-        threads,
-        checkpoint,
-        learning_rate=learning_rate,
-        title="labelled encoder, epochs",
-    )
 
     def loss(rows: Tensor, dice: torch.Generator) -> Tensor:
         return functional.cross_entropy(classify(views(inputs[rows], dice)), targets[rows])
 
-    run_epochs(
-        encoder,
-        loss,
-        rest,
-        recipe,
-        generator,
-        [inputs.numpy(), targets.numpy()],
-        module,
-    )
+    run_epochs(encoder, loss, rest, recipe, generator, [inputs.numpy(), targets.numpy()], module)
     threads_before = torch.get_num_threads()
-    torch.set_num_threads(threads)
+    torch.set_num_threads(recipe.threads)
     try:
         with torch.inference_mode():
             right = [

@@ -1,6 +1,6 @@
 """The toy's settings: `<settings>.toy` and `<settings>.encoders` of params.yaml."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -24,10 +24,12 @@ class Toy:
 @settings
 class Encoders:
     """The toy's encoders: see `pipeline.toy.encoders`; `alone_epochs` is of those without labels,
-    which a study asks for (`pipeline.toy.stand_ins`)."""
+    which a study asks for (`pipeline.toy.stand_ins`), `precision` as of
+    `pipeline.train.settings.Train`."""
 
     seed: Natural
     image_epochs: Count
     audio_epochs: Count
     threads: Count
     alone_epochs: Count = 12
+    precision: Literal["float32", "native"] = "float32"

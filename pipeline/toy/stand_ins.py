@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.clips.views import plain_view
+from pipeline.encoders.learning.loop import Recipe
 from pipeline.errors import InputError
 from pipeline.methods.common.vgg import VGGish, convolutions
 from pipeline.networks.resnet import ResNet, initialise
@@ -45,12 +46,14 @@ _RATE = 1e-3  # of networks without batch normalisation
 @dataclass(frozen=True)
 class Material:
     """The labelled list: `frames` (n, side, side, 3) uint8, `spectrograms` (n, steps, bins) with
-    what networks divide them by, `labels` (n,) from 0 on; and the folder of checkpoints."""
+    what networks divide them by, `labels` (n,) from 0 on; whether passes are in bfloat16; and the
+    folder of checkpoints."""
 
     frames: np.ndarray
     spectrograms: np.ndarray
     divisor: float
     labels: np.ndarray
+    half: bool
     work: Path
 
 
@@ -124,15 +127,19 @@ Trained = tuple[dict[str, Tensor], dict[str, float]]
 
 
 def _pictures_alone(material: Material, values: Encoders, checkpoint: Path) -> Trained:
-    return _alone("pictures", material.frames, values, checkpoint)
+    return _alone("pictures", material.frames, material.half, values, checkpoint)
 
 
 def _sounds_alone(material: Material, values: Encoders, checkpoint: Path) -> Trained:
-    return _alone("sounds", material.spectrograms, values, checkpoint)
+    return _alone("sounds", material.spectrograms, material.half, values, checkpoint)
 
 
 def _alone(
-    what: Literal["pictures", "sounds"], clips: np.ndarray, values: Encoders, checkpoint: Path
+    what: Literal["pictures", "sounds"],
+    clips: np.ndarray,
+    half: bool,
+    values: Encoders,
+    checkpoint: Path,
 ) -> Trained:
     found = train_alone(
         what,
@@ -140,6 +147,7 @@ def _alone(
         seed=values.seed,
         epochs=values.alone_epochs,
         threads=values.threads,
+        half=half,
         checkpoint=checkpoint,
     )
     return found.state, {f"{what}_alone_loss": found.loss}
@@ -195,17 +203,22 @@ def _labelled(
     with torch.random.fork_rng(devices=[]):
         network, classifier = make()
     initialise(classifier, torch.Generator().manual_seed(values.seed))
+    recipe = Recipe(
+        values.seed,
+        values.image_epochs,
+        values.threads,
+        checkpoint,
+        learning_rate=rate,
+        half=material.half,
+        title=f"{name}, epochs",
+    )
     accuracy = train_classifier(
         classifier,
         classifier,
         torch.from_numpy(inputs),
         views,
         material.labels,
-        values.seed,
-        values.image_epochs,
-        values.threads,
-        checkpoint,
-        rate,
+        recipe,
         __name__,
     )
     return network.state_dict(), {f"{name}_accuracy": 100 * accuracy}

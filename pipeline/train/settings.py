@@ -1,12 +1,15 @@
 """Settings of the loop: `<settings>.train` of params.yaml. What a method learns is its own affair;
 this is for how long, in which order and how exactly."""
 
-from typing import Annotated, Literal
+from dataclasses import replace
+from typing import Annotated, Literal, Self
 
+import torch
 from pydantic import Field
 
 from pipeline.base.params import Count, NotNegative, Positive, settings
 from pipeline.errors import InputError
+from pipeline.networks.device import has_bfloat16
 
 
 @settings
@@ -17,6 +20,9 @@ class Train:
     `aspect`: frames are `squashed` to a square before they are cropped, or crops are square in the
     picture's own pixels, anywhere in its length (`kept`); a corpus that is decoded with
     `aspect: kept` serves both.
+    `precision` is that of the networks' passes; losses and weights are float32. `native` means
+    bfloat16 where the machine has instructions for it and float32 elsewhere: the bytes differ from
+    one kind of machine to another, and run.json says which it was.
     `threads` are the CPU's, one of the settings because sums in another order end in other bytes.
     Over several ranks `sync_batch_norm` normalises by the statistics of the whole batch, as one
     device would; without it each rank does by those of its own part, and the running statistics are
@@ -30,12 +36,18 @@ class Train:
     schedule: Literal["constant", "one-cycle"] = "constant"
     aspect: Literal["squashed", "kept"] = "squashed"
     weight_decay: NotNegative = 0.0
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Literal["float32", "bfloat16", "float16", "native"] = "float32"
     channels_last: bool = True
     compile: bool = False
     cache_gradients: bool = False
     sync_batch_norm: bool = False
     threads: Count = 2
+
+    def on(self, device: torch.device) -> Self:
+        """These settings with the precision that `native` is on a device."""
+        if self.precision != "native":
+            return self
+        return replace(self, precision="bfloat16" if has_bfloat16(device) else "float32")
 
 
 def check_aspect(aspect: str, stored: str, where: str) -> None:

@@ -24,7 +24,8 @@ class Stepper:
 
     def __init__(self, method: Method, recipe: Train, seed: int, device: torch.device) -> None:
         """`method` is in training mode on `device`, which the batches are brought to."""
-        self.method, self.recipe, self.seed, self.device = method, recipe, seed, device
+        self.method, self.seed, self.device = method, seed, device
+        self.recipe = recipe = recipe.on(device)
         self.optimiser = torch.optim.Adam(
             method.parameter_groups(recipe.learning_rate),
             lr=recipe.learning_rate,

@@ -35,7 +35,7 @@ def made_sounds() -> np.ndarray:
 
 
 def _material(work: Path) -> Material:
-    return Material(made_frames(), made_sounds(), 12.0, LABELS, work)
+    return Material(made_frames(), made_sounds(), 12.0, LABELS, False, work)
 
 
 @pytest.mark.parametrize(("name", "epochs"), [("vision", 6), ("vgg", 15), ("vggish", 20)])

@@ -49,8 +49,9 @@ def learn_alone(
 
     def loss(chosen: Tensor, dice: torch.Generator) -> Tensor:
         both = torch.cat([look(chosen, dice), look(chosen, dice)])
-        first, second = head(network(both)).chunk(2)
-        return nt_xent(first, second, _TEMPERATURE)
+        first, second = head(network(both)).float().chunk(2)
+        with torch.autocast(first.device.type, enabled=False):
+            return nt_xent(first, second, _TEMPERATURE)
 
     return run_epochs(
         nn.ModuleDict({"network": network, "head": head}),

@@ -29,6 +29,7 @@ class Recipe:
     checkpoint: Path | None = None
     batch: int = 50
     learning_rate: float = 5e-3
+    half: bool = False  # the passes in bfloat16; weights are float32
     title: str = "encoder, epochs"
 
 
@@ -53,8 +54,8 @@ def run_epochs(
     optimiser = torch.optim.Adam(network.parameters(), lr=recipe.learning_rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.learning_rate, epochs * steps)
     parts: dict[str, Any] = {"network": network, "optimiser": optimiser, "schedule": schedule}
-    said = (recipe.seed, epochs, recipe.threads, batch, recipe.learning_rate, torch.__version__)
-    identity = fingerprint([*inputs, repr(said), hash_of_code(module)])
+    said = (recipe.seed, epochs, recipe.threads, batch, recipe.learning_rate, recipe.half)
+    identity = fingerprint([*inputs, repr(said), torch.__version__, hash_of_code(module)])
     done = _resumed(recipe.checkpoint, identity, parts, generator)
     threads_before = torch.get_num_threads()
     torch.set_num_threads(recipe.threads)
@@ -65,7 +66,8 @@ def run_epochs(
             shuffled = rows[torch.randperm(len(rows), generator=generator)]
             total = 0.0
             for chosen in shuffled[: steps * batch].view(steps, batch):
-                value = loss(chosen, generator)
+                with torch.autocast(chosen.device.type, torch.bfloat16, enabled=recipe.half):
+                    value = loss(chosen, generator)
                 optimiser.zero_grad()
                 value.backward()
                 optimiser.step()
