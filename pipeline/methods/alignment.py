@@ -193,8 +193,14 @@ class Alignment(TwoResNets):
             share=settings.pooling_share,
             temperature=settings.pooling_temperature,
             negatives=negatives,
+            left_out=self.left_out(features),
         )
         return {"localization": localization, "alignment": alignment}
+
+    def left_out(self, features: Mapping[str, Features]) -> Tensor | None:
+        """Which clips of the batch are no negatives of each of this rank's, (b, B) bool; None where
+        all others are, as in the paper."""
+        return None
 
     def image_embedding(self, v: Tensor) -> Tensor:
         """p_v of the pooled v (Eq. 4), L2-normalised: (B, C, h, w) to (B, C) float32.

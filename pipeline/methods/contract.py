@@ -33,13 +33,14 @@ class Input:
     """Something stored that a method wants of each clip of a batch.
 
     `part`: the clip's `frame`, the optical `flow` from it to the next, stored in the form `flow`,
-    or a window of its `sound` in the method's form. `of`: the clip itself (`own`), one of its `k`
+    or a window of its `sound` in the method's form; or its `kin`: which clips of the batch are
+    among its `k` nearest or have it among theirs. `of`: the clip itself (`own`), one of its `k`
     nearest in image or in sound space, drawn anew each epoch, or any other clip of the training
     list. `window`: the sound's `middle`, or at a `random` place. `seconds`: the window's length,
     the method's own by default.
     """
 
-    part: Literal["frame", "sound", "flow"]
+    part: Literal["frame", "sound", "flow", "kin"]
     of: Literal["own", "image_neighbour", "sound_neighbour", "other"] = "own"
     window: Literal["middle", "random"] = "middle"
     k: int = 0
@@ -48,7 +49,8 @@ class Input:
 
 
 class View(NamedTuple):
-    """What goes through a network: `input` (b, ...), of the `modality` 'frame', 'sound' or 'flow'.
+    """What goes through a network: `input` (b, ...), of the `modality` 'frame', 'sound' or 'flow';
+    or 'kin', which `encode` hands on as it is.
 
     `noise` (b, ...) are random numbers that encoding uses (of a dropout, say), drawn with the view,
     so that encoding it twice is encoding it once. With `momentum` the momentum copies encode it,

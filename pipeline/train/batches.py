@@ -55,7 +55,8 @@ class TrainingSet(Dataset[Batch]):
 
     A batch holds what the method asked for by the names that it gave, clip i at entry i: frames
     (b, side, side, 3) uint8, windows of sounds (b, steps, bins) float16, flow (b, side, side, 2) in
-    the form asked for; frames and flow are `Frames` where their aspect is kept. The last clips of
+    the form asked for; frames and flow are `Frames` where their aspect is kept; kin (b, B) float32,
+    1 for those of the whole batch's B clips that are, else 0. The last clips of
     an epoch's order that fill no batch are left out of that epoch, since a loss depends on the
     number of negatives.
     """
@@ -134,7 +135,13 @@ class TrainingSet(Dataset[Batch]):
         start = step % self.steps_per_epoch * self.batch + self.part * own
         clips = epoch.order[start : start + own]
         stored: dict[str, list[np.ndarray]] = {}
+        kin = {name for name, wanted in self.inputs.items() if wanted.part == "kin"}
         for name, wanted in self.inputs.items():
+            if wanted.part == "kin":
+                first = start - self.part * own
+                everyone = epoch.order[first : first + self.batch]
+                stored[name] = list(self._kin(wanted, clips, everyone))
+                continue
             rows = self.rows[self._chosen(wanted, clips, epoch)]
             if wanted.part == "frame":
                 stored[name] = [self.corpus.frame(row) for row in rows]
@@ -142,10 +149,10 @@ class TrainingSet(Dataset[Batch]):
                 stored[name] = [self.corpus.flow(row, wanted.flow) for row in rows]
             else:
                 stored[name] = self._sounds(wanted, rows, epoch.shifts[clips])
-        read_ahead(view for part in stored.values() for view in part)
+        read_ahead(view for name, part in stored.items() for view in part if name not in kin)
         return {
             name: torch.from_numpy(np.stack(part))
-            if self.inputs[name].part == "sound"
+            if self.inputs[name].part in ("sound", "kin")
             else self._pictures(part)
             for name, part in stored.items()
         }
@@ -184,6 +191,14 @@ class TrainingSet(Dataset[Batch]):
         if wanted.of == "other":  # any but the clip itself
             return (clips + picks) % len(self.rows)
         return self.neighbours[wanted.of][clips, picks % wanted.k]
+
+    def _kin(self, wanted: Input, clips: np.ndarray, everyone: np.ndarray) -> np.ndarray:
+        """Which of `everyone` (B,) are neighbours of each of `clips` (b,) or have it for one:
+        (b, B) float32."""
+        ids = self.neighbours[wanted.of]
+        near = (ids[clips, : wanted.k, None] == everyone).any(axis=1)
+        back = (ids[everyone, : wanted.k, None] == clips).any(axis=1).T
+        return (near | back).astype(np.float32)
 
     def _sounds(self, wanted: Input, rows: np.ndarray, shifts: np.ndarray) -> list[np.ndarray]:
         """Windows of the clips: the middle ones, or those at `shifts` (0 to 1) of the room."""

@@ -67,6 +67,9 @@ def made_batch(method: Method, clips: int = BATCH, seed: int = 0) -> Batch:
         elif wanted.part == "flow":
             pixels = 3 * torch.randn(clips, STORED_SIDE, STORED_SIDE, 2, generator=generator)
             batch[name] = _stored_flow(pixels, wanted.flow)
+        elif wanted.part == "kin":  # every third clip is of one kind
+            kinds = torch.arange(clips) % 3
+            batch[name] = ((kinds[:, None] == kinds) & ~torch.eye(clips).bool()).float()
         else:
             steps = method.form.steps(wanted.seconds or method.settings.seconds)
             noise = torch.randn(clips, steps, method.form.bins, generator=generator)

@@ -203,3 +203,16 @@ def test_a_clip_without_sound_is_named(corpus: DecodedCorpus) -> None:
     corpus._sound_starts = np.where(np.arange(CLIPS) == 5, -1, corpus._sound_starts)
     with pytest.raises(InputError, match="clip05 lacks its sound"):
         _set(corpus)
+
+
+def test_kin_are_the_batch_s_clips_that_are_near_in_either_direction(corpus: DecodedCorpus) -> None:
+    neighbours = _neighbours()
+    asked = {**OWN, "kin": Input("kin", "sound_neighbour", k=3)}
+    near = [set(ids[:3].tolist()) for ids in neighbours.audio]
+    batch = _set(corpus, asked, neighbours)[7]
+    places = [ROWS.tolist().index(row) for row in batch["frames"][:, 0, 0, 0].tolist()]
+    right = [[float(j in near[i] or i in near[j]) for j in places] for i in places]
+    assert batch["kin"].tolist() == right and 0 < batch["kin"].sum() < 30
+    # A rank has its own clips' rows of the whole batch.
+    parts = [_set(corpus, asked, neighbours, part=part, parts=2)[7]["kin"] for part in range(2)]
+    assert torch.equal(torch.cat(parts), batch["kin"])

@@ -145,6 +145,7 @@ def pair_losses(
     symmetric: bool = False,
     background: Tensor | None = None,
     others: Tensor | None = None,
+    left_out: Tensor | None = None,
 ) -> Tensor:
     """Cross-entropy of each pair against the batch's other clips, per pair type (Eq. 2, 5).
 
@@ -152,12 +153,15 @@ def pair_losses(
     frames against all B sounds of the batch (b = B on one rank; rank r holds frames r b to
     (r + 1) b). Eq. 5 normalises over the sounds; `symmetric` adds the same over the frames and
     halves the sum (Eq. 2's remark). `background` (V, A, b) is one more negative of each pair,
-    `others` (V, A, b, m) are those of each frame with sounds that are no clip's.
+    `others` (V, A, b, m) are those of each frame with sounds that are no clip's. What `left_out`
+    (b, B) bool marks is no negative, in either direction.
     Returns (V, A): the mean over this rank's clips.
     """
     views, sounds, own = similarities.shape[:3]
     targets = torch.arange(own, device=similarities.device) + ranks.rank() * own
     targets = targets.expand(views * sounds, own).flatten()
+    if left_out is not None:
+        similarities = similarities.masked_fill(left_out, -torch.inf)
 
     def crossed(scores: Tensor) -> Tensor:
         if background is not None:
@@ -186,6 +190,7 @@ def contrastive_loss(
     share: float = 0.25,
     temperature: float = 0.1,
     negatives: tuple[Tensor, Tensor | None] | None = None,
+    left_out: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Eq. 5: the sum over all pairs of a frame's view and a sound's view of their losses.
 
@@ -197,6 +202,7 @@ def contrastive_loss(
     `pooling` is one of `s_l`'s, or ``trimap``: LVS's, the masked mean with each pair's own
     background as one more negative. `negatives` are this rank's sounds that are no clip's, (m, C),
     and their embeddings (m, D): every frame's view has all ranks' of them as further negatives.
+    `left_out` (b, B) bool marks the batch's clips that are no negatives of each of this rank's.
 
     Returns the terms of s_L and those of s_A (0 where off), each the mean over this rank's clips.
     A guess at random costs log(B) a pair.
@@ -229,7 +235,7 @@ def contrastive_loss(
     no_clips, their_embeddings = negatives or (None, None)
     others = None if no_clips is None else further(localized(ranks.gather(no_clips)))
     scores = arranged(localized(everyone(a)))
-    localization = pair_losses(scores, tau, symmetric, background, others).sum()
+    localization = pair_losses(scores, tau, symmetric, background, others, left_out).sum()
     if image_embeddings is None or audio_embeddings is None:
         return localization, torch.zeros_like(localization)
     p, q = torch.stack(list(image_embeddings)).flatten(0, 1), torch.stack(list(audio_embeddings))
@@ -237,7 +243,7 @@ def contrastive_loss(
     if their_embeddings is not None:
         others = further(s_a(p, ranks.gather(their_embeddings)))
     scores = arranged(s_a(p, everyone(q)))
-    return localization, pair_losses(scores, tau, symmetric, others=others).sum()
+    return localization, pair_losses(scores, tau, symmetric, others=others, left_out=left_out).sum()
 
 
 def localization_map(v: Tensor, a: Tensor) -> Tensor:
