@@ -40,6 +40,7 @@ from pipeline.base.params import Count, Natural, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
+from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets
 from pipeline.methods.common.similarity import (
     contrastive_loss,
@@ -175,8 +176,8 @@ class Alignment(TwoResNets):
     ) -> dict[str, Tensor]:
         """Eq. 5, its terms of s_L and of s_A."""
         settings = self.settings
-        v = [_tensor(features[name]) for name in FRAMES if name in features]
-        a = [_tensor(features[name]) for name in SOUNDS if name in features]
+        v = [single(features[name]) for name in FRAMES if name in features]
+        a = [single(features[name]) for name in SOUNDS if name in features]
         aligned = settings.feature_alignment
         a[0], silent = a[0][: len(v[0])], a[0][len(v[0]) :]
         negatives = None
@@ -193,14 +194,13 @@ class Alignment(TwoResNets):
             share=settings.pooling_share,
             temperature=settings.pooling_temperature,
             negatives=negatives,
-            left_out=self.left_out(features),
+            **self.kinship(features),
         )
         return {"localization": localization, "alignment": alignment}
 
-    def left_out(self, features: Mapping[str, Features]) -> Tensor | None:
-        """Which clips of the batch are no negatives of each of this rank's, (b, B) bool; None where
-        all others are, as in the paper."""
-        return None
+    def kinship(self, features: Mapping[str, Features]) -> dict[str, Any]:
+        """What `contrastive_loss` is told of the batch's kin; nothing, as in the paper."""
+        return {}
 
     def image_embedding(self, v: Tensor) -> Tensor:
         """p_v of the pooled v (Eq. 4), L2-normalised: (B, C, h, w) to (B, C) float32.
@@ -229,11 +229,11 @@ class Alignment(TwoResNets):
 
     def maps(self, v: Features, a: Features) -> Tensor:
         """Cosine of each v^xy with a (4.1), without the projections."""
-        return localization_map(_tensor(v), _tensor(a))
+        return localization_map(single(v), single(a))
 
     def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
         """s_A where there are projections, and s_L with the method's own pooling."""
-        settings, v, a = self.settings, _tensor(v), _tensor(a)
+        settings, v, a = self.settings, single(v), single(a)
         pooling = "masked" if settings.pooling == "trimap" else settings.pooling
         found = {}
         if self.image_projection is not None:
@@ -249,7 +249,7 @@ class Alignment(TwoResNets):
 
     def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
         """Those of s_A where there are projections, and of s_L where it is a plain mean."""
-        features, found = _tensor(features), {}
+        features, found = single(features), {}
         if self.image_projection is not None:
             embedding = self.image_embedding if modality == "frame" else self.audio_embedding
             found["s_A"] = embedding(features)
@@ -334,9 +334,3 @@ def _embedding(features: Tensor, projection: nn.Module | None) -> Tensor:
     if projection is None:
         raise ValueError("this localizer has no projections p_v, p_a, and so no s_A")
     return nn.functional.normalize(projection(features), dim=1)
-
-
-def _tensor(features: Features) -> Tensor:
-    """This method's features are single tensors."""
-    assert isinstance(features, Tensor)
-    return features

@@ -7,18 +7,22 @@ and which negative. Each difference is a setting, and with all of them off the l
 - `concept`: v_conc is the frame of a neighbour in sound space, where theirs is that of a neighbour
   in image space. What sounds alike is of one class more often than what looks alike, since a
   picture shows silent things as well.
-- `kin`: the clips of a batch that are among the `kin` nearest of each other in sound space are no
-  negatives. In a batch of B clips of C classes each clip has about B / C that it should not be told
-  from, and the softmax of Eq. 5 tells it from them all the same.
+- `kin`: clips of a batch of which one is among the `kin` nearest of the other in sound space are no
+  negatives of each other, or are further positives (`kin_are`). In a batch of B clips of C classes
+  each clip has about B / C that it should not be told from, and the softmax of Eq. 5 tells it from
+  them all the same.
 - `symmetric`: the loss over the frames as well as over the sounds (the remark to their Eq. 2).
 - `synthetic_negatives`: silence and noise as sounds that no frame shows
   (`pipeline.methods.common.synthetic`).
 
-    L_i = - sum over v in V, a in A, s in {s_L, s_A} of
-            log e^(s(v_i, a_i) / tau) / (sum over j not kin of i of e^(s(v_i, a_j) / tau) + silence)
+With c = e^(s(v_i, a_p) / tau) for a positive p, and n the sum of e^(s(v_i, a_j) / tau) over the j
+that are neither clip i nor its kin, and over silence and noise,
 
-and half of it, with the same over frames, where it is symmetric. What each difference brings is
-measured on the toy alone (pipeline/toy/README.md); on real data it is unproved.
+    L_i = - sum over v in V, a in A, s in {s_L, s_A} of the mean over p of log c / (c + n),
+
+where p is clip i and, as positives, its kin; half of it, and half of the same over the frames,
+where it is symmetric. What each difference brings is measured on the toy alone
+(pipeline/toy/README.md); on real data it is unproved.
 """
 
 from collections.abc import Mapping
@@ -28,6 +32,7 @@ from torch import Tensor
 
 from pipeline.base.params import Natural, settings
 from pipeline.methods.alignment import Alignment, AlignmentSettings
+from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.contract import Dice, Features, Input, View
 
 
@@ -36,10 +41,12 @@ class AvlocSettings(AlignmentSettings):
     """Those of `AlignmentSettings`, other defaults, and two more.
 
     `concept`: in which space the neighbours lie whose frames are v_conc. `kin`: how many nearest in
-    sound space are no negatives, 0 for none; neighbours must be stored for as many."""
+    sound space are no negatives, 0 for none, and `kin_are` whether they are positives in place;
+    neighbours must be stored for as many."""
 
     concept: Literal["image", "sound"] = "sound"
     kin: Natural = 1000
+    kin_are: Literal["left out", "positives"] = "positives"
     symmetric: bool = True
     synthetic_negatives: bool = True
     pooling: Literal["mean", "masked", "trimap", "top", "softmax", "max"] = "top"
@@ -73,17 +80,19 @@ class Avloc(Alignment):
         """As `Alignment.encode`; kin as they are."""
         return view.input if view.modality == "kin" else super().encode(view)
 
-    def left_out(self, features: Mapping[str, Features]) -> Tensor | None:
-        """The batch's kin, (b, B) bool."""
-        kin = features.get("kin")
-        return kin.detach() > 0 if isinstance(kin, Tensor) else None
+    def kinship(self, features: Mapping[str, Features]) -> dict[str, Any]:
+        """The batch's kin, (b, B) bool, and what they are."""
+        if not self.settings.kin:
+            return {}
+        kin = single(features["kin"]).detach() > 0
+        return {"kin": kin, "kin_positive": self.settings.kin_are == "positives"}
 
     @classmethod
     def label(cls, settings: AlignmentSettings) -> str:
         """The alignment's words, and what differs from it."""
         assert isinstance(settings, AvlocSettings)
         words = [f"v_conc by {settings.concept}"] if settings.semantic else []
-        words += [f"kin {settings.kin}"] if settings.kin else []
+        words += [f"{settings.kin} kin {settings.kin_are}"] if settings.kin else []
         words += ["symmetric"] if settings.symmetric else []
         return ", ".join([*words, super().label(settings)])
 

@@ -24,7 +24,14 @@ from pipeline.methods.avloc import Avloc, AvlocSettings
 from pipeline.methods.common.similarity import s_a, s_l
 from pipeline.methods.contract import Dice, Input
 
-SETTINGS = {**SMALL, "k": 3, "kin": 3, "projection_layers": 1, "synthetic_negatives": False}
+SETTINGS = {
+    **SMALL,
+    "k": 3,
+    "kin": 3,
+    "kin_are": "left out",
+    "projection_layers": 1,
+    "synthetic_negatives": False,
+}
 OFF = {"concept": "image", "kin": 0, "symmetric": False, "pooling": "mean"}
 make = maker("avloc", SETTINGS)
 
@@ -69,6 +76,24 @@ def test_kin_are_no_negatives() -> None:
         )
 
 
+def test_kin_are_further_positives() -> None:
+    settings = {**SETTINGS, "multi_view": False, "semantic": False, "symmetric": False}
+    method = Avloc(AvlocSettings(**{**settings, "kin_are": "positives"}), FORM, seed=1)
+    kin = torch.zeros(6, 6)
+    kin[0, 3] = kin[3, 0] = kin[0, 5] = kin[5, 0] = 1
+    full = _features(method, kin)
+    features = {name: full[name] for name in ("v", "a", "kin")}
+    powers = (s_l(features["v"], features["a"], "top").double() / 0.07).exp()
+    terms = []
+    for i in range(6):
+        positives = [j for j in range(6) if j == i or kin[i, j]]
+        negatives = sum(powers[i, j] for j in range(6) if j not in positives)
+        each = [-torch.log(powers[i, p] / (powers[i, p] + negatives)) for p in positives]
+        terms.append(torch.stack(each).mean())
+    found = method.loss(features, Dice(0, 0), FIRST)["localization"]
+    assert float(found) == pytest.approx(float(torch.stack(terms).mean()), rel=1e-5)
+
+
 def test_kin_are_none_in_the_other_direction_either() -> None:
     method = Avloc(AvlocSettings(**{**SETTINGS, "symmetric": True}), FORM, seed=1)
     everyone = 1 - torch.eye(6)
@@ -87,7 +112,7 @@ def test_it_asks_for_frames_of_what_sounds_alike() -> None:
 
 def test_the_variants_are_told_apart() -> None:
     assert Avloc.label(AvlocSettings()) == (
-        "v_conc by sound, kin 1000, symmetric, k 1000, pooling top, silence and noise"
+        "v_conc by sound, 1000 kin positives, symmetric, k 1000, pooling top, silence and noise"
     )
     assert Avloc.label(AvlocSettings(**OFF)) == (
         "v_conc by image, k 1000, pooling mean, silence and noise"

@@ -145,7 +145,8 @@ def pair_losses(
     symmetric: bool = False,
     background: Tensor | None = None,
     others: Tensor | None = None,
-    left_out: Tensor | None = None,
+    kin: Tensor | None = None,
+    kin_positive: bool = False,
 ) -> Tensor:
     """Cross-entropy of each pair against the batch's other clips, per pair type (Eq. 2, 5).
 
@@ -153,29 +154,45 @@ def pair_losses(
     frames against all B sounds of the batch (b = B on one rank; rank r holds frames r b to
     (r + 1) b). Eq. 5 normalises over the sounds; `symmetric` adds the same over the frames and
     halves the sum (Eq. 2's remark). `background` (V, A, b) is one more negative of each pair,
-    `others` (V, A, b, m) are those of each frame with sounds that are no clip's. What `left_out`
-    (b, B) bool marks is no negative, in either direction.
+    `others` (V, A, b, m) are those of each frame with sounds that are no clip's. What `kin` (b, B)
+    bool marks, the same for a clip and another as for the other and it, is no negative in either
+    direction; with `kin_positive` each of them is a further positive, and the loss of a clip the
+    mean over its positives, each against the negatives alone.
     Returns (V, A): the mean over this rank's clips.
     """
     views, sounds, own = similarities.shape[:3]
     targets = torch.arange(own, device=similarities.device) + ranks.rank() * own
-    targets = targets.expand(views * sounds, own).flatten()
-    if left_out is not None:
-        similarities = similarities.masked_fill(left_out, -torch.inf)
+    classes = targets.expand(views * sounds, own).flatten()
 
-    def crossed(scores: Tensor) -> Tensor:
+    def crossed(scores: Tensor, others: Tensor | None = None) -> Tensor:
+        more = [] if others is None else [others]
         if background is not None:
-            scores = torch.cat([scores, background[..., None]], dim=-1)
-        losses = functional.cross_entropy(scores.flatten(0, 2) / tau, targets, reduction="none")
+            more.append(background[..., None])
+        if kin is not None and kin_positive:
+            own_place = functional.one_hot(targets, scores.shape[-1]).bool()
+            return _many_positives(scores / tau, kin | own_place, [x / tau for x in more])
+        if kin is not None:
+            scores = scores.masked_fill(kin, -torch.inf)
+        scores = torch.cat([scores, *more], dim=-1)
+        losses = functional.cross_entropy(scores.flatten(0, 2) / tau, classes, reduction="none")
         return losses.view(views, sounds, own).mean(dim=2)
 
-    loss = crossed(similarities if others is None else torch.cat([similarities, others], dim=-1))
+    loss = crossed(similarities, others)
     if symmetric:
         # Rows of all ranks (V A B^2 numbers), from which this rank's own sounds are the columns.
         whole = ranks.gather(similarities.permute(2, 0, 1, 3))
         mine = whole[..., ranks.rank() * own : (ranks.rank() + 1) * own]
         loss = (loss + crossed(mine.permute(1, 2, 3, 0))) / 2
     return loss
+
+
+def _many_positives(scores: Tensor, positive: Tensor, more: Sequence[Tensor]) -> Tensor:
+    """Scores (V, A, b, B) over tau, of which `positive` (b, B) are positives and the rest, with
+    `more` (V, A, b, m), the negatives of each of them alone: (V, A)."""
+    negatives = torch.cat([scores.masked_fill(positive, -torch.inf), *more], dim=-1)
+    each = functional.softplus(negatives.logsumexp(dim=-1, keepdim=True) - scores)
+    weights = positive / positive.sum(dim=-1, keepdim=True)
+    return (each * weights).sum(dim=-1).mean(dim=2)
 
 
 def contrastive_loss(
@@ -190,7 +207,8 @@ def contrastive_loss(
     share: float = 0.25,
     temperature: float = 0.1,
     negatives: tuple[Tensor, Tensor | None] | None = None,
-    left_out: Tensor | None = None,
+    kin: Tensor | None = None,
+    kin_positive: bool = False,
 ) -> tuple[Tensor, Tensor]:
     """Eq. 5: the sum over all pairs of a frame's view and a sound's view of their losses.
 
@@ -202,7 +220,8 @@ def contrastive_loss(
     `pooling` is one of `s_l`'s, or ``trimap``: LVS's, the masked mean with each pair's own
     background as one more negative. `negatives` are this rank's sounds that are no clip's, (m, C),
     and their embeddings (m, D): every frame's view has all ranks' of them as further negatives.
-    `left_out` (b, B) bool marks the batch's clips that are no negatives of each of this rank's.
+    `kin` (b, B) bool marks the batch's clips that are no negatives of each of this rank's, or with
+    `kin_positive` further positives.
 
     Returns the terms of s_L and those of s_A (0 where off), each the mean over this rank's clips.
     A guess at random costs log(B) a pair.
@@ -235,7 +254,7 @@ def contrastive_loss(
     no_clips, their_embeddings = negatives or (None, None)
     others = None if no_clips is None else further(localized(ranks.gather(no_clips)))
     scores = arranged(localized(everyone(a)))
-    localization = pair_losses(scores, tau, symmetric, background, others, left_out).sum()
+    localization = pair_losses(scores, tau, symmetric, background, others, kin, kin_positive).sum()
     if image_embeddings is None or audio_embeddings is None:
         return localization, torch.zeros_like(localization)
     p, q = torch.stack(list(image_embeddings)).flatten(0, 1), torch.stack(list(audio_embeddings))
@@ -243,7 +262,9 @@ def contrastive_loss(
     if their_embeddings is not None:
         others = further(s_a(p, ranks.gather(their_embeddings)))
     scores = arranged(s_a(p, everyone(q)))
-    return localization, pair_losses(scores, tau, symmetric, others=others, left_out=left_out).sum()
+    return localization, pair_losses(
+        scores, tau, symmetric, others=others, kin=kin, kin_positive=kin_positive
+    ).sum()
 
 
 def localization_map(v: Tensor, a: Tensor) -> Tensor:
