@@ -10,6 +10,7 @@ that differences under a few points stay open.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 from scipy.stats import spearmanr
@@ -102,7 +103,7 @@ def k_claims(names: Mapping[int, str]) -> tuple[Claim, ...]:
     said = "a larger k is not worse"
     return tuple(
         Claim(said, "4.3, Table 9", names[large], names[small], no_worse=True)
-        for small, large in zip(ordered, ordered[1:], strict=False)
+        for small, large in pairwise(ordered)
     )
 
 

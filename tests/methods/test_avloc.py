@@ -24,14 +24,8 @@ from pipeline.methods.avloc import Avloc, AvlocSettings
 from pipeline.methods.common.similarity import s_a, s_l
 from pipeline.methods.contract import Dice, Input
 
-SETTINGS = {
-    **SMALL,
-    "k": 3,
-    "kin": 3,
-    "kin_are": "left out",
-    "projection_layers": 1,
-    "synthetic_negatives": False,
-}
+SHARED = {**SMALL, "k": 3, "projection_layers": 1, "synthetic_negatives": False}
+SETTINGS = {**SHARED, "kin": 3, "kin_are": "left out"}
 OFF = {"concept": "image", "kin": 0, "symmetric": False, "pooling": "mean"}
 make = maker("avloc", SETTINGS)
 
@@ -46,8 +40,7 @@ def _features(method: Alignment, kin: torch.Tensor | None = None) -> dict[str, t
 
 def test_with_every_difference_off_it_is_the_paper_s_method() -> None:
     ours = Avloc(AvlocSettings(**{**SETTINGS, **OFF}), FORM, seed=1)
-    shared = {key: value for key, value in SETTINGS.items() if key != "kin"}
-    theirs = Alignment(AlignmentSettings(**shared), FORM, seed=1)
+    theirs = Alignment(AlignmentSettings(**SHARED), FORM, seed=1)
     features = _features(theirs)
     assert ours.inputs() == theirs.inputs()
     found, expected = (m.loss(features, Dice(0, 0), FIRST) for m in (ours, theirs))

@@ -262,9 +262,10 @@ def contrastive_loss(
     if their_embeddings is not None:
         others = further(s_a(p, ranks.gather(their_embeddings)))
     scores = arranged(s_a(p, everyone(q)))
-    return localization, pair_losses(
+    alignment = pair_losses(
         scores, tau, symmetric, others=others, kin=kin, kin_positive=kin_positive
-    ).sum()
+    )
+    return localization, alignment.sum()
 
 
 def localization_map(v: Tensor, a: Tensor) -> Tensor:
