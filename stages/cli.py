@@ -65,6 +65,7 @@ COMMANDS = {
     "figure": _Entry("figure", "Draw frames and heat maps for a paper.", OTHERS),
     "score": _Entry("score", "Score maps or embeddings of any method.", OTHERS),
     "table": _Entry("table", "Scores of runs over their seeds.", OTHERS),
+    "claims": _Entry("claims", "What the paper claims, asked of a study's runs.", OTHERS),
     "doctor": _Entry("doctor", "Is the installation whole, are scores as expected?", OTHERS),
     "bench": _Entry("bench", "Measure avloc beside the alternatives.", OTHERS),
 }

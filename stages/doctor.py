@@ -21,7 +21,7 @@ def doctor(
     """Look at the installation, and compare the toy's scores with those of five other seeds; fail
     where something is off, each with what to do.
 
-    Examples: [bold]avloc doctor[/bold]; after dvc repro of the study toy-seeds
+    Examples: [bold]avloc doctor[/bold]; after dvc repro of the study toy-ablations
     [bold]avloc doctor --expected-from A[/bold]
     """
     if expected_from is not None:

@@ -12,6 +12,7 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import Study, all_studies
 from pipeline.errors import InputError
 from pipeline.execution.seconds import SECONDS, seconds_of
+from pipeline.report.claims import with_s_l
 from pipeline.report.tables import Metrics, seeds_table
 from stages.paths import DATA, WORK, results_folder, run_folder
 
@@ -83,7 +84,7 @@ def table(
     parameters = Parameters()
     if study is not None and variants:
         raise InputError("expected runs, or --study and no runs")
-    title, shown = _study(parameters, study)
+    title, shown = shown_study(parameters, study)
     on = benchmark or next((name for _, name in shown.benchmarks()), "scenes")
     if variants:
         scores = scores_of_runs(variants, on, search or shown.train_on.search)
@@ -123,7 +124,7 @@ def scores_of_runs(
         folders = folders_of_runs(variant, search)
         paths = [path for folder in folders for path in sorted(folder.glob("*/metrics.json"))]
         found = [read_json(path) for path in paths]
-        scores[variant] = [_with_s_l(each[benchmark]) for each in found if benchmark in each]
+        scores[variant] = [with_s_l(each[benchmark]) for each in found if benchmark in each]
         if not scores[variant]:
             there = sorted(path.name for path in (DATA / "results" / search).glob("*"))
             on = sorted({name for each in found for name in each})
@@ -138,7 +139,7 @@ def scores_of_runs(
     return scores
 
 
-def _study(parameters: Parameters, name: str | None) -> tuple[str, Study]:
+def shown_study(parameters: Parameters, name: str | None) -> tuple[str, Study]:
     """A study and its name, the active one by default."""
     studies = all_studies(parameters)
     if name is not None and name not in studies:
@@ -179,10 +180,3 @@ def _of_study(
             f"active one"
         )
     return scores
-
-
-def _with_s_l(metrics: dict[str, float]) -> dict[str, float]:
-    """Scores of retrieval under s_L's names also where s_L is the only similarity and has none."""
-    columns = [column for column in COLUMNS.values() if column.endswith("_s_L")]
-    plain = {column: metrics.get(column.removesuffix("_s_L")) for column in columns}
-    return {**{column: score for column, score in plain.items() if score is not None}, **metrics}

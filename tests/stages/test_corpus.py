@@ -97,7 +97,7 @@ def test_the_table_over_the_real_lists(tmp_path: Path, monkeypatch: pytest.Monke
     for study, expected in counted.items():
         rows = table(avloc("corpus", "check", study).stdout)
         assert {name: row[-1] for name, row in rows.items() if row[-1]} == expected
-    with pytest.raises(InputError, match="no study 'C3', expected one of toy, toy-seeds, "):
+    with pytest.raises(InputError, match="no study 'C3', expected one of toy, toy-ablations, "):
         raise avloc("corpus", "check", "C3").exception
 
 

@@ -188,8 +188,8 @@ def test_what_cannot_be_rehearsed_is_said_before_anything_is_written(folder: Pat
     parameters = Parameters()
     with pytest.raises(InputError, match="no study 'x', expected one of toy, "):
         plan(parameters, "x", folder, 16)
-    with pytest.raises(InputError, match="study toy-seeds: makes its own clips and encoders"):
-        plan(parameters, "toy-seeds", folder, 16)
+    with pytest.raises(InputError, match="study toy-ablations: makes its own clips and encoders"):
+        plan(parameters, "toy-ablations", folder, 16)
     with pytest.raises(InputError, match=r"nowhere: no such folder; the vggsound reader expects"):
         plan(parameters, "vggsound-alone", folder / "nowhere", 16)
     listed = Path("data/annotations/vggss_144k.txt")
