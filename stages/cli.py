@@ -47,6 +47,7 @@ COMMANDS = {
     "load": _Entry("load", "Take a published weight file for a run's.", STAGES),
     "tests": _Entry("tests", "Note what a corpus' benchmarks are made of.", STAGES),
     "evaluate": _Entry("evaluate", "Score a run, or a weight file.", STAGES),
+    "moving": _Entry("moving", "Score a run at every moment of moving clips.", STAGES),
     "index": _Entry("index", "Store a run's embeddings and maps of a corpus.", STAGES),
     "evaluate-maps": _Entry("evaluate_maps", "Score anyone's maps as a run.", STAGES),
     "report": _Entry("report", "Write the page of a study.", STAGES),

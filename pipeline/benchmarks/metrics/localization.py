@@ -231,3 +231,12 @@ def pointing(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     highest = maps == maps.max(axis=(1, 2), keepdims=True)
     outside = ~masks[:, rows[:, None], columns].astype(bool)
     return ~(highest & outside).any(axis=(1, 2))
+
+
+def weakest_cover(heat: np.ndarray, masks: np.ndarray, area: int) -> float:
+    """The smallest share of one of the masks (objects, h, w), bool and none of them empty, that
+    lies among what a map (h, w) shows at the adaptive threshold: above the value at index
+    h x w - `area` of its sorted ones, `area` at least 1."""
+    place = max(heat.size - area, 0)
+    lit = heat > np.partition(heat.ravel(), place)[place]
+    return min(float(np.count_nonzero(lit & mask) / np.count_nonzero(mask)) for mask in masks)
