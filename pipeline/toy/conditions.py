@@ -2,7 +2,8 @@
 
 Sounds laid over and sources out of view are as frequent in VGG-SS as here (`avloc corpus
 statistics`). Nothing here is trained on. Seeds of their own, and names drawn after all others,
-leave the other clips of a corpus what they are, byte for byte.
+leave the other clips of a corpus what they are, byte for byte; and these are the same, but for
+their names, however many others there are.
 """
 
 from collections.abc import Iterator
@@ -19,11 +20,10 @@ MOVING = "moving"
 _FIRST_SEED = 9  # behind those of the other splits and small sets
 
 
-def plan_conditions(
-    rng: np.random.Generator, names: Iterator[str], seed: int, count: int
-) -> dict[str, list[SamplePlan]]:
+def plan_conditions(names: Iterator[str], seed: int, count: int) -> dict[str, list[SamplePlan]]:
     """`count` clips of each of `CONDITIONS`; every second has one silent object more than it needs,
     so that a map of all objects is no right answer to all of them."""
+    rng = np.random.default_rng([seed, 104])
     plans: dict[str, list[SamplePlan]] = {}
     for number, condition in enumerate(CONDITIONS, _FIRST_SEED):
         plans[condition] = []
@@ -50,10 +50,9 @@ def plan_conditions(
     return plans
 
 
-def plan_moving(
-    rng: np.random.Generator, names: Iterator[str], seed: int, count: int
-) -> list[SamplePlan]:
+def plan_moving(names: Iterator[str], seed: int, count: int) -> list[SamplePlan]:
     """`count` moving clips of two objects: in every second one both sound, one after the other."""
+    rng = np.random.default_rng([seed, 105])
     plans = []
     for index in range(count):
         first, second = map(int, rng.choice(len(CLASSES), 2, replace=False))

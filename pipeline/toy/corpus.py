@@ -208,8 +208,8 @@ def plan_corpus(
         name = "_".join([*(CLASSES[c].key for c in pair), str(index)])
         plans["is3"].append(SamplePlan("is3", name, "is3", pair, (), (seed, 8, index)))
     # Last, so that what is drawn above is the same whatever comes here.
-    plans |= plan_conditions(rng, names, seed, conditions)
-    plans[MOVING] = plan_moving(rng, names, seed, moving)
+    plans |= plan_conditions(names, seed, conditions)
+    plans[MOVING] = plan_moving(names, seed, moving)
     return plans
 
 

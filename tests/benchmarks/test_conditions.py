@@ -10,7 +10,7 @@ from four_clips import CLIPS, CONDITIONED
 from pipeline.benchmarks import Predictions, open_benchmark
 from pipeline.benchmarks.metrics.baselines import true_maps
 from pipeline.benchmarks.metrics.detection import average_precision, ranked_right
-from pipeline.benchmarks.metrics.localization import weakest_cover
+from pipeline.benchmarks.metrics.localization import lit_above
 from pipeline.benchmarks.tasks import ConditionsBenchmark
 from pipeline.corpora.check import read_test_clips
 from pipeline.errors import InputError
@@ -49,9 +49,9 @@ def test_the_truth_as_a_map_scores_all_there_is(annotations: Path) -> None:
         assert scores.metrics[f"cIoU_adaptive@{condition}"] == 100.0
         assert scores.metrics[f"samples@{condition}"] == 1
     assert scores.metrics["pointing@congruent"] == 75.0  # one has no truth at all
-    assert scores.metrics["all_found@several"] == 100.0
+    assert scores.metrics["all_lit@several"] == 100.0
     assert not any("@absent" in name for name in scores.metrics)
-    assert scores.rows["iou"].null_count == 1 and scores.rows["all_found"].null_count == 7
+    assert scores.rows["iou"].null_count == 1 and scores.rows["all_lit"].null_count == 7
     assert (scores.metrics["samples"], scores.metrics["official_samples"]) == (8, 8)
 
 
@@ -65,7 +65,7 @@ def test_a_map_of_the_silent_object_and_one_of_a_single_source(annotations: Path
     metrics = benchmark.score(Predictions(maps)).metrics
     assert metrics["pointing@laid-over"] == metrics["cIoU_adaptive@laid-over"] == 0.0
     assert metrics["pointing@several"] == 100.0  # into one of two is right
-    assert metrics["all_found@several"] == 0.0
+    assert metrics["all_lit@several"] == 0.0
 
 
 def test_an_absent_source_is_told_by_the_lowest_score(annotations: Path) -> None:
@@ -100,17 +100,18 @@ def test_precision_and_ranks_are_those_of_a_count() -> None:
     assert average_precision(order, order == 8) == 0.5
 
 
-def test_what_covers_the_weakest_object() -> None:
-    masks = np.zeros((2, 4, 4), bool)
-    masks[0, 0], masks[1, 3, :2] = True, True
+def test_every_source_is_hotter_than_the_rest_and_than_a_silent_object() -> None:
+    first, second, silent = np.zeros((3, 4, 4), bool)
+    first[0], second[3, :2], silent[3, 3] = True, True, True
+    rest = ~(first | second)
     heat = np.zeros((4, 4))
-    heat[0] = [4, 3, 2, 1]
-    heat[3, 0] = 5
-    # As overlaps are cut: what lies above the sixth, the fifth and the third highest value.
-    assert weakest_cover(heat, masks, 6) == 0.5
-    assert weakest_cover(heat, masks[:1], 6) == 1.0
-    assert weakest_cover(heat, masks[:1], 5) == 0.75
-    assert weakest_cover(heat, masks, 3) == 0.25
+    heat[0], heat[3, :2], heat[3, 3] = 2.0, 1.0, 1.5
+    both = np.stack([first, second])
+    assert lit_above(heat, both, rest[None])
+    assert not lit_above(heat, both, np.stack([rest, silent]))  # hotter than the second
+    assert lit_above(heat, first[None], np.stack([rest, silent]))
+    assert not lit_above(np.ones((4, 4)), both, rest[None])  # a flat map lights none
+    assert lit_above(heat, both, np.zeros((1, 4, 4), bool))
 
 
 def test_an_unknown_condition_is_named(annotations: Path) -> None:

@@ -233,10 +233,9 @@ def pointing(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     return ~(highest & outside).any(axis=(1, 2))
 
 
-def weakest_cover(heat: np.ndarray, masks: np.ndarray, area: int) -> float:
-    """The smallest share of one of the masks (objects, h, w), bool and none of them empty, that
-    lies among what a map (h, w) shows at the adaptive threshold: above the value at index
-    h x w - `area` of its sorted ones, `area` at least 1."""
-    place = max(heat.size - area, 0)
-    lit = heat > np.partition(heat.ravel(), place)[place]
-    return min(float(np.count_nonzero(lit & mask) / np.count_nonzero(mask)) for mask in masks)
+def lit_above(heat: np.ndarray, regions: np.ndarray, others: np.ndarray) -> bool:
+    """Whether a map (h, w) is hotter on every one of the `regions` (n, h, w), bool and none of them
+    empty, than on any of the `others` (m, h, w), by the mean over a region. An empty one of the
+    others says nothing."""
+    coldest = min(float(heat[region].mean()) for region in regions)
+    return all(float(heat[other].mean()) < coldest for other in others if other.any())

@@ -4,10 +4,11 @@ when nothing in the picture is heard.
 A condition is a part of the samples (`parts.py`), so its row has the baselines and the bound of
 every other score. Truths are visible masks for pointing and boxes for overlaps, as in `scenes.py`.
 Where several objects sound, a map is right to point into any of them; whether it lights them all is
-asked as IS3's IIoU and AVSBench's masks ask, by the weakest: at the adaptive threshold at least
-half of each object's mask is lit. An absent source has no right place; there the question is
-whether the map, or s_L, is lower than under sounds of what is seen. The price of the parts is that
-there is no one number for the whole.
+asked by the weakest, as IS3's IIoU does: each one's mask has a higher mean than all that does not
+sound and than each silent object. An IoU says little here, since two objects fill so much of a
+frame that a blob in its centre has half of each. An absent source has no right place; there the
+question is whether the map, or s_L, is lower than under sounds of what is seen. The price of the
+parts is that there is no one number for the whole.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -37,7 +38,7 @@ from pipeline.benchmarks.metrics.detection import (
     score_maps,
 )
 from pipeline.benchmarks.metrics.heatmaps import SIDE, resize_maps
-from pipeline.benchmarks.metrics.localization import localize, pointing, weakest_cover
+from pipeline.benchmarks.metrics.localization import lit_above, localize, pointing
 from pipeline.benchmarks.metrics.rasters import WHOLE, fraction_boxes, resize_mask
 from pipeline.benchmarks.tasks.parts import localization_scores, size_bands
 from pipeline.corpora.ground_truth import Distractor, Scene, SeenObject, read_mask
@@ -45,18 +46,18 @@ from pipeline.corpora.ground_truth import Distractor, Scene, SeenObject, read_ma
 # In the order of the samples: those that detection compares come first.
 CONGRUENT, ABSENT, SEVERAL = "congruent", "absent", "several"
 CONDITIONS = (CONGRUENT, ABSENT, "conflicting", "laid-over", SEVERAL)
-_COVERED = 0.5  # of an object's mask, for it to be found
 _MASKS = 64
 
 
 @dataclass(frozen=True)
 class Asked:
-    """A pair, the condition that it is under, and what sounds in its frame, nothing where the
-    source is absent."""
+    """A pair, the condition that it is under, what sounds in its frame, nothing where the source is
+    absent, and, where several sound, what is silent there."""
 
     sample: Sample
     condition: str
     sounding: Sequence[Scene | Distractor | SeenObject]
+    silent: Sequence[SeenObject] = ()
 
 
 @dataclass
@@ -133,10 +134,10 @@ class ConditionsBenchmark(Defaults):
         """See `Benchmark.score`.
 
         Behind `@<condition>` cIoU, AUC, their adaptive forms and `pointing` of the pairs under it;
-        `all_found@several` the share of clips in which each sounding object is found. The bands of
-        size are of congruent pairs. `AP_absent_<score>` and `ROC_absent_<score>` say how well an
-        absent source is told from congruent pairs by a low score: the map's maximum, `confidence`,
-        or a similarity by its name.
+        `all_lit@several` the share of clips in which each sounding object is hotter than the rest.
+        The bands of size are of congruent pairs. `AP_absent_<score>` and `ROC_absent_<score>` say
+        how well an absent source is told from congruent pairs by a low score: the map's maximum,
+        `confidence`, or a similarity by its name.
         """
         maps = checked_maps(predictions.maps, len(self.asked))
         object_maps = checked_object_maps(predictions, len(self.asked))
@@ -149,7 +150,7 @@ class ConditionsBenchmark(Defaults):
                 for start in range(0, len(maps), _MASKS)
             ]
         )
-        found = self._found(maps, parts[SEVERAL])
+        lit = self._lit(maps, parts[SEVERAL])
         chosen = {name: rows & true for name, rows in parts.items()}
         bands = size_bands(columns["area"])
         chosen |= {name: rows & parts[CONGRUENT] for name, rows in bands.items()}
@@ -161,7 +162,7 @@ class ConditionsBenchmark(Defaults):
             metrics.update(localization_scores(own, f"@{name}"))
             hits = {"pointing": right[members]}
             if name == SEVERAL:
-                hits["all_found"] = found[members]
+                hits["all_lit"] = lit[members]
             metrics.update(with_intervals({}, hits, f"@{name}"))
             metrics[f"samples@{name}"] = int(members.sum())
         sureness = confidences(score_maps(maps))
@@ -175,7 +176,7 @@ class ConditionsBenchmark(Defaults):
             "condition": [item.condition for item in self.asked],
             **{name: pa.array(values, mask=~true) for name, values in columns.items()},
             "pointing": right,
-            "all_found": pa.array(found, mask=~parts[SEVERAL]),
+            "all_lit": pa.array(lit, mask=~parts[SEVERAL]),
             "confidence": sureness,
         }
         return Scores(
@@ -183,14 +184,17 @@ class ConditionsBenchmark(Defaults):
             pa.table({**sample_columns(self.samples), **rows}),
         )
 
-    def _found(self, maps: np.ndarray, several: np.ndarray) -> np.ndarray:
-        """Whether every object that sounds in some samples is found, bool (N,)."""
-        found = np.zeros(len(maps), dtype=np.bool_)
+    def _lit(self, maps: np.ndarray, several: np.ndarray) -> np.ndarray:
+        """Whether every object that sounds in some samples is hotter than the rest, bool (N,)."""
+        lit = np.zeros(len(maps), dtype=np.bool_)
         for place in np.flatnonzero(several).tolist():
             heat = resize_maps(maps[place : place + 1], self.resize)[0]
-            area = int(np.count_nonzero(self.ground_truth(place, place + 1)))
-            found[place] = weakest_cover(heat, self.object_masks(place), area) >= _COVERED
-        return found
+            masks = self.object_masks(place)
+            ((item, window),) = self._shown(place, place + 1)
+            rest = ~masks.any(axis=0, keepdims=True)
+            others = np.concatenate([rest, _masks_of(item.silent, window)])
+            lit[place] = lit_above(heat, masks, others)
+        return lit
 
 
 def _masks_of(objects: Sequence[Scene | Distractor | SeenObject], window: Window) -> np.ndarray:
