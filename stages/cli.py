@@ -47,6 +47,7 @@ COMMANDS = {
     "load": _Entry("load", "Take a published weight file for a run's.", STAGES),
     "tests": _Entry("tests", "Note what a corpus' benchmarks are made of.", STAGES),
     "evaluate": _Entry("evaluate", "Score a run, or a weight file.", STAGES),
+    "moving": _Entry("moving", "Score a run at every moment of moving clips.", STAGES),
     "index": _Entry("index", "Store a run's embeddings and maps of a corpus.", STAGES),
     "evaluate-maps": _Entry("evaluate_maps", "Score anyone's maps as a run.", STAGES),
     "report": _Entry("report", "Write the page of a study.", STAGES),
@@ -71,7 +72,7 @@ COMMANDS = {
 }
 _GROUPS = ("corpus", "cache", "weights")
 # Commands of a group whose code no stage imports: the group's own module is one.
-_MORE = {"corpus": "fetch"}
+_MORE = {"corpus": ("fetch", "statistics")}
 _FORM: dict[str, Any] = {
     "no_args_is_help": True,
     "add_completion": False,
@@ -106,9 +107,9 @@ def command(name: str) -> Any:
     if name in _GROUPS:
         group = typer.main.get_group(module.app)
         group.name = name
-        if more := _MORE.get(name):
-            others = typer.main.get_group(import_module(f"stages.{more}").app)
-            group.commands.update(others.commands)
+        for more in _MORE.get(name, ()):
+            other: Any = typer.main.get_command(import_module(f"stages.{more}").app)
+            group.commands.update(getattr(other, "commands", None) or {other.name: other})
         return _fit_help(group)
     single = typer.Typer(**{**_FORM, "no_args_is_help": False})
     single.command(name)(getattr(module, COMMANDS[name].place))

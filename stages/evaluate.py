@@ -49,7 +49,7 @@ from stages.paths import (
 _DETAIL = re.compile("@[a-z]|:|_ogl|_half|_published|_single|_i2a|R@5|R@10|AUC_adaptive")
 
 # What a benchmark is known by.
-_MATTERS = ("cIoU", "AP", "mIoU", "class_R@1_a2i", "R@1_a2i", "F_AUC")
+_MATTERS = ("cIoU", "AP", "mIoU", "class_R@1_a2i", "R@1_a2i", "F_AUC", "pointing@conflicting")
 
 
 @dataclass(frozen=True)

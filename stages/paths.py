@@ -70,3 +70,8 @@ def localized_folder() -> Path:
 def index_folder(folder: str, corpus: str) -> Path:
     """What a run says of every clip of a corpus."""
     return DATA / "results" / folder / "index" / corpus
+
+
+def moving_folder(folder: str, toy: str) -> Path:
+    """A run's scores at the moments of a toy's moving clips."""
+    return DATA / "results" / folder / "moving" / toy

@@ -17,6 +17,7 @@ from pipeline.execution.progress import console, track
 from pipeline.execution.summary import show_summary
 from pipeline.report.collect import runs_of, scores_of
 from pipeline.report.comparison import comparison
+from pipeline.report.conditions import MOVING, moments_table
 from pipeline.report.expected import EXPECTED, compared, verdict
 from pipeline.report.first_screen import first_screen
 from pipeline.report.headline import headline
@@ -25,12 +26,12 @@ from pipeline.report.introduction import reading, run_table
 from pipeline.report.overview import overview
 from pipeline.report.page import Section, browser_content, page, paper_tables, together
 from pipeline.report.provenance import provenance
-from pipeline.report.runs import Run, Scored, groups_of_runs
+from pipeline.report.runs import Run, Scored, groups, groups_of_runs
 from pipeline.report.scenes import draw_scenes_of
 from pipeline.report.scores import training_charts
 from pipeline.report.sections import Sections
 from stages.gallery import COUNT, write_gallery
-from stages.paths import DATA, decoded_folder, results_folder, run_folder
+from stages.paths import DATA, decoded_folder, moving_folder, results_folder, run_folder
 
 REPORT = DATA / "report" / "index.html"
 
@@ -107,6 +108,7 @@ def report(
         *([] if toy else [paper]),
         *([Section("browser", "Every sample", browser)] if browser else []),
         *benchmarks,
+        *_moments(own, runs),
         Section("training", "Training", together(training_charts(histories), "curves")),
         Section("runs", "Runs", together([run_table(runs, clips), provenance(files)], "health")),
         Section("corpora", "The corpora's health", health, "Corpora"),
@@ -157,6 +159,23 @@ def _check_made(study: Study, name: str) -> None:
     if all(path.name != "metrics.json" or path in missing for path in needed):
         raise InputError(told)
     console.print(f"{told}. The page is of what is there.", markup=False, soft_wrap=True)
+
+
+def _moments(study: Study, runs: Sequence[Run]) -> list[Section]:
+    """The section of each toy whose moving clips some run is scored on."""
+    sections = []
+    for toy in study.moving:
+        paths = {run: moving_folder(run.folder, toy) / "metrics.json" for run in runs}
+        scored = [
+            Scored(run, MOVING, toy, True, None, read_json(path))
+            for run, path in paths.items()
+            if path.is_file()
+        ]
+        if scored:
+            table = moments_table(groups(scored))
+            title = "At the moments of clips that move"
+            sections.append(Section(f"{MOVING}-{toy}", title, table, "Moments"))
+    return sections
 
 
 def _trained_clips(runs: Sequence[Run]) -> set[str]:

@@ -33,6 +33,17 @@ COLUMNS = {
     "mAP by s_L": "mAP_a2i_s_L",
 }
 
+# Of the scenes under conditions, which have none of those above.
+CONDITIONS = {
+    "own sound": "pointing@congruent",
+    "another object's": "pointing@conflicting",
+    "laid over": "pointing@laid-over",
+    "several": "pointing@several",
+    "all lit": "all_lit@several",
+    "absent, AP by maximum": "AP_absent_maximum",
+    "absent, by confidence": "AP_absent_confidence",
+    "absent, by s_L": "AP_absent_s_L",
+}
 
 # Of a study's methods; the last one is what its training took, where this machine trained it.
 METHODS = {
@@ -91,7 +102,7 @@ def table(
     else:
         scores = _of_study(parameters, title, shown, on)
     seedless = {name for item in shown.maps for name in (item.name, item.label)}
-    columns = _columns(scores, COLUMNS if variants else METHODS)
+    columns = _columns(scores, {**(COLUMNS if variants else METHODS), **CONDITIONS})
     typer.echo(f"{on}\n" if benchmark is None else "", nl=False)
     typer.echo(seeds_table(scores, columns, ranges=bool(variants), seedless=seedless))
 

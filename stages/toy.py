@@ -38,6 +38,8 @@ def toy(name: Annotated[str, typer.Argument(help="A toy of the active study.")])
         height=values.height,
         seconds=values.seconds,
         workers=usable_cores(),
+        conditions=values.conditions,
+        moving=values.moving,
     )
     summary = {f"clips of {split}": count for split, count in clips.items()}
     show_summary(f"toy {name}", summary, folder)

@@ -64,7 +64,7 @@ def plug_ins(stage: PipelineStage) -> list[str]:
     kind, *rest = words(stage)
     if kind == "train":
         return [f"pipeline.methods.{rest[0]}"]
-    if stage.name.startswith(("evaluate@", "index@")):
+    if stage.name.startswith(("evaluate@", "index@", "moving@")):
         return [f"pipeline.methods.{rest[0].rpartition('/')[2].split('-')[0]}"]
     if kind == "decode":
         declared = {Path(str(dep.fs_path)).stem for dep in stage.deps}
@@ -128,7 +128,7 @@ def test_a_stage_declares_little_that_it_does_not_import(resolved: Stages) -> No
         needed = imported(module_of(stage)) | imported(*plug_ins(stage))
         files = set[str]().union(*(files_in(room) for room in declared))
         surplus = {file for file in files - needed if not file.endswith("__init__.py")}
-        limit = 80 if stage.name.split("@")[0] in LOOK_UP else SURPLUS
+        limit = 90 if stage.name.split("@")[0] in LOOK_UP else SURPLUS
         assert len(surplus) <= limit, f"{stage.name}: {sorted(surplus)}"
 
 

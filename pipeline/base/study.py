@@ -87,7 +87,7 @@ class Study:
     method's section; its own entry `train` is what differs from the section `train`. `tests` lists
     the benchmarks by the corpus that holds their clips. `index` names the corpora of which each run
     stores embeddings and maps, to be searched and looked at. `maps` are anyone's, scored and shown
-    as a run is."""
+    as a run is. `moving` names the toys on whose moving clips each run is scored."""
 
     settings: str
     toys: list[str]
@@ -104,6 +104,7 @@ class Study:
     flow: dict[str, list[Literal["bytes", "signed"]]] = field(default_factory=dict)
     index: list[str] = field(default_factory=list)
     maps: list[OwnMaps] = field(default_factory=list)
+    moving: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         named = {
@@ -116,6 +117,10 @@ class Study:
                 if name not in self.corpora:
                     known = ", ".join(self.corpora)
                     raise ValueError(f"{key}: found {name}, expected one of its corpora, {known}")
+        for name in self.moving:
+            if name not in self.toys:
+                known = ", ".join(self.toys) or "none"
+                raise ValueError(f"moving: found {name}, expected one of its toys, {known}")
         for item in self.maps:
             if item.corpus not in self.tests:
                 raise ValueError(

@@ -56,14 +56,60 @@ class Scene:
     distractors: tuple[Distractor, ...]
 
 
-def _field(entry: Any, key: str, kind: type, place: str) -> Any:
+@dataclass(frozen=True)
+class SeenObject:
+    """A visible object of a toy clip: its class, whether it sounds, its boxes (fractions) and its
+    mask file."""
+
+    label: str
+    sounding: bool
+    boxes: tuple[Box, ...]
+    mask: Path
+
+
+@dataclass(frozen=True)
+class Conditioned:
+    """A toy clip under a condition: what is seen in it, and the class that is heard in it and not
+    seen, None where there is none."""
+
+    clip_id: str
+    condition: str
+    objects: tuple[SeenObject, ...]
+    unseen: str | None
+
+    @property
+    def sounding(self) -> tuple[SeenObject, ...]:
+        """The objects that sound, in the file's order."""
+        return tuple(item for item in self.objects if item.sounding)
+
+
+@dataclass(frozen=True)
+class MovingScene:
+    """A toy clip of travelling objects, of the classes `labels`. `turns` says from which second on
+    which of them sounds (a place in `labels`), until the next one does; `masks` is the picture of
+    its moments, see `read_moments`."""
+
+    clip_id: str
+    seconds: float
+    labels: tuple[str, ...]
+    turns: tuple[tuple[float, int], ...]
+    masks: Path
+
+    def sounding(self, second: float) -> int:
+        """The object that sounds at a second: its place in `labels`."""
+        return [item for start, item in self.turns if start <= second][-1]
+
+
+def _field(entry: Any, key: str, kind: type | tuple[type, ...], place: str) -> Any:
     if not isinstance(entry, dict):
         raise InputError(f"{place}: found {type(entry).__name__}, expected an object")
     if key not in entry:
         raise InputError(f"{place}: no {key!r}, expected one")
     value = entry[key]
     if not isinstance(value, kind):
-        raise InputError(f"{place}: {key!r} is {type(value).__name__}, expected {kind.__name__}")
+        kinds = kind if isinstance(kind, tuple) else (kind,)
+        expected = " or ".join(each.__name__ for each in kinds)
+        raise InputError(f"{place}: {key!r} is {type(value).__name__}, expected {expected}")
     return value
 
 
@@ -248,12 +294,7 @@ def read_scenes(path: Path) -> list[Scene]:
     """
 
     def mask(entry: Any, place: str) -> Path:
-        relative = PurePosixPath(_field(entry, "mask", str, place))
-        if relative.is_absolute() or ".." in relative.parts or not str(relative).isprintable():
-            raise InputError(
-                f"{place}: found the mask {str(relative)[:80]!r}, expected a file below"
-            )
-        return path.parent / relative
+        return _below(path.parent, entry, "mask", place)
 
     def distractor(entry: Any, place: str) -> Distractor:
         label = _field(entry, "class", str, place)
@@ -272,3 +313,80 @@ def read_scenes(path: Path) -> list[Scene]:
         )
         for place, entry in _entries(path)
     ]
+
+
+def _below(folder: Path, entry: Any, key: str, place: str) -> Path:
+    """The file below `folder` that an entry names under `key`."""
+    relative = PurePosixPath(_field(entry, key, str, place))
+    if relative.is_absolute() or ".." in relative.parts or not str(relative).isprintable():
+        raise InputError(f"{place}: found the {key} {str(relative)[:80]!r}, expected a file below")
+    return folder / relative
+
+
+def read_conditions(path: Path) -> list[Conditioned]:
+    """The toy corpus' `conditions.json`, in the file's order; boxes are fractions of the frame.
+    Raises as `read_scenes` does."""
+
+    def seen(entry: Any, place: str) -> SeenObject:
+        return SeenObject(
+            _field(entry, "class", str, place),
+            _field(entry, "sounding", bool, place),
+            _boxes(entry, "bbox", place),
+            _below(path.parent, entry, "mask", place),
+        )
+
+    names: dict[str, str] = {}
+    return [
+        Conditioned(
+            _name(entry, "file", place, names),
+            _field(entry, "condition", str, place),
+            tuple(seen(item, place) for item in _field(entry, "objects", list, place)),
+            _field(entry, "unseen", (str, type(None)), place),
+        )
+        for place, entry in _entries(path)
+    ]
+
+
+def read_moving(path: Path) -> list[MovingScene]:
+    """The toy corpus' `moving.json`, in the file's order. Raises as `read_scenes` does, and for
+    turns that do not begin at 0, go back or name no object."""
+    names: dict[str, str] = {}
+    scenes = []
+    for place, entry in _entries(path):
+        labels = tuple(map(str, _field(entry, "objects", list, place)))
+        turns = _field(entry, "turns", list, place)
+        pairs = [turn for turn in turns if isinstance(turn, list) and len(turn) == 2]
+        starts = [start for start, _ in pairs if isinstance(start, (int, float))]
+        known = [item for _, item in pairs if item in range(1, len(labels) + 1)]
+        if not (len(turns) == len(starts) == len(known)) or starts != sorted({0, *starts}):
+            raise InputError(
+                f"{place}: found the turns {str(turns)[:80]}, expected [second, object] from 0 on, "
+                f"objects from 1 to {len(labels)}"
+            )
+        scenes.append(
+            MovingScene(
+                _name(entry, "file", place, names),
+                float(_field(entry, "seconds", (int, float), place)),
+                labels,
+                tuple((float(start), item - 1) for start, item in pairs),
+                _below(path.parent, entry, "masks", place),
+            )
+        )
+    return scenes
+
+
+def read_moments(path: Path, moments: int) -> np.ndarray:
+    """What a moving clip shows at its moments: (moments, h, w) uint8, 0 the backdrop and n the n-th
+    object. The file is a grey PNG of the moments below each other. Raises `InputError` for a file
+    that is missing, no such picture or of another number of rows."""
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            mode, pixels = image.mode, np.asarray(image)
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(f"{path}: expected a picture of moments, found: {error}") from error
+    if mode != "L" or len(pixels) % moments:
+        raise InputError(
+            f"{path}: found {len(pixels)} rows of mode {mode}, expected grey and a multiple of "
+            f"{moments} rows"
+        )
+    return pixels.reshape(moments, -1, pixels.shape[1])

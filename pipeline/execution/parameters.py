@@ -84,6 +84,7 @@ _NAMED = {
     "load": ("active.published",),
     "tests": ("active.corpora",),
     "evaluate": ("", "active.corpora"),
+    "moving": ("", "moving"),
 }
 
 

@@ -16,7 +16,7 @@ from pipeline.benchmarks import Benchmark
 from pipeline.benchmarks.metrics.detection import confidences, score_maps
 from pipeline.benchmarks.metrics.heatmaps import CHUNK, resize_maps
 from pipeline.benchmarks.metrics.localization import overlaps, pointing
-from pipeline.benchmarks.tasks import ScenesBenchmark
+from pipeline.benchmarks.tasks import ConditionsBenchmark, ScenesBenchmark
 from pipeline.errors import InputError
 from pipeline.report.failures import DARK, IN_VAIN, NOTHING_FOUND, NOTHING_SOUNDS, is_flat, kinds
 from pipeline.report.paper_numbers import PAPER_CLIPS
@@ -126,7 +126,8 @@ def run_facts(
     else:
         points = _points(benchmark, maps)
     # A scene is scored where its silent objects count as well: at the true area.
-    lead = ADAPTIVE if isinstance(benchmark, ScenesBenchmark) else next(iter(cuts))
+    made = isinstance(benchmark, (ScenesBenchmark, ConditionsBenchmark))
+    lead = ADAPTIVE if made else next(iter(cuts))
     found = kinds(cuts[lead], cuts[ADAPTIVE], facts.area, points, is_flat(maps), lead == MEDIAN)
     found[~true] = NOTHING_SOUNDS
     if "lit_share" in table.column_names:

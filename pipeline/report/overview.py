@@ -12,6 +12,10 @@ from pipeline.report.tables import over_seeds
 
 # What is shown of the toy's scenes, and of others the first that there is.
 _SCENES = ("cIoU_adaptive", "pointing_distractors", "swap", "class_R@1_a2i", "class_R@1_i2a")
+_CONDITIONS = (
+    *(f"pointing@{name}" for name in ("congruent", "conflicting", "laid-over", "several")),
+    "AP_absent_maximum",
+)
 _OTHERS = ("cIoU", "AP", "mIoU", "F_AUC", "class_R@1_a2i", "R@1_a2i")
 TRIVIAL = tuple(name for name in BASELINES if name != "bound")
 _FEW, _WIDE = 3, 6  # runs that stand side by side; scores that a window shows of a run's row
@@ -55,6 +59,8 @@ def shown_metrics(benchmark: str, together: Sequence[Group]) -> list[str]:
     known = {key for group in together for item in group.on(benchmark) for key in item.metrics}
     if benchmark.startswith("scenes"):
         return [metric for metric in _SCENES if metric in known]
+    if benchmark == "conditions":
+        return [metric for metric in _CONDITIONS if metric in known]
     metric = next((metric for metric in _OTHERS if metric in known), None)
     if metric is None:
         return []

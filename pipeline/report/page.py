@@ -72,10 +72,11 @@ def benchmark_content(
     whose: str,
     sizes: Markup | None = None,
     classes: tuple[str, Markup] | None = None,
+    conditions: Markup | None = None,
 ) -> Markup:
     """The section of one benchmark: a sentence, the `curves` of each run by its label, its scores
-    by size and by class, all scores, folded, and its cases, which are those of the run `whose` (''
-    for all runs)."""
+    under `conditions`, by size and by class, all scores, folded, and its cases, which are those of
+    the run `whose` ('' for all runs)."""
     drawn = [(label, charts) for label, charts in curves if charts]
     return render(
         "benchmark",
@@ -86,4 +87,5 @@ def benchmark_content(
         whose=whose,
         sizes=sizes,
         classes=classes,
+        conditions=conditions,
     )

@@ -14,6 +14,7 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.report.breakdown import by_class, by_size
 from pipeline.report.clips import Clips
 from pipeline.report.collect import Results
+from pipeline.report.conditions import condition_table
 from pipeline.report.disagreement import CARDS, Judged, share_of, side_by_side
 from pipeline.report.facts import BenchmarkFacts, RunFacts, benchmark_facts, run_facts
 from pipeline.report.gallery import gallery, retrieval_gallery
@@ -116,6 +117,7 @@ class Sections:
             "" if len(runs) > 1 else items[0].run.name,
             by_size(name, runs),
             by_class(facts, first),
+            condition_table(name, runs),
         )
         return Section(key, title, content, class_="benchmark")
 

@@ -2,7 +2,8 @@
 
 Every file has the name, header, quoting and line ends of its real counterpart, so the readers that
 serve VGG-SS, SoundNet-Flickr, AVSBench and IS3 serve the toy as well; that is why the same boxes
-are written several times over. Only `scenes.json` is the toy's own.
+are written several times over. Only `scenes.json`, `conditions.json` and `moving.json` are the
+toy's own.
 """
 
 import csv
@@ -15,7 +16,14 @@ import numpy as np
 
 from pipeline.base.files import write_json
 from pipeline.toy.classes import CLASSES
-from pipeline.toy.samples import AVSBENCH_FRAMES, SampleTruth, avsbench_category
+from pipeline.toy.conditions import CONDITIONS
+from pipeline.toy.samples import (
+    AVSBENCH_FRAMES,
+    MOVING_SECONDS,
+    SampleTruth,
+    avsbench_category,
+    moving_strip,
+)
 
 _ANNOTATORS = 3
 _FLICKR_SCALE = 256  # pixels that Flickr-SoundNet's boxes are given in
@@ -54,7 +62,7 @@ def write_lists(folder: Path, clips: Mapping[str, Sequence[SampleTruth]]) -> Non
         write_list(folder / f"{split}.txt", sorted(_names(clips[split])))
     for name, splits in (
         ("training", ("train", "labelled")),
-        ("tested", ("validation", "test", "silent")),
+        ("tested", ("validation", "test", "silent", *CONDITIONS)),
     ):
         write_list(folder / f"{name}.txt", sorted(n for s in splits for n in _names(clips[s])))
     labelled = sorted(clips["labelled"], key=lambda truth: truth.plan.sample_id)
@@ -166,6 +174,50 @@ def write_scenes(path: Path, clips: Mapping[str, Sequence[SampleTruth]], seed: i
                 )
             entry = {**_vggss_entry(truth), "split": split, "mask": sounding.mask}
             entries.append({**entry, "distractors": distractors})
+    write_json(path, entries)
+
+
+def write_conditions(path: Path, clips: Mapping[str, Sequence[SampleTruth]]) -> None:
+    """The exact truth of the clips of each condition: their objects, and what is heard unseen."""
+    write_json(
+        path,
+        [
+            {
+                "file": truth.plan.sample_id,
+                "condition": condition,
+                "unseen": None if (heard := truth.plan.unseen) is None else CLASSES[heard].name,
+                "objects": [
+                    {
+                        "class": CLASSES[item.class_index].name,
+                        "sounding": item.sounding,
+                        "bbox": [item.box],
+                        "mask": item.mask,
+                    }
+                    for item in truth.objects
+                ],
+            }
+            for condition in CONDITIONS
+            for truth in clips[condition]
+        ],
+    )
+
+
+def write_moving(path: Path, truths: Iterable[SampleTruth]) -> None:
+    """The exact truth of moving clips. `masks` is a picture of the clip's moments of 0.1 s below
+    each other: 0 the backdrop, n the n-th of `objects`. `turns` says which object sounds from when
+    on, until the next one does."""
+    entries = []
+    for truth in truths:
+        turns = len(truth.plan.sounding)
+        entries.append(
+            {
+                "file": truth.plan.sample_id,
+                "seconds": MOVING_SECONDS,
+                "objects": [CLASSES[item.class_index].name for item in truth.objects],
+                "turns": [[MOVING_SECONDS * turn / turns, turn + 1] for turn in range(turns)],
+                "masks": moving_strip(truth.plan),
+            }
+        )
     write_json(path, entries)
 
 

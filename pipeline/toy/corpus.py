@@ -24,6 +24,7 @@ from pipeline.execution.progress import console, track
 from pipeline.execution.run import Engine, run
 from pipeline.toy import annotations
 from pipeline.toy.classes import CLASSES
+from pipeline.toy.conditions import CONDITIONS, MOVING, plan_conditions, plan_moving
 from pipeline.toy.parts import Part, join_parts, make_part, plan_text, read_part
 from pipeline.toy.samples import SamplePlan, SampleTruth
 
@@ -59,17 +60,21 @@ def make_toy_corpus(
     height: int,
     seconds: float,
     workers: int,
+    conditions: int = 0,
+    moving: int = 0,
 ) -> dict[str, int]:
     """Make the toy corpus at `folder` and return how many samples of each kind it holds.
 
     `clips` says how many clips the lists `train`, `validation`, `test` and `labelled` get, at
-    least one per class each. Frames are `width` x `height` pixels (even numbers), clips last
-    `seconds`. Equal arguments give equal bytes whatever `workers` is. An older toy corpus at
-    `folder` is replaced. `work` keeps finished parts while the run lasts. Raises `InputError` where
-    a value is out of range or `folder` holds something else.
+    least one per class each, `conditions` how many test clips each of `CONDITIONS` has and `moving`
+    how many move; no other file depends on these two but the list of what is tested. Frames are
+    `width` x `height` pixels (even numbers), clips last `seconds`, those that move their own time.
+    Equal arguments give equal bytes whatever `workers` is. An older toy corpus at `folder` is
+    replaced. `work` keeps finished parts while the run lasts. Raises `InputError` where a value is
+    out of range or `folder` holds something else.
     """
     _check(folder, clips, width, height, seconds, workers)
-    plans = plan_corpus(seed, clips)
+    plans = plan_corpus(seed, clips, conditions, moving)
     everything = [plan for group in plans.values() for plan in group]
     settings = repr((width, height, seconds, _VERSIONS))
     code = hash_of_code("pipeline.toy.parts")
@@ -135,16 +140,23 @@ def _write_annotations(
 ) -> None:
     annotations.write_lists(folder / "lists", truths)
     below = folder / "annotations"
-    annotations.write_vggss(below, truths, seconds, seed)
+    added = (*CONDITIONS, MOVING)
+    as_real = {split: group for split, group in truths.items() if split not in added}
+    annotations.write_vggss(below, as_real, seconds, seed)
     annotations.write_scenes(below / "scenes.json", truths, seed)
     annotations.write_flickr(below, truths["flickr"], seed)
     annotations.write_avsbench(below, "s4", truths["s4"])
     annotations.write_avsbench(below, "ms3", truths["ms3"])
     annotations.write_is3(below, truths["is3"])
+    annotations.write_conditions(below / "conditions.json", truths)
+    annotations.write_moving(below / "moving.json", truths[MOVING])
 
 
-def plan_corpus(seed: int, clips: Mapping[str, int]) -> dict[str, list[SamplePlan]]:
-    """What the corpus of `seed` holds: plans per split, the lists of `clips` and the small sets.
+def plan_corpus(
+    seed: int, clips: Mapping[str, int], conditions: int = 0, moving: int = 0
+) -> dict[str, list[SamplePlan]]:
+    """What the corpus of `seed` holds: plans per split, the lists of `clips` and the small sets,
+    and `conditions` clips of each condition and `moving` ones.
 
     Classes take turns, numbers of silent objects keep their shares exactly, both in random order.
     """
@@ -195,6 +207,9 @@ def plan_corpus(seed: int, clips: Mapping[str, int]) -> dict[str, list[SamplePla
         pair = tuple(map(int, rng.choice(len(CLASSES), 2, replace=False)))
         name = "_".join([*(CLASSES[c].key for c in pair), str(index)])
         plans["is3"].append(SamplePlan("is3", name, "is3", pair, (), (seed, 8, index)))
+    # Last, so that what is drawn above is the same whatever comes here.
+    plans |= plan_conditions(names, seed, conditions)
+    plans[MOVING] = plan_moving(names, seed, moving)
     return plans
 
 

@@ -14,20 +14,26 @@ import numpy as np
 from pipeline.media.writing import write_picture, write_video, write_wav
 from pipeline.toy.classes import CLASSES
 from pipeline.toy.scenes import Scene, draw_scene, mask_box, render, visible_masks
-from pipeline.toy.sounds import SAMPLE_RATE, coloured_noise, make_sound, normalised
+from pipeline.toy.sounds import SAMPLE_RATE, coloured_noise, laid_over, make_sound, normalised
+from pipeline.toy.travel import draw_travelling_scene
 
 _FRAMES_PER_SECOND = 5
 AVSBENCH_FRAMES = 5  # one a second over a sound of five seconds
 AVSBENCH_SECONDS = 5.0
+# A moving clip: one frame for each moment that a moving map is made of, in two halves.
+MOVING_FRAMES_PER_SECOND = 10
+MOVING_SECONDS = 6.0
 
 
 @dataclass(frozen=True)
 class SamplePlan:
-    """What is to be made. `kind` is 'clip', 'flickr', 's4', 'ms3' or 'is3'.
+    """What is to be made. `kind` is 'clip', 'moving', 'flickr', 's4', 'ms3' or 'is3'.
 
     `sounding` and `silent` are class indices; `sound` is 'class', or for a clip without a sounding
-    object 'silence' (digital zero) or 'noise'. `masks` asks for a clip's masks as files. `empty`
-    frames of an AVSBench video show the backdrop only.
+    object 'silence' (digital zero) or 'noise'. `unseen` is a class that is heard and not in view,
+    over the sounding object or alone. `masks` asks for a clip's masks as files. `empty` frames of
+    an AVSBench video show the backdrop only. Of two `sounding` objects of a moving clip the first
+    sounds in its first half and the second in its second.
     """
 
     kind: str
@@ -39,6 +45,7 @@ class SamplePlan:
     sound: str = "class"
     masks: bool = False
     empty: tuple[int, ...] = ()
+    unseen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,14 +86,18 @@ def middle_truth(plan: SamplePlan, scene: Scene, annotations: Path) -> SampleTru
 
 
 def draw_sound(rng: np.random.Generator, plan: SamplePlan, seconds: float) -> np.ndarray:
-    """The mixed sound of all sounding objects, or silence, or noise, as the plan says."""
+    """The mixed sound of all sounding objects, or silence, or noise, as the plan says; with a class
+    that is not in view laid over it."""
     samples = round(seconds * SAMPLE_RATE)
     if plan.sound == "silence":
         return np.zeros(samples, dtype=np.float32)
     if plan.sound == "noise":
         return normalised(rng, coloured_noise(rng, samples, rng.uniform(0, 2)))
     parts = [make_sound(rng, index, seconds=seconds) for index in plan.sounding]
-    return np.mean(parts, axis=0)
+    if plan.unseen is None:
+        return np.mean(parts, axis=0)
+    unseen = make_sound(rng, plan.unseen, seconds=seconds)
+    return laid_over(rng, np.mean(parts, axis=0), unseen) if parts else unseen
 
 
 def make_sample(
@@ -98,6 +109,8 @@ def make_sample(
     """
     makers = {"clip": _make_clip, "flickr": _make_flickr, "is3": _make_is3}
     rng = np.random.default_rng(plan.seed)
+    if plan.kind == "moving":
+        return _make_moving(rng, plan, folder, width, height)
     if plan.kind in makers:
         return makers[plan.kind](rng, plan, folder, width, height, seconds)
     return _make_avsbench(rng, plan, folder, width, height)
@@ -129,6 +142,45 @@ def _make_clip(
         rate,
     )
     return middle_truth(plan, scene, folder / "annotations")
+
+
+def _make_moving(
+    rng: np.random.Generator, plan: SamplePlan, folder: Path, width: int, height: int
+) -> SampleTruth:
+    """A clip whose objects travel, and beside its annotations one picture of what each moment shows
+    of them: the frames below each other, the value 1 + i where the plan's object i shows."""
+    frames = round(MOVING_SECONDS * MOVING_FRAMES_PER_SECOND)
+    scene = draw_travelling_scene(
+        rng,
+        sounding=plan.sounding,
+        silent=plan.silent,
+        width=width,
+        height=height,
+        frames=frames,
+    )
+    length = MOVING_SECONDS / len(plan.sounding)
+    turns = [make_sound(rng, index, seconds=length) for index in plan.sounding]
+    (folder / "moving").mkdir(exist_ok=True)
+    write_video(
+        folder / "moving" / f"{plan.sample_id}.mp4",
+        (render(scene, frame) for frame in range(frames)),
+        np.concatenate(turns),
+        Fraction(MOVING_FRAMES_PER_SECOND),
+    )
+    order = [*plan.sounding, *plan.silent]
+    values = np.array([1 + order.index(item.class_index) for item in scene.objects], np.uint8)
+    shown = np.zeros((frames, height, width), np.uint8)
+    for frame, picture in enumerate(shown):
+        for value, mask in zip(values, visible_masks(scene, frame), strict=True):
+            picture[mask] = value
+    strip = shown.reshape(frames * height, width)
+    write_picture(folder / "annotations" / moving_strip(plan), strip)
+    return middle_truth(plan, scene, folder / "annotations")
+
+
+def moving_strip(plan: SamplePlan) -> str:
+    """The file of what a moving clip shows at its moments, below the annotations."""
+    return f"moving/{plan.sample_id}.png"
 
 
 def _make_flickr(

@@ -19,7 +19,7 @@ from pipeline.toy.classes import CLASSES
 _AREA_QUANTILES = (0.0, 0.25, 0.5, 0.75, 1.0)
 _AREAS = (0.06, 0.16, 0.34, 0.60, 0.85)
 _LARGEST_OVERLAP = 0.45  # share of a box that another one may cover when positions are drawn
-_LEAST_VISIBLE = 0.35  # share of an object's own pixels that must show in the middle frame
+LEAST_VISIBLE = 0.35  # share of an object's own pixels that must show in the middle frame
 
 _ANGLES = np.linspace(-np.pi, np.pi, 721)
 
@@ -278,18 +278,20 @@ def draw_scene(
     height: int,
     frames: int = 1,
     reach: float = 3.0,
+    areas: Sequence[float] = _AREAS,
 ) -> Scene:
     """Draw a scene that holds one object per class in `sounding` and in `silent` (class indices).
 
     Both kinds come from the same range of sizes, places and depths and move alike, so nothing but
     the sound tells them apart. Objects lie whole in the middle frame and at least 35 per cent of
-    each shows there; `reach` is how many pixels they swing in the other frames.
+    each shows there; `reach` is how many pixels they swing in the other frames. `areas` are the
+    quartiles of a box's share of the frame, smallest and largest included.
     """
     classes = [*sounding, *silent]
     outlines = [_draw_outline(rng, index) for index in classes]
     extents = np.array([outline.high - outline.low for outline in outlines]).reshape(-1, 2)
-    areas = np.interp(rng.random(len(classes)), _AREA_QUANTILES, _AREAS)
-    scales = np.sqrt(areas / extents.prod(axis=1))
+    drawn = np.interp(rng.random(len(classes)), _AREA_QUANTILES, areas)
+    scales = np.sqrt(drawn / extents.prod(axis=1))
     # A box must fit in the frame with two pixels to spare on each side for soft edges.
     room = 1 - 4 / np.array([width, height])
     scales = np.minimum(scales, (room / extents).min(axis=1, initial=np.inf))
@@ -316,7 +318,7 @@ def draw_scene(
             scene = Scene(backdrop, tuple(objects), frames)
             visible = visible_masks(scene, scene.middle).sum(axis=(1, 2))
             whole = np.array([(item.alpha >= 0.5).sum() for item in objects])
-            if (visible >= _LEAST_VISIBLE * whole).all():
+            if (visible >= LEAST_VISIBLE * whole).all():
                 return scene
         scales *= 0.93
 

@@ -9,7 +9,9 @@ from pipeline.base.params import Count, Natural, Positive, settings
 
 @settings
 class Toy:
-    """How the toy corpus is made: clips a list, native size in pixels, seconds of a clip."""
+    """How the toy corpus is made: clips a list, native size in pixels, seconds of a clip; how many
+    test clips each of the `conditions` has, and how many are `moving` (`pipeline.toy.conditions`).
+    """
 
     seed: Natural
     train: Count
@@ -19,6 +21,8 @@ class Toy:
     width: Annotated[int, Field(ge=16)]
     height: Annotated[int, Field(ge=16)]
     seconds: Positive
+    conditions: Natural = 60
+    moving: Natural = 24
 
 
 @settings

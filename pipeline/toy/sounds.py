@@ -109,3 +109,10 @@ def make_sound(
 def normalised(rng: np.random.Generator, sound: np.ndarray) -> np.ndarray:
     """`sound` as float32 with a peak drawn from 0.15 to 0.9."""
     return (sound * (rng.uniform(0.15, 0.9) / np.abs(sound).max())).astype(np.float32)
+
+
+def laid_over(rng: np.random.Generator, sound: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """`sound` with `other` mixed over it, both (samples,) float32 and not silent, at -3 to 3 dB of
+    its power; float32 with a drawn peak."""
+    level = 10 ** (rng.uniform(-3, 3) / 20) * float(sound.std()) / float(other.std())
+    return normalised(rng, sound + level * other)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from four_clips import BOXES, CLASSES, CLIPS
+from four_clips import BOXES, CLASSES, CLIPS, CONDITIONED, SEEN
 from PIL import Image
 
 from pipeline.benchmarks.metrics.rasters import fraction_boxes
@@ -69,6 +69,17 @@ def annotations(tmp_path: Path) -> Path:
     scenes[0]["distractors"] = [silent]
     Image.fromarray(fraction_boxes([[0.5, 0.5, 1, 1]])).save(folder / "masks" / "s.png")
     (folder / "scenes.json").write_text(json.dumps(scenes))
+    conditions = []
+    for condition, clip in CONDITIONED.items():
+        objects = []
+        for number, (label, sounding, box) in enumerate(SEEN[condition]):
+            mask = f"masks/{clip}.{number}.png"
+            Image.fromarray(fraction_boxes([box])).save(folder / mask)
+            objects.append({"class": label, "sounding": sounding, "bbox": [box], "mask": mask})
+        unseen = None if condition == "several" else "bell"
+        entry = {"file": clip, "condition": condition, "unseen": unseen, "objects": objects}
+        conditions.append(entry)
+    (folder / "conditions.json").write_text(json.dumps(conditions))
     return folder
 
 

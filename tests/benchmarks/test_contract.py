@@ -26,6 +26,7 @@ CONTRACT = [
     ("negatives", [], 0, False),
     ("retrieval", CLASSES, 0, True),
     ("scenes", [*CLASSES, "cat"], 0, False),
+    ("conditions", [*CLASSES, "", "cat", "dog", ""], 0, False),
 ]
 
 

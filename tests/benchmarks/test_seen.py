@@ -30,7 +30,8 @@ from pipeline.media.resizing import Aspect
 MIDDLE = (0.25, 0.0, 0.75, 1.0)  # what is seen of a picture twice as wide as high
 CORNER = (0.125, 0.125, 0.625, 0.625)
 MAPS = ["vggss", "vggss-4655", "heard", "flickr", "is3", "vpo-ms", "avsbench-ms3-boxes",
-        "extended-vggss", "extended-flickr", "avsbench-s4", "negatives", "scenes"]  # fmt: skip
+        "extended-vggss", "extended-flickr", "avsbench-s4", "negatives", "scenes",
+        "conditions"]  # fmt: skip
 
 
 def everything(_: str) -> bool:

@@ -88,8 +88,8 @@ def project(folder: Path, active: dict[str, Any]) -> None:
 
 def test_a_stage_says_where_it_stands(tmp_path: Path) -> None:
     project(tmp_path, PARAMS["studies"]["toy"])
-    assert plan.announce("corpus ready", tmp_path) == "stage 1 of 28, about 12 min left"
-    assert plan.announce("train alignment full 0", tmp_path) == "stage 19 of 28, about 5 min left"
+    assert plan.announce("corpus ready", tmp_path) == "stage 1 of 29, about 12 min left"
+    assert plan.announce("train alignment full 0", tmp_path) == "stage 19 of 29, about 5 min left"
     assert plan.announce("train alignment full 7", tmp_path) is None
     plan.keep("train alignment full 0", 1000.0, tmp_path)
     assert plan.kept_seconds(tmp_path) == {"train alignment full 0": 1000.0}

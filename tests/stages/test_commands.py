@@ -174,6 +174,7 @@ NOBODY = {
     "load nobody": "active.published.nobody",
     "tests nobody": "active.corpora.nobody",
     "evaluate alignment-full-0 nobody": "active.corpora.nobody",
+    "moving alignment-full-0 nobody": "active.moving.nobody",
     "index nobody toy": "",
     "evaluate-maps nobody toy-test": "active.maps.nobody",
     "corpus ready nobody": "",

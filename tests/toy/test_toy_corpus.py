@@ -34,6 +34,8 @@ def make(folder: Path, workers: int = 1, seed: int = 1) -> dict[str, int]:
         height=48,
         seconds=1.0,
         workers=workers,
+        conditions=4,
+        moving=4,
     )
 
 
@@ -51,6 +53,10 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
     counts = make(folder)
     assert {split: counts[split] for split in SIZES} == SIZES
     return folder
+
+
+def read(path: Path) -> list[dict]:
+    return json.loads(path.read_text())
 
 
 def lines(path: Path) -> list[str]:
@@ -78,7 +84,11 @@ def test_lists_share_no_clip_and_every_clip_has_its_video(toy: Path) -> None:
     listed = [lines(toy / "lists" / f"{split}.txt") for split in ("train", "validation", "test")]
     listed.append(lines(toy / "lists" / "silent.txt"))
     listed.append([clip for clip, _ in rows(toy / "lists" / "labelled.csv")])
+    listed.append(sorted(entry["file"] for entry in read(toy / "annotations" / "conditions.json")))
     everything = [clip for names in listed for clip in names]
+    assert lines(toy / "lists" / "tested.txt") == sorted(
+        clip for place in (1, 2, 3, 5) for clip in listed[place]
+    )
     assert all(names == sorted(names) for names in listed)
     assert len(everything) == len(set(everything)) == len({clip[:11] for clip in everything})
     assert {path.stem for path in (toy / "vggsound").iterdir()} == set(everything)

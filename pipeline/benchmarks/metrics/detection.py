@@ -7,6 +7,7 @@ exact ones are here: on a small set they differ by points, so a number without i
 
 import numpy as np
 import pyarrow as pa
+from scipy.stats import rankdata
 
 from pipeline.benchmarks.metrics.bootstrap import with_intervals
 from pipeline.benchmarks.metrics.heatmaps import AUDIO_VISUAL_SHARE
@@ -114,6 +115,23 @@ def area_under_curve(precision: np.ndarray, recall: np.ndarray) -> float:
     """The exact AP, 0 to 1, of `exact_curve`: the area under the interpolated curve from recall 0
     on, the sum over falling thresholds of (recall[i] - recall[i-1]) x max(precision[i:])."""
     return float(np.sum(_best_from_here(precision) * np.diff(recall, prepend=0.0)))
+
+
+def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
+    """The exact AP, 0 to 1, of finding what is `positive` (N,) bool by high `scores` (N,): equal
+    scores are found together, and precision is interpolated (`area_under_curve`). N and the number
+    of positives are at least 1."""
+    _, precision, recall = exact_curve(scores, np.ones(len(scores)), positive)
+    return area_under_curve(precision, recall)
+
+
+def ranked_right(scores: np.ndarray, positive: np.ndarray) -> float:
+    """The area under the ROC curve, 0 to 1: of all pairs of one that is `positive` (N,) bool and
+    one that is not, the share in which the first has the higher of the `scores` (N,), a tie for
+    half. There is at least one of either."""
+    count = int(positive.sum())
+    ranks = float(rankdata(scores)[positive].sum())
+    return (ranks - count * (count + 1) / 2) / (count * (len(scores) - count))
 
 
 def best_f1(precision: np.ndarray, recall: np.ndarray) -> float:

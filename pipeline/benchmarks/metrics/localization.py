@@ -231,3 +231,11 @@ def pointing(maps: np.ndarray, masks: np.ndarray) -> np.ndarray:
     highest = maps == maps.max(axis=(1, 2), keepdims=True)
     outside = ~masks[:, rows[:, None], columns].astype(bool)
     return ~(highest & outside).any(axis=(1, 2))
+
+
+def lit_above(heat: np.ndarray, regions: np.ndarray, others: np.ndarray) -> bool:
+    """Whether a map (h, w) is hotter on every one of the `regions` (n, h, w), bool and none of them
+    empty, than on any of the `others` (m, h, w), by the mean over a region. An empty one of the
+    others says nothing."""
+    coldest = min(float(heat[region].mean()) for region in regions)
+    return all(float(heat[other].mean()) < coldest for other in others if other.any())

@@ -5,6 +5,7 @@ same objects around a file's arrays: one arithmetic for our models and anyone's.
 through in chunks, so memory grows with the samples' numbers and never with their 224x224 maps.
 """
 
+from pipeline.benchmarks.tasks.conditions import ConditionsBenchmark
 from pipeline.benchmarks.tasks.detection import DetectionBenchmark
 from pipeline.benchmarks.tasks.localization import LocalizationBenchmark
 from pipeline.benchmarks.tasks.negatives import NegativesBenchmark
@@ -13,6 +14,7 @@ from pipeline.benchmarks.tasks.scenes import ScenesBenchmark
 from pipeline.benchmarks.tasks.segmentation import SegmentationBenchmark
 
 __all__ = [
+    "ConditionsBenchmark",
     "DetectionBenchmark",
     "LocalizationBenchmark",
     "NegativesBenchmark",
