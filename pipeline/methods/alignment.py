@@ -43,6 +43,7 @@ from pipeline.errors import InputError
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets
 from pipeline.methods.common.similarity import (
+    Kin,
     contrastive_loss,
     localization_map,
     mean_vectors,
@@ -194,13 +195,13 @@ class Alignment(TwoResNets):
             share=settings.pooling_share,
             temperature=settings.pooling_temperature,
             negatives=negatives,
-            **self.kinship(features),
+            kin=self.kin(features),
         )
         return {"localization": localization, "alignment": alignment}
 
-    def kinship(self, features: Mapping[str, Features]) -> dict[str, Any]:
-        """What `contrastive_loss` is told of the batch's kin; nothing, as in the paper."""
-        return {}
+    def kin(self, features: Mapping[str, Features]) -> tuple[Kin | None, Kin | None]:
+        """The batch's kin under s_L and under s_A; in the paper there are none."""
+        return None, None
 
     def image_embedding(self, v: Tensor) -> Tensor:
         """p_v of the pooled v (Eq. 4), L2-normalised: (B, C, h, w) to (B, C) float32.

@@ -7,10 +7,13 @@ and which negative. Each difference is a setting, and with all of them off the l
 - `concept`: v_conc is the frame of a neighbour in sound space, where theirs is that of a neighbour
   in image space. What sounds alike is of one class more often than what looks alike, since a
   picture shows silent things as well.
-- `kin`: clips of a batch of which one is among the `kin` nearest of the other in sound space are no
-  negatives of each other, or are further positives (`kin_are`). In a batch of B clips of C classes
-  each clip has about B / C that it should not be told from, and the softmax of Eq. 5 tells it from
-  them all the same.
+- `sound_kin`: clips of a batch of which one is among the so many nearest of the other in sound
+  space are further positives of each other under s_A. In a batch of B clips of C classes each clip
+  has about B / C that it should not be told from, and the softmax of Eq. 5 tells it from them all
+  the same.
+- `image_kin`: clips of which one is among the so many nearest of the other in image space are no
+  negatives of each other under s_L: a frame that shows a dog silently is near to frames of barking
+  dogs, and their sounds are right for a place of it.
 - `symmetric`: the loss over the frames as well as over the sounds (the remark to their Eq. 2).
 - `synthetic_negatives`: silence and noise as sounds that no frame shows
   (`pipeline.methods.common.synthetic`).
@@ -20,12 +23,12 @@ that are neither clip i nor its kin, and over silence and noise,
 
     L_i = - sum over v in V, a in A, s in {s_L, s_A} of the mean over p of log c / (c + n),
 
-where p is clip i and, as positives, its kin; half of it, and half of the same over the frames,
-where it is symmetric. What each difference brings is measured on the toy alone
+where p is clip i and, under s_A, its kin in sound space; half of it, and half of the same over the
+frames, where it is symmetric. What each difference brings is measured on the toy alone
 (pipeline/toy/README.md); on real data it is unproved.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
 from torch import Tensor
@@ -33,20 +36,23 @@ from torch import Tensor
 from pipeline.base.params import Natural, settings
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.common.cosine_pair import single
+from pipeline.methods.common.similarity import Kin
 from pipeline.methods.contract import Dice, Features, Input, View
 
 
 @settings
 class AvlocSettings(AlignmentSettings):
-    """Those of `AlignmentSettings`, other defaults, and two more.
+    """Those of `AlignmentSettings`, other defaults, and more.
 
-    `concept`: in which space the neighbours lie whose frames are v_conc. `kin`: how many nearest in
-    sound space are no negatives, 0 for none, and `kin_are` whether they are positives in place;
+    `concept`: in which space the neighbours lie whose frames are v_conc. `sound_kin`: how many
+    nearest in sound space are positives of each other under s_A, with `sound_kin_in_s_l` under s_L
+    too; `image_kin`: how many nearest in image space are no negatives under s_L. 0 for none;
     neighbours must be stored for as many."""
 
     concept: Literal["image", "sound"] = "sound"
-    kin: Natural = 1000
-    kin_are: Literal["left out", "positives"] = "positives"
+    sound_kin: Natural = 1000
+    sound_kin_in_s_l: bool = False
+    image_kin: Natural = 1000
     symmetric: bool = True
     synthetic_negatives: bool = True
     pooling: Literal["mean", "masked", "trimap", "top", "softmax", "max"] = "top"
@@ -65,34 +71,43 @@ class Avloc(Alignment):
         found = super().inputs()
         if self.settings.semantic and self.settings.concept == "sound":
             found["conceptual_frames"] = Input("frame", "sound_neighbour", k=self.settings.k)
-        if self.settings.kin:
-            found["kin"] = Input("kin", "sound_neighbour", k=self.settings.kin)
+        for name, of, k in self._kinds():
+            found[name] = Input("kin", of, k=k)
         return found
 
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """Those of `Alignment.views`, and the batch's kin."""
         found = super().views(inputs, dice)
-        if "kin" in inputs:
-            found["kin"] = View("kin", inputs["kin"])
-        return found
+        return {**found, **{name: View("kin", inputs[name]) for name, *_ in self._kinds()}}
 
     def encode(self, view: View) -> Tensor:
         """As `Alignment.encode`; kin as they are."""
         return view.input if view.modality == "kin" else super().encode(view)
 
-    def kinship(self, features: Mapping[str, Features]) -> dict[str, Any]:
-        """The batch's kin, (b, B) bool, and what they are."""
-        if not self.settings.kin:
-            return {}
-        kin = single(features["kin"]).detach() > 0
-        return {"kin": kin, "kin_positive": self.settings.kin_are == "positives"}
+    def kin(self, features: Mapping[str, Features]) -> tuple[Kin | None, Kin | None]:
+        """See the module's text."""
+        masks = {name: single(features[name]).detach() > 0 for name, *_ in self._kinds()}
+        sounds, images = (masks.get(name) for name in ("sound_kin", "image_kin"))
+        in_s_a = None if sounds is None else Kin(sounds, positive=True)
+        if in_s_a is not None and self.settings.sound_kin_in_s_l:
+            return in_s_a, in_s_a
+        return None if images is None else Kin(images), in_s_a
+
+    def _kinds(self) -> Iterator[tuple[str, Literal["sound_neighbour", "image_neighbour"], int]]:
+        """The inputs of kin that are on: name, whose neighbours, and how many."""
+        if self.settings.sound_kin:
+            yield "sound_kin", "sound_neighbour", self.settings.sound_kin
+        if self.settings.image_kin:
+            yield "image_kin", "image_neighbour", self.settings.image_kin
 
     @classmethod
     def label(cls, settings: AlignmentSettings) -> str:
         """The alignment's words, and what differs from it."""
         assert isinstance(settings, AvlocSettings)
         words = [f"v_conc by {settings.concept}"] if settings.semantic else []
-        words += [f"{settings.kin} kin {settings.kin_are}"] if settings.kin else []
+        both = " in both" if settings.sound_kin_in_s_l else ""
+        words += [f"{settings.sound_kin} kin by sound{both}"] if settings.sound_kin else []
+        words += [f"{settings.image_kin} kin by image"] if settings.image_kin else []
         words += ["symmetric"] if settings.symmetric else []
         return ", ".join([*words, super().label(settings)])
 

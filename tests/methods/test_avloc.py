@@ -25,17 +25,35 @@ from pipeline.methods.common.similarity import s_a, s_l
 from pipeline.methods.contract import Dice, Input
 
 SHARED = {**SMALL, "k": 3, "projection_layers": 1, "synthetic_negatives": False}
-SETTINGS = {**SHARED, "kin": 3, "kin_are": "left out"}
-OFF = {"concept": "image", "kin": 0, "symmetric": False, "pooling": "mean"}
+SETTINGS = {**SHARED, "sound_kin": 3, "image_kin": 3}
+OFF = {"concept": "image", "sound_kin": 0, "image_kin": 0, "symmetric": False, "pooling": "mean"}
+ALL = ("v", "v_aug", "v_conc", "a", "a_aug", "a_conc")
 make = maker("avloc", SETTINGS)
 
 
-def _features(method: Alignment, kin: torch.Tensor | None = None) -> dict[str, torch.Tensor]:
+def _features(method: Alignment, views: tuple[str, ...] = ALL) -> dict[str, torch.Tensor]:
     generator = torch.Generator().manual_seed(2)
-    maps = dict.fromkeys(("v", "v_aug", "v_conc"), (6, method.width, 4, 4))
-    sounds = dict.fromkeys(("a", "a_aug", "a_conc"), (6, method.width))
-    found = {n: torch.randn(s, generator=generator) for n, s in {**maps, **sounds}.items()}
-    return found if kin is None else {**found, "kin": kin}
+    shapes = {name: (6, method.width, *((4, 4) if name[0] == "v" else ())) for name in ALL}
+    found = {name: torch.randn(shape, generator=generator) for name, shape in shapes.items()}
+    return {name: found[name] for name in views}
+
+
+def _kin(*pairs: tuple[int, int]) -> torch.Tensor:
+    mask = torch.zeros(6, 6)
+    for i, j in pairs:
+        mask[i, j] = mask[j, i] = 1
+    return mask
+
+
+def _written(scores: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor) -> float:
+    """The mean over clips of the mean over positives of log c / (c + n)."""
+    powers = (scores.detach().double() / 0.07).exp()
+    terms = []
+    for i in range(6):
+        n = (powers[i] * negative[i]).sum()
+        chosen = [p for p in range(6) if positive[i, p]]
+        terms.append(torch.stack([-torch.log(powers[i, p] / (powers[i, p] + n)) for p in chosen]))
+    return float(torch.stack([term.mean() for term in terms]).mean())
 
 
 def test_with_every_difference_off_it_is_the_paper_s_method() -> None:
@@ -47,65 +65,47 @@ def test_with_every_difference_off_it_is_the_paper_s_method() -> None:
     assert all(torch.equal(found[part], expected[part]) for part in expected)
 
 
-def test_kin_are_no_negatives() -> None:
-    settings = {**SETTINGS, "multi_view": False, "semantic": False, "symmetric": False}
-    method = Avloc(AvlocSettings(**settings), FORM, seed=1)
-    kin = torch.zeros(6, 6)
-    kin[0, 3] = kin[3, 0] = kin[1, 4] = kin[4, 1] = 1
-    full = _features(method, kin)
-    features = {name: full[name] for name in ("v", "a", "kin")}
-    v, a = features["v"], features["a"]
-    image, audio = method.image_embedding(v), method.audio_embedding(a)
-    both = {"localization": s_l(v, a, "top"), "alignment": s_a(image, audio)}
-    found = method.loss(features, Dice(0, 0), FIRST)
-    for part, scores in both.items():
-        powers = (scores.double() / 0.07).exp()
-        terms = [
-            -torch.log(powers[i, i] / sum(powers[i, j] for j in range(6) if not kin[i, j]))
-            for i in range(6)
-        ]
-        assert float(found[part].detach()) == pytest.approx(
-            float(torch.stack(terms).mean()), rel=1e-5
+def test_kin_by_sound_are_positives_of_s_a_and_kin_by_image_no_negatives_of_s_l() -> None:
+    alone = {"multi_view": False, "semantic": False, "symmetric": False}
+    sounds, images, own = _kin((0, 3), (0, 5)), _kin((1, 4), (0, 2)), torch.eye(6)
+    for both in (False, True):
+        settings = AvlocSettings(**{**SETTINGS, **alone, "sound_kin_in_s_l": both})
+        method = Avloc(settings, FORM, seed=1)
+        features = _features(method, ("v", "a"))
+        v, a = features["v"], features["a"]
+        found = method.loss(
+            {**features, "sound_kin": sounds, "image_kin": images}, Dice(0, 0), FIRST
         )
-
-
-def test_kin_are_further_positives() -> None:
-    settings = {**SETTINGS, "multi_view": False, "semantic": False, "symmetric": False}
-    method = Avloc(AvlocSettings(**{**settings, "kin_are": "positives"}), FORM, seed=1)
-    kin = torch.zeros(6, 6)
-    kin[0, 3] = kin[3, 0] = kin[0, 5] = kin[5, 0] = 1
-    full = _features(method, kin)
-    features = {name: full[name] for name in ("v", "a", "kin")}
-    powers = (s_l(features["v"], features["a"], "top").double() / 0.07).exp()
-    terms = []
-    for i in range(6):
-        positives = [j for j in range(6) if j == i or kin[i, j]]
-        negatives = sum(powers[i, j] for j in range(6) if j not in positives)
-        each = [-torch.log(powers[i, p] / (powers[i, p] + negatives)) for p in positives]
-        terms.append(torch.stack(each).mean())
-    found = method.loss(features, Dice(0, 0), FIRST)["localization"]
-    assert float(found) == pytest.approx(float(torch.stack(terms).mean()), rel=1e-5)
+        by_sound = own + sounds, 1 - own - sounds
+        aligned = s_a(method.image_embedding(v), method.audio_embedding(a))
+        right = _written(aligned, *by_sound)
+        assert float(found["alignment"].detach()) == pytest.approx(right, rel=1e-5)
+        right = _written(s_l(v, a, "top"), *(by_sound if both else (own, 1 - own - images)))
+        assert float(found["localization"].detach()) == pytest.approx(right, rel=1e-5)
 
 
 def test_kin_are_none_in_the_other_direction_either() -> None:
     method = Avloc(AvlocSettings(**{**SETTINGS, "symmetric": True}), FORM, seed=1)
     everyone = 1 - torch.eye(6)
-    found = method.loss(_features(method, everyone), Dice(0, 0), FIRST)
+    kin = {"sound_kin": everyone, "image_kin": everyone}
+    found = method.loss({**_features(method), **kin}, Dice(0, 0), FIRST)
     # Without any negative there is nothing to choose between.
-    assert float(found["localization"]) == float(found["alignment"]) == 0
+    assert float(found["localization"].detach()) == float(found["alignment"].detach()) == 0
 
 
 def test_it_asks_for_frames_of_what_sounds_alike() -> None:
     asked = make().inputs()
     assert asked["conceptual_frames"] == Input("frame", "sound_neighbour", k=3)
-    assert asked["kin"] == Input("kin", "sound_neighbour", k=3)
+    assert asked["sound_kin"] == Input("kin", "sound_neighbour", k=3)
+    assert asked["image_kin"] == Input("kin", "image_neighbour", k=3)
     views = make().views(made_batch(make()), Dice(0, 0))
-    assert views["kin"].modality == "kin"
+    assert views["sound_kin"].modality == views["image_kin"].modality == "kin"
 
 
 def test_the_variants_are_told_apart() -> None:
     assert Avloc.label(AvlocSettings()) == (
-        "v_conc by sound, 1000 kin positives, symmetric, k 1000, pooling top, silence and noise"
+        "v_conc by sound, 1000 kin by sound, 1000 kin by image, symmetric, k 1000, pooling top, "
+        "silence and noise"
     )
     assert Avloc.label(AvlocSettings(**OFF)) == (
         "v_conc by image, k 1000, pooling mean, silence and noise"

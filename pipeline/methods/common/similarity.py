@@ -8,7 +8,7 @@ linear in B x h x w.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -139,14 +139,23 @@ def s_a(image_embeddings: Tensor, audio_embeddings: Tensor) -> Tensor:
     return image @ functional.normalize(audio_embeddings.float(), dim=1).T
 
 
+class Kin(NamedTuple):
+    """Clips of a batch that are akin: `mask` (b, B) bool, of this rank's clips with all, the same
+    for one and another as for the other and the one. They are no negatives of each other, in either
+    direction; if `positive`, each is a further positive, and the loss of a clip is the mean over
+    its positives, each against the negatives alone."""
+
+    mask: Tensor
+    positive: bool = False
+
+
 def pair_losses(
     similarities: Tensor,
     tau: float,
     symmetric: bool = False,
     background: Tensor | None = None,
     others: Tensor | None = None,
-    kin: Tensor | None = None,
-    kin_positive: bool = False,
+    kin: Kin | None = None,
 ) -> Tensor:
     """Cross-entropy of each pair against the batch's other clips, per pair type (Eq. 2, 5).
 
@@ -154,10 +163,8 @@ def pair_losses(
     frames against all B sounds of the batch (b = B on one rank; rank r holds frames r b to
     (r + 1) b). Eq. 5 normalises over the sounds; `symmetric` adds the same over the frames and
     halves the sum (Eq. 2's remark). `background` (V, A, b) is one more negative of each pair,
-    `others` (V, A, b, m) are those of each frame with sounds that are no clip's. What `kin` (b, B)
-    bool marks, the same for a clip and another as for the other and it, is no negative in either
-    direction; with `kin_positive` each of them is a further positive, and the loss of a clip the
-    mean over its positives, each against the negatives alone.
+    `others` (V, A, b, m) are those of each frame with sounds that are no clip's. `kin` are of the
+    batch's clips no negatives or further positives: see `Kin`.
     Returns (V, A): the mean over this rank's clips.
     """
     views, sounds, own = similarities.shape[:3]
@@ -168,11 +175,11 @@ def pair_losses(
         more = [] if others is None else [others]
         if background is not None:
             more.append(background[..., None])
-        if kin is not None and kin_positive:
+        if kin is not None and kin.positive:
             own_place = functional.one_hot(targets, scores.shape[-1]).bool()
-            return _many_positives(scores / tau, kin | own_place, [x / tau for x in more])
+            return _many_positives(scores / tau, kin.mask | own_place, [x / tau for x in more])
         if kin is not None:
-            scores = scores.masked_fill(kin, -torch.inf)
+            scores = scores.masked_fill(kin.mask, -torch.inf)
         scores = torch.cat([scores, *more], dim=-1)
         losses = functional.cross_entropy(scores.flatten(0, 2) / tau, classes, reduction="none")
         return losses.view(views, sounds, own).mean(dim=2)
@@ -207,8 +214,7 @@ def contrastive_loss(
     share: float = 0.25,
     temperature: float = 0.1,
     negatives: tuple[Tensor, Tensor | None] | None = None,
-    kin: Tensor | None = None,
-    kin_positive: bool = False,
+    kin: tuple[Kin | None, Kin | None] = (None, None),
 ) -> tuple[Tensor, Tensor]:
     """Eq. 5: the sum over all pairs of a frame's view and a sound's view of their losses.
 
@@ -220,8 +226,7 @@ def contrastive_loss(
     `pooling` is one of `s_l`'s, or ``trimap``: LVS's, the masked mean with each pair's own
     background as one more negative. `negatives` are this rank's sounds that are no clip's, (m, C),
     and their embeddings (m, D): every frame's view has all ranks' of them as further negatives.
-    `kin` (b, B) bool marks the batch's clips that are no negatives of each of this rank's, or with
-    `kin_positive` further positives.
+    `kin` are those of s_L and of s_A, which are no negatives, or further positives.
 
     Returns the terms of s_L and those of s_A (0 where off), each the mean over this rank's clips.
     A guess at random costs log(B) a pair.
@@ -254,7 +259,7 @@ def contrastive_loss(
     no_clips, their_embeddings = negatives or (None, None)
     others = None if no_clips is None else further(localized(ranks.gather(no_clips)))
     scores = arranged(localized(everyone(a)))
-    localization = pair_losses(scores, tau, symmetric, background, others, kin, kin_positive).sum()
+    localization = pair_losses(scores, tau, symmetric, background, others, kin[0]).sum()
     if image_embeddings is None or audio_embeddings is None:
         return localization, torch.zeros_like(localization)
     p, q = torch.stack(list(image_embeddings)).flatten(0, 1), torch.stack(list(audio_embeddings))
@@ -262,9 +267,7 @@ def contrastive_loss(
     if their_embeddings is not None:
         others = further(s_a(p, ranks.gather(their_embeddings)))
     scores = arranged(s_a(p, everyone(q)))
-    alignment = pair_losses(
-        scores, tau, symmetric, others=others, kin=kin, kin_positive=kin_positive
-    )
+    alignment = pair_losses(scores, tau, symmetric, others=others, kin=kin[1])
     return localization, alignment.sum()
 
 
