@@ -1,6 +1,5 @@
 """What the paper claims of its method, asked of a study's runs, seed by seed."""
 
-import re
 from typing import Annotated
 
 import typer
@@ -8,20 +7,10 @@ import typer
 from pipeline.base.files import read_json
 from pipeline.base.params import Parameters
 from pipeline.errors import InputError
-from pipeline.report.claims import (
-    CLAIMS,
-    Seeds,
-    apart_table,
-    claims_table,
-    guided_table,
-    k_claims,
-    order_table,
-    with_s_l,
-)
+from pipeline.report.claims import answers, of_form, with_s_l
+from pipeline.report.tables import markdown
 from stages.paths import results_folder
 from stages.table import shown_study
-
-_K = re.compile(r"k-(\d+)")
 
 
 def claims(
@@ -58,21 +47,10 @@ def claims(
             f"study {title}: no scores on {benchmark}; `dvc repro` makes them where it is the "
             f"active one"
         )
-    ending = f"-{form}" if form else ""
-    runs: dict[str, Seeds] = {
-        name.removesuffix(ending): seeds
-        for name, seeds in found.items()
-        if name.endswith(ending) and (form or not re.fullmatch("[A-H]-.*", name))
-    }
+    runs = of_form(found, form)
     if not runs:
-        raise InputError(f"study {title}: no run ends in {ending!r}, of {', '.join(found)}")
-    by_k = {int(match[1]): name for name in runs if (match := _K.fullmatch(name))}
-    tables = [
-        claims_table(runs, [*CLAIMS, *k_claims(by_k)]),
-        order_table(runs),
-        guided_table(runs),
-        apart_table(runs),
-    ]
+        raise InputError(f"study {title}: no run is of the form {form!r}, of {', '.join(found)}")
     counts = ", ".join(f"{name} {len(seeds)}" for name, seeds in runs.items())
-    typer.echo(f"{title}, {benchmark}; seeds: {counts}\n")
-    typer.echo("\n\n".join(table for table in tables if table.count("\n") > 1))
+    typer.echo(f"{title}, {benchmark}; seeds: {counts}")
+    for answer in answers(runs):
+        typer.echo(f"\n{answer.title}\n\n{markdown(answer.heads, answer.rows)}")

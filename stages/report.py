@@ -15,6 +15,7 @@ from pipeline.errors import InputError
 from pipeline.execution.outputs import check_ending, check_outputs
 from pipeline.execution.progress import console, track
 from pipeline.execution.summary import show_summary
+from pipeline.report.claims import claims_section
 from pipeline.report.collect import runs_of, scores_of
 from pipeline.report.comparison import comparison
 from pipeline.report.conditions import MOVING, moments_table
@@ -109,6 +110,7 @@ def report(
         *([Section("browser", "Every sample", browser)] if browser else []),
         *benchmarks,
         *_moments(own, runs),
+        *_claims(scored),
         Section("training", "Training", together(training_charts(histories), "curves")),
         Section("runs", "Runs", together([run_table(runs, clips), provenance(files)], "health")),
         Section("corpora", "The corpora's health", health, "Corpora"),
@@ -176,6 +178,13 @@ def _moments(study: Study, runs: Sequence[Run]) -> list[Section]:
             title = "At the moments of clips that move"
             sections.append(Section(f"{MOVING}-{toy}", title, table, "Moments"))
     return sections
+
+
+def _claims(scored: Sequence[Scored]) -> list[Section]:
+    """What the study's runs say of the paper's claims, where they can be compared."""
+    tables = claims_section(scored)
+    title = "What the paper claims, asked here"
+    return [Section("claims", title, together(tables, "health"), "Claims")] if tables else []
 
 
 def _trained_clips(runs: Sequence[Run]) -> set[str]:

@@ -8,15 +8,22 @@ is no worse than another the same interval decides, the other way round. The pri
 that differences under a few points stay open.
 """
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from markupsafe import Markup
 from scipy.stats import spearmanr
 
+from pipeline.report.html_tables import Head, TableRow, draw_table
 from pipeline.report.paper_numbers import ABLATIONS, NEIGHBOURS
-from pipeline.report.tables import Spread, markdown, over_seeds
+from pipeline.report.runs import PAPER, Scored
+from pipeline.report.tables import Spread, over_seeds
+
+_K = re.compile(r"k-(\d+)")
+_OF_A_FORM = re.compile("[A-H]-(.+)")
 
 # By seed the scores of one run's evaluation on one benchmark.
 Seeds = Mapping[int, Mapping[str, float]]
@@ -33,6 +40,14 @@ class Claim:
     better: str
     worse: str
     no_worse: bool = False
+
+
+class Answer(NamedTuple):
+    """A table of answers: what it is about, the heads of its columns, its rows."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
 
 
 _HELPS, _BEATS = "feature alignment helps", "semantic positives beat multi-view ones"
@@ -81,7 +96,34 @@ def verdict(found: Spread, no_worse: bool = False) -> Verdict:
     return "holds" if no_worse else "open"
 
 
-def claims_table(runs: Mapping[str, Seeds], claims: Sequence[Claim] = CLAIMS) -> str:
+def answers(runs: Mapping[str, Seeds]) -> list[Answer]:
+    """All tables that have a row, of runs named A to H, or k-1, k-10 and so on."""
+    by_k = {int(match[1]): name for name in runs if (match := _K.fullmatch(name))}
+    found = [
+        claims_table(runs, [*CLAIMS, *k_claims(by_k)]),
+        order_table(runs),
+        guided_table(runs),
+        apart_table(runs),
+    ]
+    return [answer for answer in found if answer.rows]
+
+
+def of_form(found: Mapping[str, Seeds], form: str) -> dict[str, Seeds]:
+    """The runs of a form under their letters, of A-text those of `text`; of the form "" all that
+    are of no other."""
+    if form:
+        ending = f"-{form}"
+        return {n.removesuffix(ending): s for n, s in found.items() if n.endswith(ending)}
+    return {name: seeds for name, seeds in found.items() if not _OF_A_FORM.fullmatch(name)}
+
+
+def forms(found: Iterable[str]) -> list[str]:
+    """The forms that runs are of, "" first."""
+    named = (_OF_A_FORM.fullmatch(name) for name in found)
+    return ["", *dict.fromkeys(match[1] for match in named if match)]
+
+
+def claims_table(runs: Mapping[str, Seeds], claims: Sequence[Claim] = CLAIMS) -> Answer:
     """A row for each comparison whose runs are there: mean difference, its interval and verdict in
     each of `SCORES`."""
     rows = []
@@ -94,7 +136,7 @@ def claims_table(runs: Mapping[str, Seeds], claims: Sequence[Claim] = CLAIMS) ->
             cells.append(_told(over_seeds(found), claim.no_worse) if found else "")
         sign = "not worse than" if claim.no_worse else "over"
         rows.append([claim.said, f"{claim.better} {sign} {claim.worse}", *cells])
-    return markdown(["claim", "runs", *SCORES], rows)
+    return Answer("Claims, mean difference over seeds", ["claim", "runs", *SCORES], rows)
 
 
 def k_claims(names: Mapping[int, str]) -> tuple[Claim, ...]:
@@ -107,7 +149,7 @@ def k_claims(names: Mapping[int, str]) -> tuple[Claim, ...]:
     )
 
 
-def guided_table(runs: Mapping[str, Seeds]) -> str:
+def guided_table(runs: Mapping[str, Seeds]) -> Answer:
     """What object-guided localization changes in each run's adaptive cIoU (4.4: it hurts where
     localization is right)."""
     rows = []
@@ -117,10 +159,11 @@ def guided_table(runs: Mapping[str, Seeds]) -> str:
         if found:
             plain = over_seeds([m["cIoU_adaptive"] for m in seeds.values()])
             rows.append([name, f"{plain.mean:.1f}", _told(over_seeds(found))])
-    return markdown(["run", "cIoU, adaptive", "what OGL costs, points"], rows)
+    heads = ["run", "cIoU, adaptive", "what OGL costs, points"]
+    return Answer("Object-guided localization hurts where localization is right", heads, rows)
 
 
-def order_table(runs: Mapping[str, Seeds]) -> str:
+def order_table(runs: Mapping[str, Seeds]) -> Answer:
     """Spearman's correlation of the mean order of A to H with the paper's cIoU on VGG-SS (Table 8),
     and of the order by k with Table 9's, in each of `SCORES` that all of them have."""
     rows = []
@@ -133,10 +176,10 @@ def order_table(runs: Mapping[str, Seeds]) -> str:
         if len(names) > 2:
             cells = [_spearman(runs, names, theirs, metric) for metric in SCORES.values()]
             rows.append([f"{title} ({len(names)} runs)", *cells])
-    return markdown(["Spearman with", *SCORES], rows)
+    return Answer("The order beside the paper's", ["Spearman with", *SCORES], rows)
 
 
-def apart_table(runs: Mapping[str, Seeds]) -> str:
+def apart_table(runs: Mapping[str, Seeds]) -> Answer:
     """Spearman's correlation over runs between each score of localization and retrieval by s_L:
     near 1 they go together, which the paper says they do not (5)."""
     retrieval = "class_R@1_a2i_s_L"
@@ -151,7 +194,8 @@ def apart_table(runs: Mapping[str, Seeds]) -> str:
         if len(known) > 2:
             first, second = zip(*known, strict=True)
             rows.append([head, str(len(known)), f"{spearmanr(first, second).statistic:.2f}"])
-    return markdown(["localization by", "runs", "Spearman with class R@1 by s_L"], rows)
+    heads = ["localization by", "runs", "Spearman with class R@1 by s_L"]
+    return Answer("Localization and retrieval over runs", heads, rows)
 
 
 def _told(found: Spread, no_worse: bool = False) -> str:
@@ -172,3 +216,29 @@ def _spearman(
     if any(value is None for value in ours):
         return ""
     return f"{spearmanr(ours, [theirs[name] for name in names]).statistic:.2f}"
+
+
+def scored_runs(scored: Iterable[Scored], benchmark: str = "scenes") -> dict[str, Seeds]:
+    """The paper's method's runs among evaluations on a benchmark, by run and seed."""
+    found: dict[str, dict[int, Mapping[str, float]]] = {}
+    for item in scored:
+        if item.benchmark == benchmark and item.run.method == PAPER and item.run.seed is not None:
+            name = item.run.without_seed.removeprefix(f"{PAPER}-")
+            found.setdefault(name, {})[item.run.seed] = with_s_l(item.metrics)
+    return dict(found)
+
+
+def claims_section(scored: Sequence[Scored]) -> list[Markup]:
+    """The tables of each form whose runs can be compared; none where there are none."""
+    found = scored_runs(scored)
+    drawn = []
+    for form in forms(found):
+        runs = of_form(found, form)
+        if len(runs.keys() & ABLATIONS.keys()) < 2 and not any(_K.fullmatch(n) for n in runs):
+            continue
+        for answer in answers(runs):
+            title = f"{answer.title}{f', form {form}' if form else ''}"
+            first, *heads = answer.heads
+            rows = [TableRow(name, cells) for name, *cells in answer.rows]
+            drawn.append(draw_table(title, title, first, [Head(h, False) for h in heads], rows))
+    return drawn
