@@ -17,7 +17,7 @@ from pipeline.execution.cores import usable_cores
 from pipeline.execution.run import Engine
 from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_summary
-from pipeline.networks.device import best_device
+from pipeline.networks.device import best_device, has_bfloat16
 from stages.paths import WORK, decoded_folder, embeddings_folder, spectrograms_folder
 
 
@@ -53,6 +53,7 @@ def embed(
         batch=values.batch,
         sound_steps=decoded.form.steps(values.sound_seconds),
         device=str(device),
+        half=values.precision == "native" and has_bfloat16(device),
         engine=Engine(
             execution.engine,
             execution.address,

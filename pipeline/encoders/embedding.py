@@ -47,12 +47,14 @@ def embed_corpus(
     batch: int = 64,
     sound_steps: int | None = None,
     device: str = "cpu",
+    half: bool = False,
     engine: Engine = HERE,
 ) -> dict[str, int]:
     """Write the features of a corpus by one encoder to `path`, npy float32 (clips, D).
 
     A clip without the encoder's modality has a row of NaN. `sound_steps` time steps of every sound
     are used: the middle of a longer one, a shorter one repeated; all of each sound by default.
+    `half` has the networks' passes in bfloat16; features are float32.
     Finished blocks wait in `work` until the file is written. `engine` says where blocks are made:
     one after the other in this process, or on a Ray cluster; machines of one kind give the same
     bytes. Returns the number of clips and of those that have features. Raises `InputError` where
@@ -67,7 +69,7 @@ def embed_corpus(
         if pictures
         else (batch, sound_steps, asdict(corpus.form))
     )
-    said = repr((parts, torch.device(device).type, threads))
+    said = repr((parts, torch.device(device).type, threads, half))
     # They hold a hash of every clip's content, and where its sound is in what is read.
     tables = [(corpus.folder / "clips.parquet").read_bytes()]
     tables += [] if pictures else [(corpus.sounds_folder / "sounds.parquet").read_bytes()]
@@ -83,7 +85,7 @@ def embed_corpus(
         )
         for start in starts
     ]
-    make = partial(_make_block, blocks, encoder, batch, device, sound_steps)
+    make = partial(_make_block, blocks, encoder, batch, device, half, sound_steps)
     embedded = run(tasks, make, engine, processes=False)
     for _ in track(embedded, f"embedding, blocks of {_BLOCK} clips", len(starts)):
         pass
@@ -121,6 +123,7 @@ def _make_block(
     encoder: Encoder,
     batch: int,
     device: str,
+    half: bool,
     sound_steps: int | None,
     task: _BlockTask,
     report: Report,
@@ -135,7 +138,8 @@ def _make_block(
         if encoder.modality == "image"
         else partial(embed_sounds, corpus, encoder, rows, batch, device, sound_steps)
     )
-    blocks.make("features", rows.start, compute)
+    with torch.autocast(torch.device(device).type, torch.bfloat16, enabled=half):
+        blocks.make("features", rows.start, compute)
 
 
 @lru_cache(maxsize=1)
@@ -203,7 +207,7 @@ def _embed(
     for places in groups:
         inputs = torch.from_numpy(np.stack([load(rows[place]) for place in places]))
         with torch.inference_mode():
-            outputs = encoder(inputs.to(device)).cpu().numpy()
+            outputs = encoder(inputs.to(device)).float().cpu().numpy()
         finite = np.isfinite(outputs).all(axis=1)
         if not finite.all():
             clip = corpus.clip_ids[rows[places[int(np.argmin(finite))]]]

@@ -250,6 +250,18 @@ def test_embedding_a_corpus(tmp_path: Path) -> None:
     assert list((tmp_path / "w").iterdir()) == []
 
 
+def test_features_in_bfloat16_are_stored_as_float32_and_near(tmp_path: Path) -> None:
+    corpus = made_corpus(tmp_path / "corpus")
+    for encoder in made_encoders(tmp_path):
+        whole, half = tmp_path / "whole.npy", tmp_path / "half.npy"
+        embed_corpus(corpus, encoder, whole, work=tmp_path / "w", batch=4)
+        embed_corpus(corpus, encoder, half, work=tmp_path / "w", batch=4, half=True)
+        found, right = (torch.from_numpy(np.load(path)).nan_to_num() for path in (half, whole))
+        assert found.dtype == torch.float32 and not torch.equal(found, right)
+        cosines = torch.nn.functional.cosine_similarity(found, right)
+        assert (cosines[right.any(dim=1)] > 0.999).all()
+
+
 def test_frames_with_their_aspect_kept_are_squashed_in_one_resize(tmp_path: Path) -> None:
     image, _ = made_encoders(tmp_path)
     generator = np.random.default_rng(2)
