@@ -7,26 +7,26 @@ that a ResNet file of any size is accepted under any ResNet's name: only a layer
 does not fit is an error.
 """
 
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
-import timm
 import torch
 from huggingface_hub import hf_hub_download
 from huggingface_hub.errors import LocalEntryNotFoundError
-from timm.models.resnet import ResNet
 from torch import Tensor, nn
 from torch.nn import functional
 
 from pipeline.encoders.common.contract import Encoder
+from pipeline.encoders.common.plain_resnet import PLAIN, PlainResNet
 from pipeline.encoders.common.resnet_files import stages_of, tell_unused
 from pipeline.encoders.common.settings import Embed
 from pipeline.errors import InputError
 from pipeline.networks.weights import SUFFIXES, check_fit, load_into, read_state
 
-_TIMM_STAGES = 4  # of every timm ResNet; with fewer it builds, but has no intermediate features
+_STAGES = 4  # of every ResNet; with fewer timm builds one, but without intermediate features
 
 
 class ImageEncoder(Encoder):
@@ -124,6 +124,29 @@ def image_encoder(
     `InputError` for that, for an unknown model, for one that has no such side, and for a file that
     does not fit.
     """
+    network: nn.Module
+    state = None if weights is None else read_state(weights)
+    if state is not None and model in PLAIN and _is_basic(state):
+        assert weights is not None
+        blocks, widths, _ = _stages(state, weights)
+        network = _fitting(partial(PlainResNet, blocks, widths), state, weights)
+    else:
+        network, weights, state = _by_timm(model, weights, state, side, place)
+    unused = load_into(network, state, str(weights))
+    tell_unused(weights, [name for name in unused if not name.startswith(_classifier_of(network))])
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return ImageEncoder(network, side).eval()
+
+
+def _by_timm(
+    model: str, weights: Path | None, state: dict[str, Tensor] | None, side: int, place: Path
+) -> tuple[nn.Module, Path, dict[str, Tensor]]:
+    """timm's network of the shape that a file has, the file and its entries; they are fetched
+    where they are not given."""
+    # Two seconds, which the usual file does not need.
+    import timm
+    from timm.models.resnet import ResNet
+
     network: nn.Module | None = None
     if timm.is_model(model):
         try:
@@ -137,29 +160,41 @@ def image_encoder(
                 f"image model {model!r}: unknown to timm, expected a name it lists or {place}"
             )
         weights = _fetch(model, str(network.pretrained_cfg.get("hf_hub_id")), place)  # type: ignore[operator, union-attr]
-    state = read_state(weights)
+    state = read_state(weights) if state is None else state
     if network is None or isinstance(network, ResNet):
-        blocks, widths, bottleneck = stages_of(state, "", weights)
-        if len(blocks) != _TIMM_STAGES:
-            raise InputError(
-                f"{weights}: holds {len(blocks)} stages of a ResNet, expected {_TIMM_STAGES}, "
-                f"layer1 to layer{_TIMM_STAGES}"
-            )
+        blocks, widths, bottleneck = _stages(state, weights)
         base = model if network is not None else "resnet50" if bottleneck else "resnet18"
         channels = tuple(width // 4 if bottleneck else width for width in widths)
-        if sum(blocks) < 2:  # timm cannot make it
-            raise InputError(f"{weights}: holds a ResNet of one block, expected at least two")
-        made = partial(
-            timm.create_model, base, num_classes=0, layers=tuple(blocks), channels=channels
+        made = partial(timm.create_model, base, num_classes=0, layers=blocks, channels=channels)
+        network = _fitting(made, state, weights)
+    return network, weights, state
+
+
+def _is_basic(state: Mapping[str, Tensor]) -> bool:
+    return "layer1.0.conv2.weight" in state and "layer1.0.conv3.weight" not in state
+
+
+def _stages(
+    state: Mapping[str, Tensor], weights: Path
+) -> tuple[tuple[int, ...], tuple[int, ...], bool]:
+    """As `stages_of`; raises `InputError` as well for another number of stages than four."""
+    blocks, widths, bottleneck = stages_of(state, "", weights)
+    if len(blocks) != _STAGES:
+        raise InputError(
+            f"{weights}: holds {len(blocks)} stages of a ResNet, expected {_STAGES}, "
+            f"layer1 to layer{_STAGES}"
         )
-        with torch.device("meta"):
-            claimed = made()
-        check_fit(claimed, state, str(weights))
-        network = made()
-    unused = load_into(network, state, str(weights))
-    tell_unused(weights, [name for name in unused if not name.startswith(_classifier_of(network))])
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    return ImageEncoder(network, side).eval()
+    return tuple(blocks), tuple(widths), bottleneck
+
+
+def _fitting(
+    made: Callable[[], nn.Module], state: Mapping[str, Tensor], weights: Path
+) -> nn.Module:
+    """The network that `made` makes, once it is known to fit the entries of a file."""
+    with torch.device("meta"):
+        claimed = made()
+    check_fit(claimed, state, str(weights))
+    return made()
 
 
 def _classifier_of(network: nn.Module) -> tuple[str, ...]:
@@ -184,6 +219,8 @@ def _of_side(network: nn.Module, model: str, side: int) -> nn.Module:
         )
     if not published.get("fixed_input_size") or side == own:
         return network
+    import timm
+
     try:
         return timm.create_model(model, num_classes=0, dynamic_img_size=True)
     except TypeError as error:

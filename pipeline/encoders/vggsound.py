@@ -12,13 +12,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from pipeline.encoders.common.bottleneck import Bottleneck
 from pipeline.encoders.common.contract import Encoder
 from pipeline.encoders.common.resnet_files import length_of, stages_of, tell_unused
 from pipeline.encoders.common.settings import Embed
 from pipeline.encoders.common.sounds import standardised
 from pipeline.errors import InputError
+from pipeline.networks.resnet import BasicBlock
 from pipeline.networks.weights import check_fit, load_into, read_state
 
 AUDIO_WEIGHTS = "H.pth.tar"
@@ -49,7 +50,7 @@ class AudioEncoder(Encoder):
             relu=nn.ReLU(inplace=True),
             maxpool=nn.MaxPool2d(3, stride=2, padding=1),
         )
-        kind = Bottleneck if bottleneck else BasicBlock
+        kind: type[Bottleneck] | type[BasicBlock] = Bottleneck if bottleneck else BasicBlock
         inputs = stem
         for number, (count, width) in enumerate(zip(blocks, widths, strict=True), start=1):
             stage = []
@@ -61,7 +62,7 @@ class AudioEncoder(Encoder):
                         nn.Conv2d(inputs, width, 1, stride=stride, bias=False),
                         nn.BatchNorm2d(width),
                     )
-                stage.append(kind(inputs, width // kind.expansion, stride, shortcut))
+                stage.append(kind(inputs, width, stride, shortcut))
                 inputs = width
             layers[f"layer{number}"] = nn.Sequential(*stage)
         layers["avgpool"] = nn.AdaptiveAvgPool2d(1)

@@ -18,6 +18,8 @@ import pipeline.encoders.embedding
 from pipeline.base.files import read_parquet, write_parquet
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders import imagenet as encoders
+from pipeline.encoders.common.bottleneck import Bottleneck
+from pipeline.encoders.common.plain_resnet import PLAIN, STEM, PlainResNet
 from pipeline.encoders.common.sounds import standardised
 from pipeline.encoders.embedding import embed_corpus
 from pipeline.encoders.imagenet import ImageEncoder, image_encoder, load_image_encoder
@@ -199,7 +201,39 @@ def test_a_sound_network_of_any_size_is_read(tmp_path: Path) -> None:
         sound = torch.randn(2, 40, 16)
         torch.testing.assert_close(encoder.classify(sound), network.classify(sound))
     kinds = {type(m) for m in encoder.modules()}
-    assert resnet.Bottleneck in kinds and encoder.features == 16
+    assert Bottleneck in kinds and encoder.features == 16
+
+
+@torch.inference_mode()
+def test_blocks_and_networks_give_the_bits_of_those_whose_files_they_read(tmp_path: Path) -> None:
+    """torchvision's bottleneck, and timm's ResNet of basic blocks with its last map."""
+    shortcut = nn.Sequential(nn.Conv2d(6, 16, 1, stride=2, bias=False), nn.BatchNorm2d(16))
+    theirs = resnet.Bottleneck(6, 4, 2, shortcut).eval()
+    ours = Bottleneck(6, 16, 2, shortcut).eval()
+    ours.load_state_dict(theirs.state_dict())
+    inputs = torch.randn(2, 6, 9, 9)
+    assert torch.equal(ours(inputs), theirs(inputs))
+
+    network = timm.create_model("resnet18", num_classes=5, **NARROW).eval()
+    network.to(memory_format=torch.channels_last)
+    save_safetensors(tmp_path / "toy.safetensors", network.state_dict())
+    encoder = load_image_encoder(tmp_path, "toy", 64)
+    assert isinstance(encoder.network, PlainResNet)
+    seen = encoder.normalised(pictures(3))
+    last = network.forward_intermediates(seen, indices=1, intermediates_only=True)[-1]
+    assert torch.equal(encoder(pictures(3)), network.forward_head(last, pre_logits=True))
+    assert torch.equal(encoder.object_map(pictures(3)), last.abs().mean(dim=1))
+
+
+def test_only_files_that_timm_would_run_alike_are_run_without_it() -> None:
+    known = [name for name in PLAIN if timm.is_model(name)]
+    assert known == [name for name in PLAIN if name.startswith("resnet")]
+    for name in known:
+        network = timm.create_model(name)
+        assert type(network.layer1[0]).__name__ == "BasicBlock"
+        assert network.conv1.out_channels == STEM
+        for key, value in PlainResNet.pretrained_cfg.items():
+            assert network.pretrained_cfg[key] == value, (name, key)
 
 
 def made_encoders(folder: Path) -> tuple[ImageEncoder, AudioEncoder]:
