@@ -152,7 +152,7 @@ def _shown(path: Path, track: Track, moment: Moment, deadline: Deadline) -> Show
 
 
 def _upright(shown: Shown) -> Image.Image:
-    return upright(shown.frame.to_image(), matrix_of(shown.frame) or shown.matrix)
+    return upright(shown.frame.to_image(threads=1), matrix_of(shown.frame) or shown.matrix)
 
 
 # --- by the stamps of packets --------------------------------------------------------------------

@@ -17,7 +17,9 @@ class Stillness:
         """Compare a decoded frame with the first one looked at."""
         if not self.still:
             return
-        thumbnail = frame.reformat(width=32, height=32, format="gray", interpolation="AREA")
+        thumbnail = frame.reformat(
+            width=32, height=32, format="gray", interpolation="AREA", threads=1
+        )
         levels = thumbnail.to_ndarray().astype(np.int16)
         if self._first is None:
             self._first = levels
