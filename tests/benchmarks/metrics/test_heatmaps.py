@@ -54,6 +54,15 @@ def test_resizing_is_torch_s(resize: str, shape: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize("resize", ["half-pixel", "corners"])
+def test_bilinear_weights_are_torch_s(resize: str) -> None:
+    """A column at a time: each cell's weight at every pixel."""
+    for length in range(1, 33):
+        cells = np.eye(length, dtype=np.float32)[:, None, :].repeat(2, axis=1)
+        found, expected = resize_maps(cells, resize), _torch(cells, resize, 224)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-7, err_msg=str(length))
+
+
+@pytest.mark.parametrize("resize", ["half-pixel", "corners"])
 def test_bilinear_from_its_definition(resize: str) -> None:
     heat = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
     expected = _loop(heat, 23, resize == "corners")
