@@ -220,7 +220,7 @@ class Alignment(TwoResNets):
         Raises ValueError where the method has no projections."""
         return _embedding(a.float(), self.audio_projection)
 
-    def frame_features(self, frames: Tensor) -> Tensor:
+    def frame_features(self, frames: Tensor) -> Features:
         """v of tested frames."""
         return self.position_features(self.plain_frames(frames))
 

@@ -14,6 +14,12 @@ and which negative. Each difference is a setting, and with all of them off the l
 - `image_kin`: clips of which one is among the so many nearest of the other in image space are no
   negatives of each other under s_L: a frame that shows a dog silently is near to frames of barking
   dogs, and their sounds are right for a place of it.
+- `tested_scale`, `mirrored`: a tested frame is enlarged, which makes its map as much finer, and is
+  seen a second time in a mirror; of the two maps the mean counts, so that a place that one view
+  finds by chance stands back. The crops of training enlarge what they show, so that a tested frame
+  shows things smaller than they were learnt (Touvron et al., Fixing the train-test resolution
+  discrepancy, NeurIPS 2019). A tested frame costs 2 x `tested_scale` squared passes instead of one;
+  training is as before.
 - `symmetric`: the loss over the frames as well as over the sounds (the remark to their Eq. 2).
 - `synthetic_negatives`: silence and noise as sounds that no frame shows
   (`pipeline.methods.common.synthetic`).
@@ -29,14 +35,18 @@ frames, where it is symmetric. What each difference brings is measured on the to
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
+import torch
+from pydantic import Field
 from torch import Tensor
+from torch.nn import functional
 
 from pipeline.base.params import Natural, settings
+from pipeline.clips import views
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.common.cosine_pair import single
-from pipeline.methods.common.similarity import Kin
+from pipeline.methods.common.similarity import Kin, localization_map, pooled_products, s_a
 from pipeline.methods.contract import Dice, Features, Input, View
 
 
@@ -47,14 +57,15 @@ class AvlocSettings(AlignmentSettings):
     `concept`: in which space the neighbours lie whose frames are v_conc. `sound_kin`: how many
     nearest in sound space are positives of each other under s_A, with `sound_kin_in_s_l` under s_L
     too; `image_kin`: how many nearest in image space are no negatives under s_L. 0 for none;
-    neighbours must be stored for as many."""
+    neighbours must be stored for as many. `tested_scale`: a tested frame's side by `side`, and
+    `mirrored` whether it is seen in a mirror too."""
 
     concept: Literal["image", "sound"] = "sound"
     sound_kin: Natural = 1000
     sound_kin_in_s_l: bool = False
-    image_kin: Natural = 1000
-    symmetric: bool = True
-    synthetic_negatives: bool = True
+    image_kin: Natural = 0
+    tested_scale: Annotated[float, Field(ge=1, le=4)] = 1.25
+    mirrored: bool = True
     pooling: Literal["mean", "masked", "trimap", "top", "softmax", "max"] = "top"
     projection_layers: Natural = 2
 
@@ -100,6 +111,51 @@ class Avloc(Alignment):
         if self.settings.image_kin:
             yield "image_kin", "image_neighbour", self.settings.image_kin
 
+    def map_size(self) -> tuple[int, int]:
+        """See `Method.map_size`; of an enlarged frame."""
+        return self.imgnet.map_size(self._tested_side, self._tested_side)
+
+    @property
+    def _tested_side(self) -> int:
+        return round(self.side * self.settings.tested_scale)
+
+    def frame_features(self, frames: Tensor) -> Features:
+        """v of tested frames, enlarged, and of their mirror images, turned back."""
+        seen = views.plain_view(frames, self._tested_side)
+        if not self.settings.mirrored:
+            return (self.position_features(seen),)
+        turned = self.position_features(seen.flip(3)).flip(3)
+        return self.position_features(seen), turned
+
+    def maps(self, v: Features, a: Features) -> Tensor:
+        """The mean over the views of a frame of the cosine of each v^xy with a."""
+        return torch.stack([localization_map(x, single(a)) for x in v]).mean(dim=0)
+
+    def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
+        """Those of `Alignment.similarities`: s_A's mean over the views, s_L of the mean map."""
+        settings, a, found = self.settings, single(a), {}
+        if self.image_projection is not None:
+            heard = self.audio_embedding(a)
+            each = [s_a(self.image_embedding(x), heard) for x in v]
+            found["s_A"] = torch.stack(each).mean(dim=0)
+        pooling = "masked" if settings.pooling == "trimap" else settings.pooling
+        unit = torch.stack([functional.normalize(x.float(), dim=1) for x in v]).mean(dim=0)
+        found["s_L"] = pooled_products(
+            unit,
+            functional.normalize(a.float(), dim=1),
+            pooling,
+            share=settings.pooling_share,
+            temperature=settings.pooling_temperature,
+        )
+        return found
+
+    def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
+        """Those of `Alignment.vectors`, of a frame the mean over its views."""
+        if modality == "sound":
+            return super().vectors(modality, features)
+        each = [super(Avloc, self).vectors(modality, x) for x in features]
+        return {name: torch.stack([found[name] for found in each]).mean(dim=0) for name in each[0]}
+
     @classmethod
     def label(cls, settings: AlignmentSettings) -> str:
         """The alignment's words, and what differs from it."""
@@ -109,6 +165,9 @@ class Avloc(Alignment):
         words += [f"{settings.sound_kin} kin by sound{both}"] if settings.sound_kin else []
         words += [f"{settings.image_kin} kin by image"] if settings.image_kin else []
         words += ["symmetric"] if settings.symmetric else []
+        words += ["mirrored"] if settings.mirrored else []
+        if settings.tested_scale != 1:
+            words.append(f"tested at {settings.tested_scale:g} x")
         return ", ".join([*words, super().label(settings)])
 
     @classmethod

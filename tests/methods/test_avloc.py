@@ -19,14 +19,22 @@ from contract_checks import (
     maker,
 )
 
+from pipeline.clips.views import plain_view
 from pipeline.methods.alignment import Alignment, AlignmentSettings
 from pipeline.methods.avloc import Avloc, AvlocSettings
-from pipeline.methods.common.similarity import s_a, s_l
+from pipeline.methods.common.similarity import localization_map, s_a, s_l
 from pipeline.methods.contract import Dice, Input
 
 SHARED = {**SMALL, "k": 3, "projection_layers": 1, "synthetic_negatives": False}
 SETTINGS = {**SHARED, "sound_kin": 3, "image_kin": 3}
-OFF = {"concept": "image", "sound_kin": 0, "image_kin": 0, "symmetric": False, "pooling": "mean"}
+OFF = {
+    "concept": "image",
+    "sound_kin": 0,
+    "image_kin": 0,
+    "pooling": "mean",
+    "tested_scale": 1,
+    "mirrored": False,
+}
 ALL = ("v", "v_aug", "v_conc", "a", "a_aug", "a_conc")
 make = maker("avloc", SETTINGS)
 
@@ -93,6 +101,44 @@ def test_kin_are_none_in_the_other_direction_either() -> None:
     assert float(found["localization"].detach()) == float(found["alignment"].detach()) == 0
 
 
+def test_a_frame_is_seen_enlarged_and_in_a_mirror() -> None:
+    method, plain = (
+        Avloc(AvlocSettings(**{**SETTINGS, **c}), FORM, seed=1).eval() for c in ({}, OFF)
+    )
+    side = round(SMALL["side"] * 1.25)
+    assert method.map_size() == method.imgnet.map_size(side, side) != plain.map_size()
+    generator = torch.Generator().manual_seed(3)
+    frames = torch.randint(0, 256, (2, side, side, 3), generator=generator, dtype=torch.uint8)
+    a = torch.randn(2, method.width, generator=generator)
+    with torch.no_grad():
+        whole = method.maps(method.frame_features(frames), a)
+        # In a mirror it is the same, turned round.
+        mirrored = method.maps(method.frame_features(frames.flip(2)), a)
+        torch.testing.assert_close(mirrored, whole.flip(2))
+        one = plain_view(frames, side)
+        each = [localization_map(method.position_features(x), a) for x in (one, one.flip(3))]
+        torch.testing.assert_close(whole, (each[0] + each[1].flip(2)) / 2)
+        found = method.similarities(method.frame_features(frames), a)
+        top = whole.flatten(1).topk(round(0.25 * whole[0].numel()), dim=1).values.mean(dim=1)
+        torch.testing.assert_close(found["s_L"].diagonal(), top)
+        vectors = method.vectors("frame", method.frame_features(frames))["s_A"]
+        torch.testing.assert_close(vectors @ method.audio_embedding(a).T, found["s_A"])
+
+
+def test_without_it_a_tested_frame_is_the_paper_s() -> None:
+    ours = Avloc(AvlocSettings(**{**SETTINGS, **OFF}), FORM, seed=1).eval()
+    theirs = Alignment(AlignmentSettings(**SHARED), FORM, seed=1).eval()
+    frames, a = torch.randint(0, 256, (2, 40, 40, 3), dtype=torch.uint8), torch.randn(2, ours.width)
+    with torch.no_grad():
+        found, right = (
+            (m.maps(v, a), *m.similarities(v, a).values())
+            for m in (ours, theirs)
+            for v in [m.frame_features(frames)]
+        )
+        for one, other in zip(found, right, strict=True):
+            torch.testing.assert_close(one, other)
+
+
 def test_it_asks_for_frames_of_what_sounds_alike() -> None:
     asked = make().inputs()
     assert asked["conceptual_frames"] == Input("frame", "sound_neighbour", k=3)
@@ -104,11 +150,11 @@ def test_it_asks_for_frames_of_what_sounds_alike() -> None:
 
 def test_the_variants_are_told_apart() -> None:
     assert Avloc.label(AvlocSettings()) == (
-        "v_conc by sound, 1000 kin by sound, 1000 kin by image, symmetric, k 1000, pooling top, "
-        "silence and noise"
+        "v_conc by sound, 1000 kin by sound, mirrored, tested at 1.25 x, k 1000, pooling top"
     )
-    assert Avloc.label(AvlocSettings(**OFF)) == (
-        "v_conc by image, k 1000, pooling mean, silence and noise"
+    on = {"synthetic_negatives": True, "symmetric": True, "image_kin": 5}
+    assert Avloc.label(AvlocSettings(**{**OFF, **on})) == (
+        "v_conc by image, 5 kin by image, symmetric, k 1000, pooling mean, silence and noise"
     )
 
 

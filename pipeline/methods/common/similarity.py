@@ -44,9 +44,17 @@ def s_l(
 
     Raises ValueError for another `pooling`.
     """
+    v, a = functional.normalize(v.float(), dim=1), functional.normalize(a.float(), dim=1)
+    return pooled_products(v, a, pooling, share=share, temperature=temperature)
+
+
+def pooled_products(
+    v: Tensor, a: Tensor, pooling: str = "mean", *, share: float = 0.25, temperature: float = 0.1
+) -> Tensor:
+    """As `s_l`, of the inner products of what is given, (N, C, h, w) and (M, C) float32, in place
+    of cosines. Raises ValueError as it does."""
     if pooling not in POOLINGS:
         raise ValueError(f"pooling is {pooling!r}, expected one of {', '.join(POOLINGS)}")
-    v, a = functional.normalize(v.float(), dim=1), functional.normalize(a.float(), dim=1)
     if pooling == "mean":
         return v.mean(dim=(2, 3)) @ a.T
     positions = v.flatten(2).transpose(0, 1)  # (C, N, h w)
