@@ -36,9 +36,11 @@ from pipeline.speed.method import LATE
 from pipeline.speed.planning.encoders import built
 from pipeline.speed.planning.rates import Rate
 from pipeline.speed.planning.shapes import made_batch
+from pipeline.speed.planning.sizes import SMALL
 from pipeline.speed.planning.stages import Planner, Stage, Trained, Work
 from pipeline.speed.train import made_stepper
-from pipeline.toy.corpus import make_toy_corpus
+from pipeline.toy.classes import CLASSES
+from pipeline.toy.corpus import SPLITS, make_toy_corpus
 from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
 from pipeline.toy.settings import Toy
 
@@ -260,7 +262,7 @@ class _Bench:
 
     def _made_toy(self) -> tuple[Path, list[Source]]:
         toy = self.planner.parameters.read(f"{self.planner.study.settings}.toy", Toy)
-        counts = dict.fromkeys(("train", "validation", "test", "labelled"), 8 * _CLIPS)
+        counts = dict.fromkeys(SPLITS, max(len(CLASSES), 8 * _CLIPS))
         place = self.folder / "toy"
         started = time.monotonic()
         make_toy_corpus(
@@ -274,7 +276,7 @@ class _Bench:
             workers=self.planner.cores,
         )
         took = time.monotonic() - started
-        self._toy_seconds = took * self.planner.cores / (4 * 8 * _CLIPS + 316)
+        self._toy_seconds = took * self.planner.cores / (sum(counts.values()) + SMALL)
         return place / "vggsound", find_sources("vggsound", place / "vggsound")[: 4 * _CLIPS]
 
 

@@ -52,6 +52,7 @@ _SAMPLES = {
 }
 _SMALL_SETS = {"flickr": 40, "avsbench": 144, "is3": 120}  # of a toy, whatever its settings
 _SILENT = 12  # of a toy's tested clips
+SMALL = 136  # samples that a toy has beside its lists, whatever its settings
 
 
 @dataclass(frozen=True)

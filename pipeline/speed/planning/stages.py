@@ -16,7 +16,7 @@ from pipeline.methods.contract import Method, load_method
 from pipeline.neighbours.settings import Neighbours
 from pipeline.speed.planning.encoders import Network, network
 from pipeline.speed.planning.shapes import Shapes, shapes_of
-from pipeline.speed.planning.sizes import Sizes
+from pipeline.speed.planning.sizes import SMALL, Sizes
 from pipeline.toy.settings import Encoders, Toy
 from pipeline.train.settings import Train
 
@@ -147,8 +147,7 @@ class Planner:
 
     def _toy(self, command: str, _: str) -> Stage:
         toy = self._read("toy", Toy)
-        small = sum((40, 144, 120, 12))
-        clips = toy.train + toy.validation + toy.test + toy.labelled + small
+        clips = toy.train + toy.validation + toy.test + toy.labelled + SMALL
         label, size = _media((toy.width, toy.height, toy.seconds))
         work = Work("toy", label, "clips", clips, size, spreads=True)
         disk = clips * _TOY_CLIP * size / (96 * 72 * 3)
