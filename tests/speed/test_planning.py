@@ -34,6 +34,7 @@ from pipeline.speed.planning.shapes import shapes_of
 from pipeline.speed.planning.sizes import Sizes
 from pipeline.speed.planning.stages import Planner, Stage, Work
 
+PARAMS = yaml.safe_load((ROOT / "params.yaml").read_text())
 HERE = Machine("here", 4, (Rate("train", "small", 10.0, 0.1, 2), Rate("train", "big", 1e3, 5.0)))
 OTHER = Machine("two-cores", 2, (Rate("train", "small", 10.0, 9.0), Rate("toy", "a", 1.0, 2.0)))
 
@@ -44,7 +45,7 @@ def nowhere(corpus: str) -> Path:
 
 def planner(folder: Path, study: str, **changes: Any) -> tuple[Planner, list[Stage]]:
     """A study of params.yaml, its toy section changed, in a folder where nothing is made yet."""
-    content = json.loads(json.dumps(yaml.safe_load((ROOT / "params.yaml").read_text())))
+    content = json.loads(json.dumps(PARAMS))
     for section, values in changes.items():
         content["toy"][section] |= values
     (folder / "params.yaml").write_text(yaml.safe_dump(content))
@@ -137,10 +138,14 @@ def test_disk_of_a_study_is_arithmetic(tmp_path: Path) -> None:
 def test_the_toy_is_counted_before_it_is_made(tmp_path: Path) -> None:
     made, stages = planner(tmp_path, "toy")
     sizes = {name: made.sizes.corpus(name).count for name in made.study.corpora}
-    assert sizes["toy"] == 5200 and sizes["toy-test"] == 516
-    assert made.sizes.trained_on.count == 1200
+    toy, recipe = PARAMS["toy"]["toy"], PARAMS["toy"]["train"]
+    assert sizes["toy"] == toy["train"] + toy["labelled"]
+    assert sizes["toy-test"] == toy["validation"] + toy["test"] + 12
+    assert made.sizes.trained_on.count == toy["train"]
     train = next(stage for stage in stages if stage.command.startswith("train "))
-    assert train.works[-1].units == 26 * 1200
+    assert train.works[-1].units == recipe["epochs"] * (
+        toy["train"] // recipe["batch"] * recipe["batch"]
+    )
 
 
 # --- a GPU's figures -----------------------------------------------------------------------------

@@ -37,12 +37,12 @@ from pipeline.speed.planning.encoders import built
 from pipeline.speed.planning.rates import Rate
 from pipeline.speed.planning.shapes import made_batch
 from pipeline.speed.planning.sizes import SMALL
-from pipeline.speed.planning.stages import Planner, Stage, Trained, Work
+from pipeline.speed.planning.stages import Planner, Stage, Trained, Work, learns_in_half
 from pipeline.speed.train import made_stepper
 from pipeline.toy.classes import CLASSES
 from pipeline.toy.corpus import SPLITS, make_toy_corpus
 from pipeline.toy.encoders import train_audio_encoder, train_image_encoder
-from pipeline.toy.settings import Toy
+from pipeline.toy.settings import Encoders, Toy
 
 _CLIPS = 12  # decoded
 _STEP = 3e11  # operations of a training step that is timed, at most, but for its smallest batch
@@ -171,8 +171,9 @@ class _Bench:
         return self._learnt(train_audio_encoder, sounds, work.threads)
 
     def _learnt(self, learn: Callable[..., object], inputs: np.ndarray, threads: int) -> float:
-        labels = np.arange(len(inputs)) % 8
-        call = partial(learn, inputs, labels, seed=0, epochs=1, threads=threads)
+        values = self.planner.parameters.read(f"{self.planner.study.settings}.encoders", Encoders)
+        said = {"seed": 0, "epochs": 1, "threads": threads, "half": learns_in_half(values)}
+        call = partial(learn, inputs, np.arange(len(inputs)) % 8, **said)
         return _seconds(call, 2) / (0.9 * len(inputs))
 
     def _embed(self, work: Work) -> float:

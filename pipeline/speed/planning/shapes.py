@@ -38,6 +38,8 @@ def made_batch(method: Method, clips: int) -> dict[str, Tensor]:
     side = round(_BORDER * method.side)
 
     def stored(wanted: Input) -> Tensor:
+        if wanted.part == "kin":
+            return torch.eye(clips)
         if wanted.part == "sound":
             steps = method.form.steps(wanted.seconds or method.settings.seconds)
             return torch.randn(clips, steps, method.form.bins, generator=generator).half()

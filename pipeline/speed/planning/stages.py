@@ -5,6 +5,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+import torch
+
 from pipeline.base.params import Parameters
 from pipeline.base.study import Study
 from pipeline.clips.sound_form import SoundForm
@@ -14,6 +16,7 @@ from pipeline.evaluate.settings import Evaluate
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import Method, load_method
 from pipeline.neighbours.settings import Neighbours
+from pipeline.networks.device import best_device, has_bfloat16
 from pipeline.speed.planning.encoders import Network, network
 from pipeline.speed.planning.shapes import Shapes, shapes_of
 from pipeline.speed.planning.sizes import SMALL, Sizes
@@ -194,7 +197,8 @@ class Planner:
             ("audio", values.audio_epochs, self.audio),
         ):
             units, threads = learnt * epochs, self.threads(values.threads)
-            work = Work(f"{name} encoder", of.label, "clips", units, 3 * of.operations)
+            label = f"{of.label}, {'bfloat16' if learns_in_half(values) else 'float32'}"
+            work = Work(f"{name} encoder", label, "clips", units, 3 * of.operations)
             works.append(replace(work, threads=threads))
         held = toy.labelled * (self.image.stored + self.audio.stored)
         return Stage(command, tuple(works), 2e6, _PROCESS + held)
@@ -295,7 +299,7 @@ class Planner:
         if key not in self._runs:
             world = self.study.settings
             own, loops = method_settings(self.parameters, world, method, changes)
-            recipe = self._read("train", Train, *loops)
+            recipe = self._read("train", Train, *loops).on(best_device())
             form, kind = self.form(method), load_method(method)
 
             def make() -> Method:
@@ -328,6 +332,11 @@ class Planner:
 
     def _read(self, section: str, kind: Any, *over: Any) -> Any:
         return self.parameters.read(f"{self.study.settings}.{section}", kind, *over)
+
+
+def learns_in_half(values: Encoders) -> bool:
+    """Whether the toy's encoders learn in bfloat16 here."""
+    return values.precision == "native" and has_bfloat16(torch.device("cpu"))
 
 
 _START = Work("start", "imports with torch", "start", 1.0)
