@@ -36,7 +36,6 @@ from pipeline.speed.method import LATE
 from pipeline.speed.planning.encoders import built
 from pipeline.speed.planning.rates import Rate
 from pipeline.speed.planning.shapes import made_batch
-from pipeline.speed.planning.sizes import SMALL
 from pipeline.speed.planning.stages import Planner, Stage, Trained, Work, learns_in_half
 from pipeline.speed.train import made_stepper
 from pipeline.toy.classes import CLASSES
@@ -262,23 +261,29 @@ class _Bench:
         return self.folder, [Source(f"clip{n}", path, path) for n in range(_CLIPS // 3)]
 
     def _made_toy(self) -> tuple[Path, list[Source]]:
+        # Twice, since of a small one the processes' start is the most.
+        fewest, some = len(CLASSES), max(2 * len(CLASSES), 8 * _CLIPS)
+        first, second = self._make_toy(fewest), self._make_toy(some)
+        place = self.folder / f"toy-{some}"
+        each = (second - first) / (len(SPLITS) * (some - fewest))
+        self._toy_seconds = self.planner.cores * max(each, second / len(SPLITS) / some / 4)
+        return place / "vggsound", find_sources("vggsound", place / "vggsound")[: 4 * _CLIPS]
+
+    def _make_toy(self, clips: int) -> float:
+        """Seconds that a toy with lists of so many clips takes."""
         toy = self.planner.parameters.read(f"{self.planner.study.settings}.toy", Toy)
-        counts = dict.fromkeys(SPLITS, max(len(CLASSES), 8 * _CLIPS))
-        place = self.folder / "toy"
         started = time.monotonic()
         make_toy_corpus(
-            place,
+            self.folder / f"toy-{clips}",
             seed=toy.seed,
             work=self.folder / "toy-work",
-            clips=counts,
+            clips=dict.fromkeys(SPLITS, clips),
             width=toy.width,
             height=toy.height,
             seconds=toy.seconds,
             workers=self.planner.cores,
         )
-        took = time.monotonic() - started
-        self._toy_seconds = took * self.planner.cores / (sum(counts.values()) + SMALL)
-        return place / "vggsound", find_sources("vggsound", place / "vggsound")[: 4 * _CLIPS]
+        return time.monotonic() - started
 
 
 def _seconds(call: Callable[[], object], turns: int) -> float:
