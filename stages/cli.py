@@ -52,6 +52,7 @@ COMMANDS = {
     "evaluate-maps": _Entry("evaluate_maps", "Score anyone's maps as a run.", STAGES),
     "report": _Entry("report", "Write the page of a study.", STAGES),
     "corpus": _Entry("corpus", "What of the data is in place; getting clips.", OTHERS),
+    "plan": _Entry("plan", "What a study takes, and what of it is absent.", OTHERS),
     "rejects": _Entry("rejects", "Which clips of a corpus cannot be decoded, and why.", OTHERS),
     "rehearse": _Entry("rehearse", "Walk a study on a few clips, before the real run.", OTHERS),
     "sheet": _Entry("sheet", "Draw decoded frames with their official boxes.", OTHERS),

@@ -6,7 +6,7 @@ that could be counted without it.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -108,7 +108,7 @@ def _key(parameters: Parameters, name: str) -> str:
     place = name
     if name not in studies:
         place = next(key for key, item in studies.items() if name in item.published)
-    return place if place == "active" else f"studies.{place}"
+    return f"studies.{place}" if place in parameters.read("studies", dict[str, Any]) else "active"
 
 
 def _named(parameters: Parameters, name: str) -> tuple[Study, str | None]:
@@ -163,5 +163,8 @@ def _end(what: str, wrong: Sequence[str], absent: Sequence[str]) -> None:
         if found:
             lines = "".join(f"\n  {message}" for message in found)
             typer.echo(f"error: {what}: {kind}, {len(found)} in all:{lines}", err=True)
+    if absent:
+        name = "" if what == "active" else f" {what}"
+        typer.echo(f"`avloc plan{name}` tells what can be made without them", err=True)
     if wrong or absent:
         raise typer.Exit(1)

@@ -118,7 +118,9 @@ def report(
         Section("reading", "How to read this page", reading(everything), "How to read"),
     ]
     failing = made.failing
-    text = page(f"avloc: study {title}", first_screen(scored, failing), sections, stored)
+    text = page(
+        f"avloc: study {title}", first_screen(scored, failing, own.left_out), sections, stored
+    )
     with atomic_file(out) as file:
         file.write(text.encode())
     if official:

@@ -6,6 +6,7 @@ is one of the ranks and starts nothing.
 """
 
 import json
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -183,6 +184,8 @@ def train(
         beside={"run.json": f"{facts}\n".encode(), "training_clips.txt": listed.encode()},
         force=force,
         watch=watch,
+        keep_every=60 * (execution.keep_minutes or math.inf),
+        stop_within=execution.stop_seconds,
     )
     if first:
         if epochs and not resumes:

@@ -3,7 +3,7 @@
 `active` is the study that `dvc repro` makes; its keys are what dvc.yaml's stages are spread over.
 """
 
-from dataclasses import field
+from dataclasses import field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -87,7 +87,9 @@ class Study:
     method's section; its own entry `train` is what differs from the section `train`. `tests` lists
     the benchmarks by the corpus that holds their clips. `index` names the corpora of which each run
     stores embeddings and maps, to be searched and looked at. `maps` are anyone's, scored and shown
-    as a run is. `moving` names the toys on whose moving clips each run is scored."""
+    as a run is. `moving` names the toys on whose moving clips each run is scored. `left_out` are
+    benchmarks that the study would test on too, each with the reason why it does not: their data
+    are absent, say (`avloc plan --leave-out`)."""
 
     settings: str
     toys: list[str]
@@ -105,6 +107,7 @@ class Study:
     index: list[str] = field(default_factory=list)
     maps: list[OwnMaps] = field(default_factory=list)
     moving: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         named = {
@@ -127,6 +130,9 @@ class Study:
                     f"maps: {item.name} on {item.corpus}: expected a corpus that the study tests "
                     f"on: {', '.join(self.tests) or 'none'}"
                 )
+        for corpus, name in self.benchmarks():
+            if name in self.left_out:
+                raise ValueError(f"left_out: found {name}, which is tested on {corpus}")
 
     def trained(self) -> dict[str, "Trained"]:
         """The study's trained runs by their folder below data/runs."""
@@ -189,11 +195,20 @@ def check_listed(parameters: Parameters, key: str, name: str) -> None:
 
 
 def all_studies(parameters: Parameters) -> dict[str, Study]:
-    """All studies by their names, the active one first under the name that it has among them, or
-    as `active` where it has none. Raises as `Parameters.read` does."""
+    """All studies by their names, the active one first under the name that it has among them, as
+    `<name>-in-part` where it is one of them with benchmarks left out, or as `active` where it has
+    none. Raises as `Parameters.read` does."""
     active, studies = active_study(parameters), parameters.read("studies", dict[str, Study])
-    name = next((key for key, study in studies.items() if study == active), "active")
-    return {name: active, **studies}
+    names = [key for key, study in studies.items() if study == active]
+    if active.left_out:
+        names += [f"{key}-in-part" for key, study in studies.items() if _is_part(active, study)]
+    return {next(iter(names), "active"): active, **studies}
+
+
+def _is_part(part: Study, whole: Study) -> bool:
+    """Whether a study is another but for what it tests on."""
+    told = {name: getattr(whole, name) for name in ("corpora", "tests", "index", "maps")}
+    return replace(part, **told, left_out={}) == replace(whole, left_out={})
 
 
 def study_with_run(parameters: Parameters, folder: str) -> tuple[str, Study]:

@@ -3,7 +3,7 @@
 from dataclasses import field
 from typing import Literal
 
-from pipeline.base.params import Count, Natural, settings
+from pipeline.base.params import Count, Natural, Positive, settings
 from pipeline.execution.cores import usable_cores
 from pipeline.execution.run import Engine
 
@@ -26,12 +26,16 @@ class Watching:
 @settings
 class Execution:
     """`execution` of params.yaml: see `pipeline.execution.ray`; `loaders` are the processes that
-    load a training's batches, 0 for the training's own; `watch` is how a training is looked at."""
+    load a training's batches, 0 for the training's own; `watch` is how a training is looked at.
+    A training is kept after every epoch and, with `keep_minutes`, so many minutes after that; after
+    SIGTERM it has `stop_seconds` for its step and a last checkpoint."""
 
     engine: Literal["local", "ray"]
     address: str | None
     loaders: Natural = 0
     watch: Watching = field(default_factory=Watching)
+    keep_minutes: Positive | None = None
+    stop_seconds: Positive = 25.0
 
     def on_all_cores(self) -> Engine:
         """For tasks of one thread: as many at a time as this process may use cores, or Ray."""

@@ -72,6 +72,31 @@ def all_values(value: Any) -> list[Any]:
     return values
 
 
+def largest(value: int) -> int:
+    """The largest of all ranks' values; acts as a barrier. It goes by the hosts, since a device
+    would have to be waited for."""
+    if count() == 1:
+        return value
+    found = torch.tensor(value)
+    dist.all_reduce(found, dist.ReduceOp.MAX, group=_hosts())
+    return int(found)
+
+
+def _hosts() -> Any:
+    """A group of all ranks whose tensors lie on the CPU; made once for each process group, by all
+    of its ranks at the same place."""
+    whole = dist.group.WORLD
+    if dist.get_backend() == "gloo":
+        return whole
+    if whole not in _made:
+        _made.clear()
+        _made[whole] = dist.new_group(backend="gloo")
+    return _made[whole]
+
+
+_made: dict[Any, Any] = {}
+
+
 def average(tensors: Iterable[Tensor]) -> None:
     """Replace each tensor by its mean over the ranks, in place and in one call."""
     if count() == 1:

@@ -5,7 +5,7 @@ One score leads, that of the study's first benchmark. A study of one run shows b
 other benchmarks are known by; one of several runs shows the leading score of each.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
@@ -48,9 +48,14 @@ class Part:
     address: str
 
 
-def first_screen(scored: Sequence[Scored], failing: tuple[str, str, Seen] | None) -> Markup:
+def first_screen(
+    scored: Sequence[Scored],
+    failing: tuple[str, str, Seen] | None,
+    left_out: Mapping[str, str] | None = None,
+) -> Markup:
     """The answer of a study with at least one score; `failing` is the key of the section whose
-    failures are told, its benchmark and the run, None where no map is scored."""
+    failures are told, its benchmark and the run, None where no map is scored. `left_out` are
+    benchmarks that the study would have too, with why it has not."""
     together = groups(scored)
     benchmark, metric = _lead(scored, together)
     values = [(group, value_of(group, benchmark, metric)) for group in together]
@@ -80,7 +85,7 @@ def first_screen(scored: Sequence[Scored], failing: tuple[str, str, Seen] | None
         trivial=best_baseline(best, benchmark, metric),
         clear=value.trivial is not None and value.low > value.trivial,
         tracks=tracks,
-        doubts=_doubts(scored, together),
+        doubts=[*_doubts(scored, together), *_left_out(left_out or {})],
         made=any(item.made for item in scored),
         failing=None if failing is None else (failing[1], failing[2].label, *_failures(*failing)),
     )
@@ -148,6 +153,15 @@ def _doubts(scored: Sequence[Scored], together: Sequence[Group]) -> list[tuple[b
         found.append((False, text))
     elif seeds:
         found.append((True, f"{seeds} seeds of each run; intervals are over them."))
+    return found
+
+
+def _left_out(reasons: Mapping[str, str]) -> list[tuple[bool, str]]:
+    """What is told of benchmarks that were left out, those of one reason together."""
+    found = []
+    for why in dict.fromkeys(reasons.values()):
+        names = [benchmark_title(name) for name, each in reasons.items() if each == why]
+        found.append((False, f"Left out, and not scored: {', '.join(names)} ({why})."))
     return found
 
 

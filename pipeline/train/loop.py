@@ -1,22 +1,20 @@
-"""Training a method: the loop, its ranks, its checkpoints.
+"""Training a method: the loop, its ranks, when a checkpoint is written.
 
-Everything random is a function of (seed, epoch, step), nothing of how the run got there, so a
-checkpoint holds weights and optimiser alone, and a run killed and resumed ends in the bytes of an
-undisturbed one. Work is kept by whole epochs.
+Everything random is a function of (seed, epoch, step), nothing of how the run got there, so a run
+killed and resumed ends in the bytes of an undisturbed one. Work is kept after every epoch, after so
+many seconds where it is asked for, and on SIGTERM.
 """
 
-import io
 import json
 import math
 import os
-import pickle
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,10 +24,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from pipeline.base.code import hash_of_code
-from pipeline.base.files import atomic_file
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.execution.progress import console, track
+from pipeline.execution.stopping import Stopping
 from pipeline.methods.common.files import save_weights
 from pipeline.methods.contract import Method, Moment, method_name
 from pipeline.networks import ranks
@@ -37,10 +35,20 @@ from pipeline.networks.device import best_device, deterministic
 from pipeline.train.batches import Batch, Neighbours, TrainingSet
 from pipeline.train.finished import HISTORY, WEIGHTS, is_finished, publish
 from pipeline.train.history import history_columns, write_history
+from pipeline.train.kept import (
+    Kept,
+    gathered_statistics,
+    read_kept,
+    restore_statistics,
+    write_kept,
+)
 from pipeline.train.schedule import learning_rate
 from pipeline.train.settings import Train
 from pipeline.train.step import Stepper
 from pipeline.train.watch import Watch
+
+_NOTHING, _KEEP, _STOP = range(3)  # what one rank asks of all after a step
+STOP_SECONDS = 25.0  # after SIGTERM, of the 30 that SLURM and torchrun wait by default
 
 
 def train(
@@ -59,6 +67,8 @@ def train(
     watch: Watch | None = None,
     beside: Mapping[str, bytes] | None = None,
     force: bool = False,
+    keep_every: float = math.inf,
+    stop_within: float = STOP_SECONDS,
 ) -> Path:
     """Train a method on the clips at `rows` of `corpus` and return the path of its weights.
 
@@ -67,12 +77,13 @@ def train(
     and beside them the files `beside`, by name: `pipeline.train.finished` says how they stay
     together. Where they are there already, and of this very training, nothing is trained, unless
     `force`. A checkpoint and the history of the epochs that are done lie in `work` while the run
-    lasts; a run of
-    the same method and recipe on the same clips with the same code resumes from it. `workers`
-    loading processes change nothing in the result, and neither does `device` beyond rounding.
-    `epoch_done` is called with the number of epochs done after each checkpoint; `watch` is told of
-    every step and epoch, and changes nothing. Under `torchrun` the batch is split over the ranks,
-    which must all see `work`.
+    lasts, written after each epoch and `keep_every` seconds after the last one; a run of the same
+    method and recipe on the same clips with the same code resumes from it, on any number of ranks.
+    On SIGTERM the step is finished and kept and the process then stopped, at the latest after
+    `stop_within` seconds. `workers` loading processes change nothing in the result, and neither
+    does `device` beyond rounding. `epoch_done` is called with the number of epochs done after each
+    epoch's checkpoint; `watch` is told of every step and epoch, and changes nothing. Under
+    `torchrun` the batch is split over the ranks, which must all see `work`.
 
     Raises `InputError` for a corpus that the method cannot be trained on, and where the loss is NaN
     or infinite.
@@ -105,7 +116,8 @@ def train(
             console.print(f"train: {output} is finished; --force trains it again", markup=False)
             return output / WEIGHTS
         run = _Run(clips, method, recipe, chosen, output, work, identity, watch)
-        return run.finish(workers, epoch_done, beside)
+        with Stopping(stop_within) as stopping:
+            return run.finish(workers, epoch_done, beside, keep_every, stopping)
 
 
 class _Run:
@@ -130,23 +142,35 @@ class _Run:
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.method = method.to(device, memory_format=layout).train()  # type: ignore[call-overload]
         self.stepper = Stepper(self.method, recipe, clips.seed, device)
-        self.epochs_done = 0
+        self.steps_done = 0
         self.history: list[dict[str, float]] = []
+        self.losses: list[Tensor] = []  # of the epoch that is not over
+        self.kept = ""  # what the checkpoint is of
         self._resume()
-        found = ranks.all_values((self.identity, self.epochs_done))
+        found = ranks.all_values((self.identity, self.steps_done))
         if len(set(found)) > 1:
-            epochs = ", ".join(str(epoch) for _, epoch in found)
+            steps = ", ".join(str(step) for _, step in found)
             raise InputError(
-                f"{self.checkpoint}: found by the ranks after the epochs {epochs} (0: not at all), "
+                f"{self.checkpoint}: found by the ranks after the steps {steps} (0: not at all), "
                 f"expected the same for all of them, which have to see one folder"
             )
 
+    @property
+    def epochs_done(self) -> int:
+        """The whole epochs that are behind it."""
+        return len(self.history)
+
     def finish(
-        self, workers: int, epoch_done: Callable[[int], None] | None, beside: Mapping[str, bytes]
+        self,
+        workers: int,
+        epoch_done: Callable[[int], None] | None,
+        beside: Mapping[str, bytes],
+        keep_every: float,
+        stopping: Stopping,
     ) -> Path:
-        """Run the epochs that are left, write the results and take the checkpoint away."""
+        """Run the steps that are left, write the results and take the checkpoint away."""
         steps = self.clips.steps_per_epoch
-        first = self.epochs_done * steps
+        first = self.steps_done
         loader = load_batches(self.clips, first, workers, self.device)
         self._write_history()
         size = " x ".join(str(n) for n in self.method.map_size())
@@ -155,21 +179,38 @@ class _Run:
             batch = self.recipe.batch
             self.watch.begin(self.method, batch, first, len(self.clips), self.epochs_done)
         batches = track(loader, "train", total=len(self.clips) - first)
-        losses: list[Tensor] = []
+        kept_at = time.monotonic()
         for step, batch in enumerate(batches, start=first):
             moment = Moment(step, len(self.clips), step // steps, self.recipe.epochs)
+            losses = self.losses
             losses.append(self.stepper.step(batch, moment))
             if self.watch is not None:
                 self.watch.step(moment, losses[-1], self._rate(step))
             if len(losses) > 1:  # the step before, so that the device never waits for this line
                 self._check_loss(float(losses[-2][0]), step - 1)
-            if (step + 1) % steps == 0:
+            self.steps_done += 1
+            ends = self.steps_done % steps == 0
+            late = time.monotonic() - kept_at >= keep_every
+            asked = ranks.largest(_STOP if stopping.asked else _KEEP if late else _NOTHING)
+            if ends:
                 self._check_loss(float(losses[-1][0]), step)
                 self._check_weights(step)
                 self._end_epoch(torch.stack(losses).double().mean(dim=0).tolist(), step)
-                losses = []
                 if epoch_done is not None:
                     epoch_done(self.epochs_done)
+            elif asked:
+                self._check_loss(float(losses[-1][0]), step)
+                self._check_weights(step)
+                self._keep()
+            if ends or asked:
+                kept_at = time.monotonic()
+            if asked == _STOP and self.steps_done < len(self.clips):
+                ranks.all_values(None)  # none ends before the first has written
+                console.print(
+                    f"train: step {self.steps_done} of {len(self.clips)} is kept, "
+                    f"{stopping.seconds:.1f} s after SIGTERM"
+                )
+                stopping.end()
         if ranks.rank() == 0:
             save_weights(self.work / WEIGHTS, self.method)
             publish(self.work, self.output, beside, self.identity)
@@ -191,7 +232,7 @@ class _Run:
         return learning_rate(recipe.schedule, recipe.learning_rate, step, len(self.clips))
 
     def _diverged(self, what: str, step: int) -> InputError:
-        saved = f"{self.checkpoint} of epoch {self.epochs_done}" if self.epochs_done else "none"
+        saved = f"{self.checkpoint} of {self.kept}" if self.kept else "none"
         return InputError(
             f"{what} at step {step + 1} of {len(self.clips)} "
             f"(epoch {self.epochs_done + 1}, learning rate {self._rate(step):.3g}), expected a "
@@ -199,60 +240,62 @@ class _Run:
         )
 
     def _end_epoch(self, means: Sequence[float], step: int) -> None:
-        self.epochs_done += 1
-        values = (self.epochs_done, *means, self._rate(step))
+        values = (self.epochs_done + 1, *means, self._rate(step))
         self.history.append(dict(zip(history_columns(self.method.parts), values, strict=True)))
+        self.losses = []
         console.print(f"train: epoch {self.epochs_done}/{self.recipe.epochs}, loss {means[0]:.4f}")
         if self.recipe.sync_batch_norm is False:
             # Each rank has statistics of its own part; what is kept is their mean.
             ranks.average(b for b in self.method.buffers() if b.is_floating_point())
         if self.watch is not None:
             self.watch.epoch(self.method, self.epochs_done, step + 1)
+        self._keep()
+        self._write_history()
+
+    def _keep(self) -> None:
+        """Write a checkpoint of the steps that are done."""
+        apart = self.losses and not self.recipe.sync_batch_norm
+        statistics = gathered_statistics(self.method) if apart else None
         if ranks.rank() == 0:
-            buffer = io.BytesIO()
-            torch.save(
-                {
-                    "identity": self.identity,
-                    "epochs_done": self.epochs_done,
-                    "history": self.history,
-                    "network": self.method.state_dict(),
-                    "stepper": self.stepper.state_dict(),
-                },
-                buffer,
+            losses = torch.stack(self.losses).cpu() if self.losses else None
+            kept = Kept(
+                self.identity,
+                self.steps_done,
+                ranks.count(),
+                self.history,
+                self.method.state_dict(),
+                self.stepper.state_dict(),
+                losses,
+                statistics,
             )
-            with atomic_file(self.checkpoint) as file:
-                file.write(buffer.getvalue())
-            self._write_history()
+            write_kept(self.checkpoint, kept)
+        self.kept = self._place()
+
+    def _place(self) -> str:
+        return f"step {self.steps_done}" if self.losses else f"epoch {self.epochs_done}"
 
     def _write_history(self) -> None:
         if ranks.rank() == 0:
             write_history(self.work / HISTORY, self.history, self.method.parts)
 
     def _resume(self) -> None:
-        saved = _read_checkpoint(self.checkpoint, self.identity)
+        saved = read_kept(self.checkpoint, self.identity)
         if saved is None:
             return
-        self.method.load_state_dict(saved["network"])
-        self.stepper.load_state_dict(saved["stepper"])
-        self.epochs_done, self.history = saved["epochs_done"], saved["history"]
-        console.print(f"train: resuming after epoch {self.epochs_done}")
-
-
-def _read_checkpoint(path: Path, identity: str) -> Mapping[str, Any] | None:
-    """A checkpoint of the run `identity`; None, and a line that says why, where there is none."""
-    if not path.exists():
-        return None
-    try:
-        # Not straight to the device, where Adam's counters would be waited for at every step.
-        saved: Mapping[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError) as error:
-        found = " ".join(str(error).split())[:120]
-        console.print(f"train: {path} is damaged, starting anew: {found}")
-        return None
-    if saved["identity"] != identity:
-        console.print(f"train: {path} is of another run, starting anew")
-        return None
-    return saved
+        self.method.load_state_dict(saved.network)
+        if saved.statistics is not None:
+            restore_statistics(self.method, saved.statistics)
+        self.stepper.load_state_dict(saved.stepper)
+        self.steps_done, self.history = saved.steps_done, saved.history
+        if saved.losses is not None:
+            self.losses = list(saved.losses.to(self.device))
+        self.kept = self._place()
+        console.print(f"train: resuming after {self.kept}")
+        if saved.ranks != ranks.count() and not self.recipe.sync_batch_norm:
+            console.print(
+                f"train: ranks {ranks.count()} in place of {saved.ranks}; each normalises by "
+                f"its own part of a batch, which is another now (train.sync_batch_norm: by all)"
+            )
 
 
 def load_batches(
@@ -277,8 +320,8 @@ def _leave_ctrl_c_to_the_stage(worker: int) -> None:
 
 
 def _fingerprint(clips: TrainingSet, method: Method, recipe: Train) -> str:
-    """A hash of all that decides a run's result: method, recipe, clips, neighbours, ranks, code,
-    and the weights that it begins with."""
+    """A hash of all that decides a run's result: method, recipe, clips, neighbours, code, and
+    the weights that it begins with. Not how many ranks there are, which may change midway."""
     digest = blake2b(digest_size=16)
     said = {
         "method": method_name(method),
@@ -286,7 +329,6 @@ def _fingerprint(clips: TrainingSet, method: Method, recipe: Train) -> str:
         "form": asdict(method.form),
         "recipe": asdict(recipe),
         "seed": clips.seed,
-        "ranks": ranks.count(),
         "torch": torch.__version__,
         "code": hash_of_code("pipeline.train.loop", type(method).__module__),
     }

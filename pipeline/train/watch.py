@@ -83,8 +83,8 @@ class Watch:
             with _randomness_kept(self._device):
                 kind: Any = type(method)
                 self._twin: Method = kind(method.settings, method.form).to(self._device).eval()
-            self._rows = self._kept_rows(epochs_done)
-            if epochs_done == 0:
+            self._rows = self._kept_rows(epochs_done, resumed=first > 0)
+            if first == 0:
                 self._look(self.ask, method, 0, 0)
         self._started = self._since = time.monotonic()
 
@@ -150,20 +150,20 @@ class Watch:
             self._events.numbers(steps_done, numbers)
             self._events.picture(steps_done, "maps", picture)
 
-    def _kept_rows(self, epochs_done: int) -> list[dict[str, float]]:
+    def _kept_rows(self, epochs_done: int, resumed: bool) -> list[dict[str, float]]:
         """What was seen of the epochs that a run goes on after; the rest is another run's, and its
         files go."""
         path = self.folder / HISTORY
         rows: list[dict[str, float]] = []
-        if epochs_done and path.exists():
+        if resumed and path.exists():
             columns = {name: them for name, them in read_tsv(path).items() if name != "best"}
             for values in zip(*columns.values(), strict=True):
                 rows.append(dict(zip(columns, values, strict=True)))
             rows = [row for row in rows if row["epoch"] <= epochs_done]
         for picture in sorted((self.folder / PICTURES).glob("epoch-*.png")):
-            if not epochs_done or int(picture.stem.split("-")[1]) > epochs_done:
+            if not resumed or int(picture.stem.split("-")[1]) > epochs_done:
                 picture.unlink()
-        if not epochs_done:
+        if not resumed:
             (self.folder / BEST).unlink(missing_ok=True)
         return rows
 

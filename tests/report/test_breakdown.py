@@ -102,6 +102,14 @@ def test_the_first_screen_answers_and_doubts() -> None:
     assert "What fails?" not in doubted
 
 
+def test_the_first_screen_tells_what_was_left_out_and_why() -> None:
+    gone = {"is3": "data/is3: no such folder", "avsbench-s4": "data/avsbench: no such folder"}
+    text = first_screen(_scored(), None, {**gone, "avsbench-ms3": gone["avsbench-s4"]})
+    assert text.count("Left out, and not scored: ") == 2
+    assert "(data/is3: no such folder)" in text
+    assert "Left out" not in first_screen(_scored(), None)
+
+
 def test_the_first_screen_of_a_run_beside_anyone_s_maps() -> None:
     ours = _scored()
     second = replace(ours[0], benchmark="flickr", corpus="f")

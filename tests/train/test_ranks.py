@@ -101,4 +101,4 @@ def test_two_ranks_give_the_single_process_s_loss_and_gradients(tmp_path: Path) 
     assert split == pytest.approx(single, rel=1e-3)
     for rank in range(2):
         told = (tmp_path / f"refused_{rank}").read_text()
-        assert "found by the ranks after the epochs 1, 0" in told
+        assert "found by the ranks after the steps 3, 0" in told

@@ -18,10 +18,11 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.execution import progress
 from pipeline.methods.common.files import load_weights
-from pipeline.methods.contract import Method
+from pipeline.methods.contract import Method, Moment
 from pipeline.networks import ranks
 from pipeline.networks.weights import read_metadata
 from pipeline.report.watched import Validation, open_validation
+from pipeline.train.step import Stepper
 from pipeline.train.watch import BEST, HISTORY, PICTURES, Events, Seen, Watch
 
 
@@ -164,6 +165,24 @@ def test_a_run_that_was_killed_and_goes_on_is_seen_once(
     assert left(tmp_path) == plain
     rows = read_tsv(tmp_path / "watched" / HISTORY)
     assert rows == {"epoch": [0, 1, 2, 3], "score": [0, 1, 2, 7], "best": [0, 0, 0, 1]}
+
+
+def test_a_run_that_goes_on_within_its_first_epoch_is_seen_once(
+    corpus: DecodedCorpus, plain: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def step(self: Stepper, batch: Any, moment: Moment) -> torch.Tensor:
+        if moment.step == 2:
+            raise _Killed
+        return kept(self, batch, moment)
+
+    kept, asked = Stepper.step, Disturbing()
+    with monkeypatch.context() as patch, pytest.raises(_Killed):
+        patch.setattr(Stepper, "step", step)
+        run(corpus, tmp_path, watch=watching(tmp_path, asked, best="score"), keep_every=0.0)
+    run(corpus, tmp_path, watch=watching(tmp_path, asked, best="score"))
+    assert left(tmp_path) == plain
+    rows = read_tsv(tmp_path / "watched" / HISTORY)
+    assert rows["epoch"] == [0, 1, 2, 3] and rows["score"] == [0, 1, 2, 3]
 
 
 def test_a_new_run_forgets_what_was_seen_of_the_last(corpus: DecodedCorpus, tmp_path: Path) -> None:
