@@ -12,8 +12,8 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import Study, all_studies
 from pipeline.errors import InputError
 from pipeline.execution.seconds import SECONDS, seconds_of
-from pipeline.report.claims import with_s_l
-from pipeline.report.tables import Metrics, seeds_table
+from pipeline.report.claims import differences, with_s_l
+from pipeline.report.tables import Metrics, markdown, paired, seeds_table
 from stages.paths import DATA, WORK, results_folder, run_folder
 
 COLUMNS = {
@@ -82,21 +82,33 @@ def table(
     study: Annotated[
         str | None, typer.Option(help="The study whose runs are shown where none are named.")
     ] = None,
+    against: Annotated[
+        str | None,
+        typer.Option(help="A run: shown is by how much the named runs are above it, seed by seed."),
+    ] = None,
 ) -> None:
     """Mean, 95 % interval and range of runs' scores over their seeds, beside the baselines.
 
     Without a run's name all methods and runs of a study, by default of the active one, with fewer
     columns of the scenes and the seconds of those trainings that ran here undisturbed. The last
     columns of named runs are a sound's retrieval of frames of its class, by s_A where a run has it.
+    Of differences the mean over the seeds that both have, with its interval; a star says that it
+    does not hold 0.
 
     Examples, after dvc repro of the study: [bold]avloc table[/bold], [bold]avloc table A H
-    mean[/bold], [bold]avloc table --study methods --benchmark flickr[/bold]
+    A-text[/bold], [bold]avloc table --study methods --benchmark flickr[/bold], [bold]avloc table
+    avloc-full --against alignment-A[/bold]
     """
     parameters = Parameters()
     if study is not None and variants:
         raise InputError("expected runs, or --study and no runs")
+    if against is not None and not variants:
+        raise InputError("--against: expected runs to compare with it")
     title, shown = shown_study(parameters, study)
     on = benchmark or next((name for _, name in shown.benchmarks()), "scenes")
+    if against is not None:
+        _compare(variants or [], against, on, search or shown.train_on.search)
+        return
     if variants:
         scores = scores_of_runs(variants, on, search or shown.train_on.search)
     else:
@@ -105,6 +117,33 @@ def table(
     columns = _columns(scores, {**(COLUMNS if variants else METHODS), **CONDITIONS})
     typer.echo(f"{on}\n" if benchmark is None else "", nl=False)
     typer.echo(seeds_table(scores, columns, ranges=bool(variants), seedless=seedless))
+
+
+def _compare(variants: Sequence[str], against: str, benchmark: str, search: str) -> None:
+    """Print the differences of runs from one, seed by seed."""
+    found = {name: _by_seed(name, benchmark, search) for name in (*variants, against)}
+    columns = _columns({n: list(s.values()) for n, s in found.items()}, {**COLUMNS, **CONDITIONS})
+    rows = []
+    for name in variants:
+        shared = found[name].keys() & found[against].keys()
+        if not shared:
+            raise InputError(f"{name} and {against}: no seed that both have on {benchmark}")
+        cells = [
+            paired(differences(found[name], found[against], metric)) for metric in columns.values()
+        ]
+        rows.append([f"{name} ({len(shared)} seed{'s' if len(shared) > 1 else ''})", *cells])
+    typer.echo(f"{benchmark}, over {against}")
+    typer.echo(markdown(["", *columns], rows))
+
+
+def _by_seed(variant: str, benchmark: str, search: str) -> dict[int, dict[str, float]]:
+    """The scores of a run by its seeds. Raises `InputError` as `scores_of_runs` does."""
+    seeds = {
+        int(seed): scores_of_runs([folder.name], benchmark, search)[folder.name][0]
+        for folder in folders_of_runs(variant, search)
+        if (seed := folder.name.rpartition("-")[2]).isdigit()
+    }
+    return seeds or {0: scores_of_runs([variant], benchmark, search)[variant][0]}
 
 
 def _columns(scores: Mapping[str, Sequence[Metrics]], columns: Mapping[str, str]) -> dict[str, str]:

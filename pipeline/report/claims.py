@@ -15,7 +15,6 @@ from itertools import pairwise
 from typing import Literal, NamedTuple
 
 from markupsafe import Markup
-from scipy.stats import spearmanr
 
 from pipeline.report.html_tables import Head, TableRow, draw_table
 from pipeline.report.paper_numbers import ABLATIONS, NEIGHBOURS
@@ -193,9 +192,16 @@ def apart_table(runs: Mapping[str, Seeds]) -> Answer:
         known = [(a, b) for a, b in both.values() if a is not None and b is not None]
         if len(known) > 2:
             first, second = zip(*known, strict=True)
-            rows.append([head, str(len(known)), f"{spearmanr(first, second).statistic:.2f}"])
+            rows.append([head, str(len(known)), f"{_rank_correlation(first, second):.2f}"])
     heads = ["localization by", "runs", "Spearman with class R@1 by s_L"]
     return Answer("Localization and retrieval over runs", heads, rows)
+
+
+def _rank_correlation(first: Sequence[float | None], second: Sequence[float | None]) -> float:
+    # Imported here, since it takes a second that every page and table would lose.
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(first, second).statistic)
 
 
 def _told(found: Spread, no_worse: bool = False) -> str:
@@ -215,7 +221,7 @@ def _spearman(
     ours = [_mean(runs[name], metric) for name in names]
     if any(value is None for value in ours):
         return ""
-    return f"{spearmanr(ours, [theirs[name] for name in names]).statistic:.2f}"
+    return f"{_rank_correlation(ours, [theirs[name] for name in names]):.2f}"
 
 
 def scored_runs(scored: Iterable[Scored], benchmark: str = "scenes") -> dict[str, Seeds]:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from scipy.stats import t as student
+from scipy.special import stdtrit
 from tabulate import tabulate
 
 Metrics = Mapping[str, float]
@@ -87,7 +87,19 @@ def _spread(scores: Sequence[Metrics], metric: str, ranges: bool) -> str:
     return f"{text} ({spread.low:.1f} to {spread.high:.1f})" if ranges else text
 
 
+def paired(differences: Sequence[float]) -> str:
+    """The mean of differences seed by seed with its 95 % interval, and a star where that does not
+    hold 0; '' for none."""
+    if not differences:
+        return ""
+    spread = over_seeds(differences)
+    if spread.half is None:
+        return f"{spread.mean:+.1f}"
+    star = " *" if abs(spread.mean) > spread.half else ""
+    return f"{spread.mean:+.1f} ± {spread.half:.1f}{star}"
+
+
 def half_interval(values: Sequence[float]) -> float:
     """Half the width of Student's 95 % interval of the mean of two values or more."""
-    quantile = float(student.ppf(0.975, len(values) - 1))
+    quantile = float(stdtrit(len(values) - 1, 0.975))  # of Student's t; scipy.stats takes a second
     return quantile * stdev(values) / math.sqrt(len(values))

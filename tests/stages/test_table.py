@@ -93,6 +93,20 @@ def test_named_runs_have_their_range(project: Path, capsys: pytest.CaptureFixtur
     assert shown["cIoU at half range"].startswith("39.0 ± 2.5")
 
 
+def test_a_run_is_compared_with_another_seed_by_seed(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table(["fnac-full"], benchmark="scenes", against="lvs-full")
+    row = _rows(capsys.readouterr().out)["fnac-full (3 seeds)"]
+    assert row[1:] == ["+30.0 ± 0.0 *"] * (len(row) - 1) and row[0] == "+0.0 ± 0.0"
+    table(["fnac-full-201"], benchmark="scenes", against="lvs-full")  # one seed
+    assert "+30.0" in _rows(capsys.readouterr().out)["fnac-full-201 (1 seed)"]
+    with pytest.raises(InputError, match="fnac-full-201 and lvs-full-200: no seed that both have"):
+        table(["fnac-full-201"], benchmark="scenes", against="lvs-full-200")
+    with pytest.raises(InputError, match="--against: expected runs to compare with it"):
+        table(against="lvs-full")
+
+
 def test_without_a_word_the_active_study_is_shown(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
