@@ -3,7 +3,7 @@
 The stages are those of dvc.yaml, spread over the active study as DVC spreads them. Seconds are what
 this machine took for a command the last time; of one that it has not run yet they are those of
 `toy_seconds.json`, times how much longer this machine took than the file says for what it has run.
-The file is of the toy at its usual size: its stages in one run, on two cores and for twelve minutes
+The file is of the toy at its usual size: its stages in one run, on two cores and for nine minutes
 in all, and the trainings of pipeline/toy/README.md. Of a real corpus there is no number before it
 has run once.
 
