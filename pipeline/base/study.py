@@ -3,7 +3,7 @@
 `active` is the study that `dvc repro` makes; its keys are what dvc.yaml's stages are spread over.
 """
 
-from dataclasses import field, replace
+from dataclasses import field, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -205,10 +205,13 @@ def all_studies(parameters: Parameters) -> dict[str, Study]:
     return {next(iter(names), "active"): active, **studies}
 
 
+_TESTED = {"corpora", "tests", "index", "maps", "left_out"}
+
+
 def _is_part(part: Study, whole: Study) -> bool:
     """Whether a study is another but for what it tests on."""
-    told = {name: getattr(whole, name) for name in ("corpora", "tests", "index", "maps")}
-    return replace(part, **told, left_out={}) == replace(whole, left_out={})
+    rest = {entry.name for entry in fields(Study)} - _TESTED
+    return all(getattr(part, name) == getattr(whole, name) for name in rest)
 
 
 def study_with_run(parameters: Parameters, folder: str) -> tuple[str, Study]:

@@ -17,6 +17,7 @@ from pipeline.corpora.layouts import find_sources
 from pipeline.corpora.lists import read_clip_list, read_listed
 from pipeline.decode.settings import Decode
 from pipeline.errors import InputError
+from pipeline.toy.conditions import CONDITIONS
 from pipeline.toy.settings import Toy
 
 # Clips of the published lists, by their files.
@@ -135,6 +136,7 @@ class Sizes:
                 return Size(len(find_sources(item.reader, Path(item.root))), "counted on disk")
             whole = {"training": toy.train + toy.labelled}
             whole["tested"] = toy.validation + toy.test + _SILENT
+            whole["tested"] += toy.conditions * len(CONDITIONS)
             return Size(
                 whole.get(Path(item.list).stem) or _SMALL_SETS.get(item.reader),
                 "the toy's settings",

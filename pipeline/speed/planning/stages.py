@@ -20,6 +20,7 @@ from pipeline.networks.device import best_device, has_bfloat16
 from pipeline.speed.planning.encoders import Network, network
 from pipeline.speed.planning.shapes import Shapes, shapes_of
 from pipeline.speed.planning.sizes import SMALL, Sizes
+from pipeline.toy.conditions import CONDITIONS
 from pipeline.toy.settings import Encoders, Toy
 from pipeline.train.settings import Train
 
@@ -138,9 +139,15 @@ class Planner:
             "evaluate": self._evaluate,
             "evaluate-maps": self._score_maps,
             "index": self._index,
+            "moving": self._moving,
             "report": self._report,
         }
-        return kinds[words[0]](command, *words[1:])
+        return kinds.get(words[0], self._unknown)(command, *words[1:])
+
+    def _unknown(self, command: str, *_: str) -> Stage:
+        """A stage that nobody wrote the arithmetic of: it has a row, and no figure."""
+        work = Work(command.split()[0], "all of it", "start", 1.0)
+        return Stage(command, (_START, work), None, None)
 
     def _ready(self, command: str, _: str) -> Stage:
         return Stage(command, (_LIGHT,), memory=_SMALL)
@@ -151,6 +158,7 @@ class Planner:
     def _toy(self, command: str, _: str) -> Stage:
         toy = self._read("toy", Toy)
         clips = toy.train + toy.validation + toy.test + toy.labelled + SMALL
+        clips += toy.conditions * len(CONDITIONS) + toy.moving
         label, size = _media((toy.width, toy.height, toy.seconds))
         work = Work("toy", label, "clips", clips, size, spreads=True)
         disk = clips * _TOY_CLIP * size / (96 * 72 * 3)
@@ -272,6 +280,11 @@ class Planner:
         stored = trained.shapes.map_cells * 4 + 2 * 512 * 4
         held = 64 * trained.shapes.largest_view / 4 + trained.shapes.weights
         return Stage(command, (_START, made), _times(clips, stored), _PROCESS + held, held)
+
+    def _moving(self, command: str, *_: str) -> Stage:
+        clips = self._read("toy", Toy).moving
+        work = Work("moving", "a moving clip, every moment", "clips", clips)
+        return Stage(command, (_START, work), _times(clips, 10 * _SCORES))
 
     def _report(self, command: str) -> Stage:
         runs = max(1, len(self.study.trained()) + len(self.study.published))
