@@ -214,23 +214,6 @@ def _is_part(part: Study, whole: Study) -> bool:
     return all(getattr(part, name) == getattr(whole, name) for name in rest)
 
 
-def study_with_run(parameters: Parameters, folder: str) -> tuple[str, Study]:
-    """The first study, the active one before the others, that makes the run in a folder of
-    data/runs ('toy/alignment-full-0'); its name and itself. Raises `InputError` with what there
-    is."""
-    studies = all_studies(parameters)
-    known: list[str] = []
-    for name, study in studies.items():
-        runs = [*study.trained(), *(f"{study.train_on.search}/{key}" for key in study.published)]
-        if folder in runs:
-            return name, study
-        known += runs
-    raise InputError(
-        f"{parameters.path}: no study has a run {folder!r}, expected one of "
-        f"{', '.join(dict.fromkeys(known))}"
-    )
-
-
 def is_of_toy(study: Study, corpus: str) -> bool:
     """Whether a corpus is part of a toy that a stage of the study makes."""
     root = Path(study.corpora[corpus].root)
