@@ -177,6 +177,7 @@ def make_project(
     params["active"] = {
         **params["studies"]["toy"],
         "toys": [],
+        "moving": [],
         "corpora": {
             "made": {"reader": "vggsound", "root": str(folder / "media"), "list": EVERY_CLIP}
         },

@@ -40,6 +40,7 @@ def mini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tmp_path,
         "toy",
         toys=[],
+        moving=[],
         corpora={"mini": MINI},
         annotations="data/annotations",
         train_on=TRAIN_ON,

@@ -64,6 +64,7 @@ def mini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         tmp_path,
         "toy",
         toys=[],
+        moving=[],
         corpora={"mini": MINI},
         weights="data/weights",
         annotations="data/annotations",

@@ -49,6 +49,7 @@ def mini(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files: dict[str, Path]
         tmp_path,
         "toy",
         toys=[],
+        moving=[],
         corpora={"mini": MINI},
         weights="data/weights",
         annotations="data/annotations",
