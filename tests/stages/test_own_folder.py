@@ -109,7 +109,7 @@ def test_four_lines_take_a_folder_through_the_whole_study(
         assert avloc(*stage.split()) == 0, capsys.readouterr().err
     told = capsys.readouterr().err
     assert "3 clips to train on: a batch has all of them, in place of 50" in told
-    assert "each has the other 2 for neighbours, in place of k = 20" in told
+    assert "each has the other 2 for neighbours, in place of k = 100" in told
     clips = ["a", "b", "trip~a"]
     assert sorted(Path(f"data/runs/{RUN}/training_clips.txt").read_text().split()) == clips
     assert read_json(Path(f"data/runs/{RUN}/run.json"))["settings"]["k"] == 2
