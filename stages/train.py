@@ -38,6 +38,7 @@ from pipeline.train.begin import begin
 from pipeline.train.loop import train as train_method
 from pipeline.train.settings import Train
 from pipeline.train.small import fitted
+from pipeline.train.step import on_device
 from pipeline.train.watch import Watch
 from stages.paths import (
     WORK,
@@ -157,7 +158,7 @@ def train(
     folder = neighbours_folder(values.train_on.search)
     clips = read_parquet(folder / "clips.parquet")
     near = Neighbours(map_npy(folder / "image_ids.npy"), map_npy(folder / "audio_ids.npy"))
-    recipe = values.recipe.on(best_device())
+    recipe = on_device(values.recipe, best_device())
     own, recipe, told = fitted(values.method, recipe, len(clips), near.image.shape[1])
     values = replace(values, method=own, recipe=recipe)
     for line in told:

@@ -1,15 +1,12 @@
 """Settings of the loop: `<settings>.train` of params.yaml. What a method learns is its own affair;
 this is for how long, in which order and how exactly."""
 
-from dataclasses import replace
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-import torch
 from pydantic import Field
 
 from pipeline.base.params import Count, NotNegative, Positive, settings
 from pipeline.errors import InputError
-from pipeline.networks.device import has_bfloat16
 
 
 @settings
@@ -42,12 +39,6 @@ class Train:
     cache_gradients: bool = False
     sync_batch_norm: bool = False
     threads: Count = 2
-
-    def on(self, device: torch.device) -> Self:
-        """These settings with the precision that `native` is on a device."""
-        if self.precision != "native":
-            return self
-        return replace(self, precision="bfloat16" if has_bfloat16(device) else "float32")
 
 
 def check_aspect(aspect: str, stored: str, where: str) -> None:

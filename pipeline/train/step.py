@@ -5,6 +5,7 @@ gradients, so that batch normalisation sees one view of the batch at a time in b
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -12,11 +13,19 @@ from torch import Tensor
 
 from pipeline.methods.contract import Dice, Features, Method, Moment, View
 from pipeline.networks import ranks
+from pipeline.networks.device import has_bfloat16
 from pipeline.train.batches import Batch
 from pipeline.train.schedule import learning_rate
 from pipeline.train.settings import Train
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def on_device(recipe: Train, device: torch.device) -> Train:
+    """A recipe with the precision that `native` is on a device."""
+    if recipe.precision != "native":
+        return recipe
+    return replace(recipe, precision="bfloat16" if has_bfloat16(device) else "float32")
 
 
 class Stepper:
@@ -25,7 +34,7 @@ class Stepper:
     def __init__(self, method: Method, recipe: Train, seed: int, device: torch.device) -> None:
         """`method` is in training mode on `device`, which the batches are brought to."""
         self.method, self.seed, self.device = method, seed, device
-        self.recipe = recipe = recipe.on(device)
+        self.recipe = recipe = on_device(recipe, device)
         self.optimiser = torch.optim.Adam(
             method.parameter_groups(recipe.learning_rate),
             lr=recipe.learning_rate,

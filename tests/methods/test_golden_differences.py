@@ -19,7 +19,7 @@ MADE_IN_DOUBLE = {"ezvsl", "fnac", "hardpos", "lvs", "marginnce", "slavc"}
 
 
 def test_every_method_has_a_row() -> None:
-    assert list(COMPARED) == method_names()
+    assert sorted([*COMPARED, "avloc"]) == method_names()  # of our own nothing is published
 
 
 @pytest.mark.parametrize("name", list(COMPARED))

@@ -45,7 +45,7 @@ def kept_batch(method: Method) -> dict[str, Any]:
 
 def part_of(found: Any, wanted: Input, rows: range) -> Any:
     """The clips at `rows` of an input."""
-    if wanted.part == "sound":
+    if wanted.part in ("sound", "kin"):
         return found[rows.start : rows.stop]
     frames: dict[int, np.ndarray] = {}
     for group, clips in zip(

@@ -5,6 +5,7 @@ import torch
 
 from pipeline.networks.device import has_bfloat16
 from pipeline.train.settings import Train
+from pipeline.train.step import on_device
 
 CPU = torch.device("cpu")
 
@@ -23,10 +24,10 @@ def test_native_precision_is_that_of_the_processor(
 ) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: found)
     assert has_bfloat16(CPU) == (precision == "bfloat16")
-    assert Train(precision="native").on(CPU) == Train(precision=precision)  # type: ignore[arg-type]
+    assert on_device(Train(precision="native"), CPU) == Train(precision=precision)  # type: ignore[arg-type]
 
 
 def test_a_precision_that_is_named_stays() -> None:
     for precision in ("float32", "float16", "bfloat16"):
         recipe = Train(precision=precision)  # type: ignore[arg-type]
-        assert recipe.on(CPU) == recipe
+        assert on_device(recipe, CPU) == recipe

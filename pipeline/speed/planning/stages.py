@@ -23,6 +23,7 @@ from pipeline.speed.planning.sizes import SMALL, Sizes
 from pipeline.toy.conditions import CONDITIONS
 from pipeline.toy.settings import Encoders, Toy
 from pipeline.train.settings import Train
+from pipeline.train.step import on_device
 
 _WIDE = 16 / 9  # of a picture whose aspect is kept
 # Measured on the toy's outputs, bytes: a clip's rows in the tables of decode and of spectrograms, a
@@ -312,7 +313,7 @@ class Planner:
         if key not in self._runs:
             world = self.study.settings
             own, loops = method_settings(self.parameters, world, method, changes)
-            recipe = self._read("train", Train, *loops).on(best_device())
+            recipe = on_device(self._read("train", Train, *loops), best_device())
             form, kind = self.form(method), load_method(method)
 
             def make() -> Method:
