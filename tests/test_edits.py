@@ -61,15 +61,19 @@ EDITS = [
     Edit(
         "a line of the layout that decoded a corpus",
         ("pipeline/corpora/is3.py", "pipeline/corpora/avsbench.py"),
-        f"decode, {LOOKS}",
+        f"decode, moving, {LOOKS}",
     ),
-    Edit("a line of `methods/alignment.py`", ("pipeline/methods/alignment.py",), "train, evaluate"),
+    Edit(
+        "a line of `methods/alignment.py`",
+        ("pipeline/methods/alignment.py",),
+        "train, evaluate, moving",
+    ),
     Edit("a key of the method's settings", ("toy.methods.alignment.k",), "corpus, train"),
     Edit("another number of epochs", ("toy.train.epochs",), "corpus, train"),
     Edit("the method's form of spectrogram", ("toy.forms.alignment.hop",), "corpus, spectrograms"),
     Edit("another k", ("toy.neighbours.k",), "corpus, neighbours"),
     Edit("another seed", ("active.seeds",), "corpus, report"),
-    Edit("another batch of the evaluation", ("toy.evaluate.batch",), "corpus, evaluate"),
+    Edit("another batch of the evaluation", ("toy.evaluate.batch",), "corpus, evaluate, moving"),
     Edit(
         "one benchmark less of a corpus",
         ("active.tests.toy-is3",),
