@@ -44,7 +44,7 @@ from torch.nn import functional
 
 from pipeline.base.params import Natural, settings
 from pipeline.clips import views
-from pipeline.methods.alignment import Alignment, AlignmentSettings
+from pipeline.methods.common.aligned import Aligned, AlignmentSettings
 from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.similarity import Kin, localization_map, pooled_products, s_a
 from pipeline.methods.contract import Dice, Features, Input, View
@@ -70,7 +70,7 @@ class AvlocSettings(AlignmentSettings):
     projection_layers: Natural = 2
 
 
-class Avloc(Alignment):
+class Avloc(Aligned):
     """The paper's networks with other positives and negatives."""
 
     Settings = AvlocSettings
@@ -87,12 +87,12 @@ class Avloc(Alignment):
         return found
 
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
-        """Those of `Alignment.views`, and the batch's kin."""
+        """Those of `Aligned.views`, and the batch's kin."""
         found = super().views(inputs, dice)
         return {**found, **{name: View("kin", inputs[name]) for name, *_ in self._kinds()}}
 
     def encode(self, view: View) -> Tensor:
-        """As `Alignment.encode`; kin as they are."""
+        """As `Aligned.encode`; kin as they are."""
         return view.input if view.modality == "kin" else super().encode(view)
 
     def kin(self, features: Mapping[str, Features]) -> tuple[Kin | None, Kin | None]:
@@ -132,7 +132,7 @@ class Avloc(Alignment):
         return torch.stack([localization_map(x, single(a)) for x in v]).mean(dim=0)
 
     def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
-        """Those of `Alignment.similarities`: s_A's mean over the views, s_L of the mean map."""
+        """Those of `Aligned.similarities`: s_A's mean over the views, s_L of the mean map."""
         settings, a, found = self.settings, single(a), {}
         if self.image_projection is not None:
             heard = self.audio_embedding(a)
@@ -150,7 +150,7 @@ class Avloc(Alignment):
         return found
 
     def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
-        """Those of `Alignment.vectors`, of a frame the mean over its views."""
+        """Those of `Aligned.vectors`, of a frame the mean over its views."""
         if modality == "sound":
             return super().vectors(modality, features)
         each = [super(Avloc, self).vectors(modality, x) for x in features]
