@@ -21,7 +21,6 @@ from pipeline.execution.cores import usable_cores
 from pipeline.execution.outputs import check_outputs
 from pipeline.execution.progress import console
 from pipeline.methods.contract import load_method
-from pipeline.speed import card
 from pipeline.speed.harness import Row, Setup
 
 
@@ -30,6 +29,7 @@ class Part(StrEnum):
 
     decode = "decode"
     load = "load"
+    embed = "embed"
     neighbours = "neighbours"
     loss = "loss"
     train = "train"
@@ -38,6 +38,8 @@ class Part(StrEnum):
     growth = "growth"
     all = "all"
 
+
+_CARDS = {Part.train: "card", Part.neighbours: "card_search"}  # what measures a GPU alone
 
 LEAST, SMALL = 0.0005, 0.25
 
@@ -78,7 +80,10 @@ def bench(
     ] = None,
     json: Annotated[Path | None, typer.Option(help="Write the rows here too.")] = None,
     gpu: Annotated[
-        bool, typer.Option("--gpu", help="With train: every method on this machine's GPU.")
+        bool,
+        typer.Option(
+            "--gpu", help="With train: every method on this machine's GPU; with neighbours: search."
+        ),
     ] = False,
     tiny: Annotated[
         bool, typer.Option("--tiny", help="With --gpu: the same measurements, small, on the CPU.")
@@ -96,8 +101,8 @@ def bench(
     [bold]avloc bench methods --size small --threads 1[/bold],
     [bold]avloc bench train --gpu --json gpu.json[/bold]
     """
-    if (gpu or tiny) and not (gpu and part == Part.train):
-        raise InputError("--gpu belongs to `avloc bench train`, and --tiny to --gpu")
+    if (gpu or tiny) and not (gpu and part in _CARDS):
+        raise InputError("--gpu belongs to `avloc bench train` and neighbours, and --tiny to --gpu")
     if media is not None and not media.is_file():
         raise InputError(f"{media}: not found, expected a clip with picture and sound")
     chosen_method = method or "alignment"
@@ -116,7 +121,8 @@ def bench(
         with tempfile.TemporaryDirectory() as folder, console.status(f"measuring {chosen.value}"):
             found = rows[chosen.value] = []
             if gpu:
-                measured_rows = card.measure(
+                measure_card = import_module(f"pipeline.speed.{_CARDS[chosen]}").measure
+                measured_rows = measure_card(
                     Path(folder), tiny=tiny, seconds=seconds, threads=threads
                 )
             else:

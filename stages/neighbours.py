@@ -10,6 +10,9 @@ from pipeline.base.files import read_json, remove_partials, write_json
 from pipeline.base.params import Parameters
 from pipeline.base.study import TrainOn, check_listed
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.execution.cores import usable_cores
+from pipeline.execution.run import Engine
+from pipeline.execution.settings import Execution
 from pipeline.execution.summary import happened, show_summary
 from pipeline.neighbours.search import search_list
 from pipeline.neighbours.settings import Neighbours
@@ -28,6 +31,8 @@ def neighbours(name: Annotated[str, typer.Argument(help="The active study's sear
     parameters = Parameters()
     check_listed(parameters, "train_on.search", name)
     train_on, values = settings(parameters, name)
+    # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
+    execution = parameters.read("execution", Execution)
     torch.set_num_threads(values.threads)
     faiss.omp_set_num_threads(values.threads)
     listed = read_json(list_file(name))
@@ -43,6 +48,13 @@ def neighbours(name: Annotated[str, typer.Argument(help="The active study's sear
         index=values.index,
         effort=values.effort,
         store_index=values.store_index,
+        engine=Engine(
+            execution.engine,
+            execution.address,
+            workers=max(1, usable_cores() // values.threads),
+            cpus=values.threads,
+            gpus=int(torch.cuda.is_available()),
+        ),
     )
     summary |= listed
     write_json(folder / "summary.json", summary)

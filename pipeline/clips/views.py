@@ -132,13 +132,13 @@ def simclr_view(
         return _crop(_unit(frames), corner, extent, draws[:, 4].to(frames.device) < 0.5, side)
 
     pictures = _each_size(frames, draws, cropped)
-    draws = draws.to(frames.device)
-    jittered = draws[:, 5] < 0.8
-    factors = 1 + (2 * draws[:, 6:9] - 1) * 0.8 * strength
+    there = draws.to(frames.device)
+    jittered = there[:, 5] < 0.8
+    factors = 1 + (2 * there[:, 6:9] - 1) * 0.8 * strength
     factors = torch.where(jittered[:, None], factors.clamp_min(0), 1.0)
-    shift = torch.where(jittered, (2 * draws[:, 9] - 1) * 0.2 * strength, 0.0)
+    shift = torch.where(jittered, (2 * there[:, 9] - 1) * 0.2 * strength, 0.0)
     pictures = jitter(pictures, factors, shift, order)
-    grey = (draws[:, 10] < 0.2)[:, None, None, None]
+    grey = (there[:, 10] < 0.2)[:, None, None, None]
     pictures = torch.where(grey, luminance(pictures), pictures)
     # One number decides both: below a half no blur, above it the deviation.
     blurred = draws[:, 11] >= 0.5
@@ -161,17 +161,17 @@ def released_view(
     """
 
     def cropped(frames: Tensor, draws: Tensor, kept: bool) -> Tensor:
-        draws = draws.to(frames.device)
+        there = draws.to(frames.device)
         pictures = _turned(_unit(frames), (4 * draws[:, 0]).long().clamp_max(3))
-        jittered = draws[:, 1] < 0.8
-        factors = torch.where(jittered[:, None], 0.4 * draws[:, 2:5], 1.0)
-        shift = torch.where(jittered, 0.1 * draws[:, 5], 0.0)
+        jittered = there[:, 1] < 0.8
+        factors = torch.where(jittered[:, None], 0.4 * there[:, 2:5], 1.0)
+        shift = torch.where(jittered, 0.1 * there[:, 5], 0.0)
         pictures = jitter(pictures, factors, shift, order)
         blurred = draws[:, 6] >= 0.5
         pictures = blur(pictures, torch.where(blurred, 0.1 + (2 * draws[:, 6] - 1) * 1.9, 0.0), 3)
         resized = round(LIGHT_SCALE * side)
-        corner, extent = _light_area(draws[:, 7:9], frames, resized, side, kept)
-        return _crop(pictures, corner, extent, draws[:, 9] < 0.5, side)
+        corner, extent = _light_area(there[:, 7:9], frames, resized, side, kept)
+        return _crop(pictures, corner, extent, there[:, 9] < 0.5, side)
 
     pictures = _each_size(frames, draws, cropped)
     draws = draws.to(frames.device)
@@ -186,14 +186,16 @@ def blur(pictures: Tensor, sigmas: Tensor, size: int) -> Tensor:
     picture as it is. pictures: (B, 3, H, W); sigmas: (B,) pixels.
 
     Along each axis of a square it is one product with a band matrix of the picture's own, so that
-    every picture of the batch can have its own deviation.
+    every picture of the batch can have its own deviation. Deviations on the CPU spare a GPU the
+    wait for how many they are.
     """
     if size < 3:
         return pictures
     chosen = sigmas.nonzero().squeeze(1)
-    offsets = torch.arange(size, device=pictures.device) - size // 2
+    offsets = torch.arange(size, device=sigmas.device) - size // 2
     weights = torch.exp(-0.5 * (offsets / sigmas[chosen, None]) ** 2)
-    weights = weights / weights.sum(dim=1, keepdim=True)
+    weights = (weights / weights.sum(dim=1, keepdim=True)).to(pictures.device)
+    chosen = chosen.to(pictures.device)
     height, side = pictures.shape[2:]
     if height != side:
         return pictures.index_copy(0, chosen, _blurred(pictures[chosen], weights))
@@ -230,7 +232,7 @@ def _turned(pictures: Tensor, quarters: Tensor) -> Tensor:
     height, width = pictures.shape[2:]
     turned = pictures.clone()
     for quarter in (1, 2, 3):
-        chosen = (quarters == quarter).nonzero().squeeze(1)
+        chosen = (quarters == quarter).nonzero().squeeze(1).to(pictures.device)
         part = torch.rot90(pictures[chosen], quarter, (2, 3))
         # torch's pad with negative numbers cuts.
         across, down = width - part.shape[3], height - part.shape[2]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from pipeline.neighbours import search as neighbours
+from pipeline.neighbours.exact import row_blocks
 from pipeline.speed import made
 from pipeline.speed.harness import MEBIBYTE, Fact, Row, Setup, compare, memory_alone, scaled
 
@@ -36,7 +37,7 @@ def measure(folder: Path, setup: Setup) -> Iterator[Row]:
     find = neighbours.querier(features, k, "exact", None, False)
 
     def ours() -> np.ndarray:
-        parts = [part for part in neighbours.row_blocks(clips) if part.start < len(rows)]
+        parts = [part for part in row_blocks(clips) if part.start < len(rows)]
         return np.concatenate([find(range(p.start, min(p.stop, len(rows)))) for p in parts])["id"]
 
     def others() -> np.ndarray:

@@ -20,7 +20,7 @@ import yaml
 from made_corpus import make_corpus
 from made_media import tones, write_media
 
-from pipeline.base.files import read_parquet
+from pipeline.base.files import read_parquet, write_npy
 from pipeline.base.study import EVERY_CLIP
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.sound_form import SoundForm
@@ -36,6 +36,8 @@ from pipeline.execution import ray as distributor
 from pipeline.execution.pool import Report
 from pipeline.execution.ray import run_on_ray
 from pipeline.execution.run import HERE, Engine
+from pipeline.neighbours import exact
+from pipeline.neighbours.search import Index, search_list
 from stages.decode import decode
 from stages.spectrograms import spectrograms
 
@@ -133,6 +135,27 @@ def test_embedding_on_ray_gives_the_same_bytes(
     assert content(tmp_path / "ray") == content(tmp_path / "here")
 
 
+@pytest.mark.parametrize("index", ["exact", "ivf"])
+def test_searching_on_ray_gives_the_same_bytes(
+    two_workers: None, index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generator = np.random.default_rng(0)
+    frames = np.zeros((60, 2, 2, 3), np.uint8)
+    corpus = make_corpus(tmp_path / "c", frames, [np.zeros((3, 4))] * 60)
+    for modality in ("image", "audio"):
+        features = generator.standard_normal((60, 8)).astype(np.float32)
+        write_npy(tmp_path / f"embeddings/{modality}.npy", features)
+    monkeypatch.setattr(exact, "_BLOCK_BYTES", 4 * 60 * 25)  # three blocks
+    monkeypatch.chdir(tmp_path)
+    for where, engine in (("here", HERE), ("ray", Engine("ray"))):
+        search_list(
+            corpus, Path("embeddings"), corpus.clip_ids, 7, Path(where), work=Path("work"),
+            index=index, effort=3, engine=engine,
+        )  # fmt: skip
+    assert list(Path("work").iterdir()) == []
+    assert content(tmp_path / "ray") == content(tmp_path / "here")
+
+
 def test_the_stages_run_where_params_yaml_says(
     two_workers: None, sources: list[Source], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +212,8 @@ _OWN = """
 import signal
 from pipeline.execution.ray import run_on_ray
 from pipeline.execution.run import HERE, Engine
+from pipeline.neighbours import exact
+from pipeline.neighbours.search import Index, search_list
 signal.signal(signal.SIGTERM, ours := lambda *_: None)
 assert list(run_on_ray(str, [1, 2])) in (["1", "2"], ["2", "1"])
 assert signal.getsignal(signal.SIGTERM) is ours

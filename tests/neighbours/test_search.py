@@ -13,7 +13,9 @@ from pipeline.base.code import fingerprint
 from pipeline.base.files import read_parquet, write_npy
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.neighbours import exact
 from pipeline.neighbours import search as neighbours
+from pipeline.neighbours.exact import ExactSearch, entries_of, unit_rows
 from pipeline.neighbours.search import recall, search, search_list
 
 
@@ -45,7 +47,7 @@ def test_exact_search_is_brute_force(n: int, k: int) -> None:
 def test_exact_search_finds_what_faiss_finds(monkeypatch: pytest.MonkeyPatch) -> None:
     """In many blocks of rows, so that block borders are crossed."""
     features = clustered(3000, 64)
-    monkeypatch.setattr(neighbours, "_BLOCK_BYTES", 4 * 3000 * 128)
+    monkeypatch.setattr(exact, "_BLOCK_BYTES", 4 * 3000 * 128)
     ids, similarities = search(features, 100)
     unit = features / np.linalg.norm(features, axis=1, keepdims=True)
     index = faiss.IndexFlatIP(64)
@@ -58,6 +60,17 @@ def test_exact_search_finds_what_faiss_finds(monkeypatch: pytest.MonkeyPatch) ->
         for differing in set(ids[row]) ^ set(found[row][others][:100]):
             assert abs(unit[differing] @ unit[row] - last) < 2e-6
     np.testing.assert_allclose(similarities, np.sort(scores[:, 1:])[:, ::-1], atol=1e-3)
+
+
+@pytest.mark.parametrize("device", ["cpu", *["cuda"] * torch.cuda.is_available()])
+def test_another_device_selects_what_the_cpu_does(device: str) -> None:
+    """Of the same similarities: copies of clips, ties to all, and what is never chosen."""
+    unit = unit_rows(np.concatenate([*[clustered(300)] * 2, np.ones((50, 32), np.float32)]))
+    similarities = torch.from_numpy(unit @ unit.T)
+    similarities.fill_diagonal_(-2)
+    ours = ExactSearch(unit, 320)
+    there = ours._selected_there(similarities.to(device))
+    np.testing.assert_array_equal(there, entries_of(ours._selected(similarities)))
 
 
 def test_copies_are_ordered_by_id_and_never_hide_the_clip_itself() -> None:
@@ -82,7 +95,7 @@ def test_smaller_k_is_a_prefix_whatever_the_blocks(
 ) -> None:
     features = clustered(400)
     ids, similarities = search(features, 50)
-    monkeypatch.setattr(neighbours, "_BLOCK_BYTES", 4 * 400 * block)
+    monkeypatch.setattr(exact, "_BLOCK_BYTES", 4 * 400 * block)
     for k in (1, 10):
         fewer, less = search(features, k)
         np.testing.assert_array_equal(fewer, ids[:, :k])
@@ -99,11 +112,11 @@ def test_approximate_indices(index: neighbours.Index) -> None:
     assert not (ids == np.arange(1500)[:, None]).any() and (ids >= 0).all()
     assert all(len(set(row)) == 30 for row in ids.tolist())
     assert (np.diff(similarities.astype(np.float32), axis=1) <= 0).all()
-    exact, _ = search(features, 30)
-    shared = np.mean([len(set(a) & set(b)) / 30 for a, b in zip(ids, exact, strict=True)])
+    true, _ = search(features, 30)
+    shared = np.mean([len(set(a) & set(b)) / 30 for a, b in zip(ids, true, strict=True)])
     assert 0.6 < shared <= 1
     assert recall(features, ids, sample=1500) == pytest.approx(shared, abs=1e-3)
-    assert recall(features, exact) == 1
+    assert recall(features, true) == 1
 
 
 def test_rows_for_which_an_index_finds_too_little_are_searched_exactly() -> None:
@@ -182,18 +195,18 @@ def test_search_among_the_clips_of_a_list(tmp_path: Path) -> None:
 def test_a_killed_search_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     corpus = embedded_corpus(tmp_path)
     listed = corpus.clip_ids[:30]
-    monkeypatch.setattr(neighbours, "_BLOCK_BYTES", 4 * 30 * 10)
+    monkeypatch.setattr(exact, "_BLOCK_BYTES", 4 * 30 * 10)
     arguments = (corpus, tmp_path / "embeddings", listed, 4)
     search_list(*arguments, tmp_path / "whole", work=tmp_path / "work")
-    original, calls = neighbours._exact, []
+    original, calls = ExactSearch.__call__, []
 
-    def killed(*positional: object) -> np.ndarray:
+    def killed(self: ExactSearch, rows: range) -> np.ndarray:
         calls.append(1)
         if len(calls) == 3:
             raise KeyboardInterrupt
-        return original(*positional)  # type: ignore[arg-type]
+        return original(self, rows)
 
-    monkeypatch.setattr(neighbours, "_exact", killed)
+    monkeypatch.setattr(ExactSearch, "__call__", killed)
     with pytest.raises(KeyboardInterrupt):
         search_list(*arguments, tmp_path / "out", work=tmp_path / "work")
     search_list(*arguments, tmp_path / "out", work=tmp_path / "work")

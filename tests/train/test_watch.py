@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -250,7 +251,7 @@ def test_a_compiled_training_is_looked_at(
     corpus: DecodedCorpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     compiled = torch.compile
-    monkeypatch.setattr(torch, "compile", lambda f: compiled(f, backend="aot_eager"))
+    monkeypatch.setattr(torch, "compile", partial(compiled, backend="aot_eager"))
     recipe = replace(RECIPE, epochs=1, compile=True)
     run(corpus, tmp_path / "plain", recipe=recipe)
     run(corpus, tmp_path, recipe=recipe, watch=watching(tmp_path, Disturbing()))
