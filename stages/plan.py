@@ -18,7 +18,7 @@ from pipeline.execution.cores import usable_cores
 from pipeline.execution.outputs import check_outputs
 from pipeline.execution.plan import read_stages, stage_commands
 from pipeline.execution.progress import console
-from pipeline.speed.planning.gpu import NOT_MEASURED, Card, read_card
+from pipeline.speed.planning.gpu import CARDS, NOT_MEASURED, Card, read_card
 from pipeline.speed.planning.left_out import Absent, absent_of, without, write_switched, written
 from pipeline.speed.planning.measure import measure as measure_here
 from pipeline.speed.planning.rates import (
@@ -63,7 +63,10 @@ def plan(
     ] = _USUAL,
     gpu: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="What `avloc bench train --gpu --json FILE` wrote."),
+        typer.Option(
+            metavar="FILE|NAME",
+            help=f"What `avloc bench train --gpu --json FILE` wrote, or {', '.join(CARDS)}.",
+        ),
     ] = None,
     leave_out: Annotated[
         bool,

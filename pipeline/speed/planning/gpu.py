@@ -1,6 +1,5 @@
-"""What `avloc bench train --gpu --json FILE` found, read for a plan.
-
-No figure of a GPU comes with the project, since none was measured.
+"""What `avloc bench train --gpu --json FILE` found, read for a plan. The cards that were measured
+for the project lie beside this file, each by its name.
 """
 
 from dataclasses import dataclass
@@ -9,8 +8,10 @@ from pathlib import Path
 from pipeline.base.files import read_json
 from pipeline.errors import InputError
 
+CARDS = sorted(path.stem for path in Path(__file__).parent.glob("h[0-9]*.json"))
 NOT_MEASURED = (
-    "not measured: run `avloc bench train --gpu --json gpu.json`, then plan --gpu gpu.json"
+    "not measured: run `avloc bench train --gpu --json gpu.json`, then plan --gpu gpu.json; or "
+    f"--gpu {' or '.join(CARDS)}, a card measured before"
 )
 
 
@@ -28,8 +29,10 @@ class Card:
 
 
 def read_card(path: Path) -> Card:
-    """The card of a file. Raises `InputError` for one that is missing, of another form, or of no
+    """The card of a file, or of a name of `CARDS`. Raises `InputError` for one that is missing, of another form, or of no
     GPU (`--tiny`)."""
+    if str(path) in CARDS:
+        path = Path(__file__).parent / f"{path}.json"
     found = read_json(path)
     try:
         name = found["machine"]["gpu"]
