@@ -23,6 +23,7 @@ from pipeline.base.params import Parameters
 from pipeline.base.study import Trained, TrainOn, active_study
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.execution.cores import usable_cores
 from pipeline.execution.events import event_files
 from pipeline.execution.launch import launch
 from pipeline.execution.progress import console
@@ -187,6 +188,7 @@ def train(
         watch=watch,
         keep_every=60 * (execution.keep_minutes or math.inf),
         stop_within=execution.stop_seconds,
+        side_by_side=execution.side_by_side and usable_cores() >= 2 * values.recipe.threads,
     )
     if first:
         if epochs and not resumes:

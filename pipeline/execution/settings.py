@@ -27,8 +27,10 @@ class Watching:
 class Execution:
     """`execution` of params.yaml: see `pipeline.execution.ray`; `loaders` are the processes that
     load a training's batches, 0 for the training's own; `watch` is how a training is looked at.
-    A training is kept after every epoch and, with `keep_minutes`, so many minutes after that; after
-    SIGTERM it has `stop_seconds` for its step and a last checkpoint."""
+    With `side_by_side` a CPU's training has its network of pictures and its network of sounds on a
+    thread each, where there are cores for both. A training is kept after every epoch and, with
+    `keep_minutes`, so many minutes after that; after SIGTERM it has `stop_seconds` for its step and
+    a last checkpoint."""
 
     engine: Literal["local", "ray"]
     address: str | None
@@ -36,6 +38,7 @@ class Execution:
     watch: Watching = field(default_factory=Watching)
     keep_minutes: Positive | None = None
     stop_seconds: Positive = 25.0
+    side_by_side: bool = True
 
     def on_all_cores(self) -> Engine:
         """For tasks of one thread: as many at a time as this process may use cores, or Ray."""

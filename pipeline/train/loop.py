@@ -69,6 +69,7 @@ def train(
     force: bool = False,
     keep_every: float = math.inf,
     stop_within: float = STOP_SECONDS,
+    side_by_side: bool = False,
 ) -> Path:
     """Train a method on the clips at `rows` of `corpus` and return the path of its weights.
 
@@ -80,10 +81,11 @@ def train(
     lasts, written after each epoch and `keep_every` seconds after the last one; a run of the same
     method and recipe on the same clips with the same code resumes from it, on any number of ranks.
     On SIGTERM the step is finished and kept and the process then stopped, at the latest after
-    `stop_within` seconds. `workers` loading processes change nothing in the result, and neither
-    does `device` beyond rounding. `epoch_done` is called with the number of epochs done after each
-    epoch's checkpoint; `watch` is told of every step and epoch, and changes nothing. Under
-    `torchrun` the batch is split over the ranks, which must all see `work`.
+    `stop_within` seconds. `workers` loading processes and `side_by_side` (see `Stepper`) change
+    nothing in the result, and neither does `device` beyond rounding. `epoch_done` is called with
+    the number of epochs done after each epoch's checkpoint; `watch` is told of every step and
+    epoch, and changes nothing. Under `torchrun` the batch is split over the ranks, which must all
+    see `work`.
 
     Raises `InputError` for a corpus that the method cannot be trained on, and where the loss is NaN
     or infinite.
@@ -115,7 +117,7 @@ def train(
         if not force and is_finished(work, output, beside, identity, recipe.epochs):
             console.print(f"train: {output} is finished; --force trains it again", markup=False)
             return output / WEIGHTS
-        run = _Run(clips, method, recipe, chosen, output, work, identity, watch)
+        run = _Run(clips, method, recipe, chosen, output, work, identity, watch, side_by_side)
         with Stopping(stop_within) as stopping:
             return run.finish(workers, epoch_done, beside, keep_every, stopping)
 
@@ -133,6 +135,7 @@ class _Run:
         work: Path,
         identity: str,
         watch: Watch | None,
+        side_by_side: bool,
     ) -> None:
         self.clips, self.recipe, self.device, self.watch = clips, recipe, device, watch
         self.output, self.work, self.identity = output, work, identity
@@ -141,7 +144,7 @@ class _Run:
             ranks.synchronize_batch_norm(method)
         layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
         self.method = method.to(device, memory_format=layout).train()  # type: ignore[call-overload]
-        self.stepper = Stepper(self.method, recipe, clips.seed, device)
+        self.stepper = Stepper(self.method, recipe, clips.seed, device, side_by_side=side_by_side)
         self.steps_done = 0
         self.history: list[dict[str, float]] = []
         self.losses: list[Tensor] = []  # of the epoch that is not over

@@ -82,11 +82,12 @@ def backward(
     recipe: Train = RECIPE,
     batch: Batch | None = None,
     moment: Moment = FIRST,
+    side_by_side: bool = False,
 ) -> tuple[Tensor, dict[str, Tensor], dict[str, Tensor]]:
     """Losses, gradients and buffers after the backward pass of one batch, of which each rank takes
     its part: (1 + parts,), and by name (no entry for a parameter without a gradient)."""
     whole = made_batch(method) if batch is None else batch
-    stepper = Stepper(method.train(), recipe, 3, CPU)
+    stepper = Stepper(method.train(), recipe, 3, CPU, side_by_side=side_by_side)
     dice = Dice(3, moment.step, ranks.rank(), ranks.count())
     method.before_step(moment)
     views = stepper.views({name: dice.part(part) for name, part in whole.items()}, dice)
@@ -115,6 +116,16 @@ def check_step(make: Make) -> None:
     Stepper(moved, RECIPE, 3, CPU).step(made_batch(moved), FIRST)
     apart = [name for name, p in moved.named_parameters() if not torch.equal(p, before[name])]
     assert set(apart) >= {name for name, g in gradients.items() if bool(g.any())}
+
+
+def check_side_by_side(make: Make) -> None:
+    """Pictures and sounds on a thread each give the plain step's losses, gradients and buffers to
+    the bit."""
+    for precision in ("float32", "bfloat16"):
+        recipe = replace(RECIPE, precision=precision)
+        torch.testing.assert_close(
+            backward(make(), recipe, side_by_side=True), backward(make(), recipe), atol=0, rtol=0
+        )
 
 
 def check_cached_gradients(make: Make) -> None:

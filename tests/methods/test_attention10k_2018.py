@@ -15,6 +15,7 @@ from contract_checks import (
     check_compile,
     check_kill_and_resume,
     check_ranks,
+    check_side_by_side,
     check_step,
     made_batch,
     maker,
@@ -211,6 +212,7 @@ def test_a_step() -> None:
 
 def test_cached_gradients() -> None:
     check_cached_gradients(MAKE)
+    check_side_by_side(MAKE)
 
 
 def test_compiled() -> None:

@@ -16,6 +16,7 @@ from contract_checks import (
     check_compile,
     check_kill_and_resume,
     check_ranks,
+    check_side_by_side,
     check_step,
     made_batch,
     maker,
@@ -293,6 +294,7 @@ def test_a_step(settings: dict[str, Any]) -> None:
 @BOTH
 def test_cached_gradients(settings: dict[str, Any]) -> None:
     check_cached_gradients(maker("sspl", settings))
+    check_side_by_side(maker("sspl", settings))
 
 
 def test_compiled() -> None:

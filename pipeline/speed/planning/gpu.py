@@ -29,8 +29,8 @@ class Card:
 
 
 def read_card(path: Path) -> Card:
-    """The card of a file, or of a name of `CARDS`. Raises `InputError` for one that is missing, of another form, or of no
-    GPU (`--tiny`)."""
+    """The card of a file, or of a name of `CARDS`. Raises `InputError` for a file that is missing,
+    of another form, or of no GPU (`--tiny`)."""
     if str(path) in CARDS:
         path = Path(__file__).parent / f"{path}.json"
     found = read_json(path)
