@@ -39,6 +39,7 @@ BATCH = 128
 BATCHES, CHANNELS, MAP, VIEWS, TAU = (128, 1024), 512, 14, 3, 0.07  # of the objective
 # Twice the batch takes twice the memory, and a tenth more for what the machine hands out in pieces.
 GROWTH = 2.2
+_BATCH = -1
 _PAGE = 4096 / MEBIBYTE
 _STEP_CLIPS = 2  # of which the networks' time is measured
 
@@ -88,8 +89,8 @@ def _growing(folder: Path, setup: Setup) -> Iterator[Row]:
         yield Row(row.name, row.ours, row.other, row.theirs, row.ratio, facts=tuple(facts))
 
 
-# A view's name, and of each of its tensors how many rows a clip has, the rows' shape, and whether
-# it learns.
+# A view's name, and of each of its tensors how many rows a clip has, the rows' shape (`_BATCH` of a
+# number that is the batch's clips), and whether it learns.
 Shapes: TypeAlias = dict[str, list[tuple[float, tuple[int, ...], bool]]]
 
 
@@ -113,6 +114,9 @@ def feature_shapes(folder: Path, method: Method) -> tuple[Shapes, dict[str, View
     for name, view in views.items():
         with torch.no_grad():
             features = parts_of(method.encode(view))
+        if view.modality == "kin":  # of each clip with every other
+            shapes[name] = [(1.0, (_BATCH,), False)]
+            continue
         shapes[name] = [
             (len(part) / _STEP_CLIPS, tuple(part.shape[1:]), not view.momentum) for part in features
         ]
@@ -147,7 +151,7 @@ def _loss_call(method: Method, shapes: Shapes, clips: int) -> Callable[[], None]
     features: dict[str, Features] = {}
     for name, parts in shapes.items():
         drawn = tuple(
-            torch.randn(round(rows * clips), *shape, generator=generator).requires_grad_(learns)
+            torch.randn(*_shape(rows, shape, clips), generator=generator).requires_grad_(learns)
             for rows, shape, learns in parts
         )
         features[name] = drawn if len(drawn) > 1 else drawn[0]
@@ -169,9 +173,14 @@ def _loss_alone(name: str, shapes: Shapes, clips: int) -> Callable[[], None]:
     return call
 
 
+def _shape(rows: float, shape: tuple[int, ...], clips: int) -> tuple[int, ...]:
+    """The shape of a tensor for so many clips."""
+    return round(rows * clips), *(clips if size == _BATCH else size for size in shape)
+
+
 def _mebibytes(shapes: Shapes, clips: int) -> float:
     numbers = sum(
-        round(rows * clips) * torch.Size(shape).numel()
+        torch.Size(_shape(rows, shape, clips)).numel()
         for parts in shapes.values()
         for rows, shape, _ in parts
     )

@@ -134,9 +134,9 @@ class Stepper:
     def _side_by_side(
         self, pool: ThreadPoolExecutor, views: Mapping[str, View], dice: Dice, moment: Moment
     ) -> Tensor:
-        """`backward` with a thread for the views of each modality."""
-        kinds = dict.fromkeys(view.modality for view in views.values())
-        groups = [[name for name in views if views[name].modality == kind] for kind in kinds]
+        """`backward` with a thread for the sounds and one for all other views."""
+        heard = [name for name, view in views.items() if view.modality == "sound"]
+        groups = [[name for name in views if name not in heard], heard]
 
         def encode(names: list[str]) -> dict[str, Features]:
             return {name: self._features(views[name]) for name in names}

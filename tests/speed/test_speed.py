@@ -48,6 +48,8 @@ from stages import bench
 
 T = TypeVar("T")
 
+_FROZEN = {"sspl", "sspl_pcm"}  # their networks learn nothing
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:
@@ -262,6 +264,15 @@ def test_methods_hear_what_the_paper_s_section_of_params_says() -> None:
 
 def held(mebibytes: int, growth: int, batch: int) -> int:
     return mebibytes * 2**20 * (batch // 4) ** growth
+
+
+@pytest.mark.parametrize("name", method_names())
+def test_every_method_s_loss_can_be_measured(name: str, tmp_path: Path) -> None:
+    method = made_method(name, 0.15)
+    shapes, views = loss.feature_shapes(tmp_path, method)
+    assert shapes.keys() == views.keys()
+    assert any(learns for parts in shapes.values() for *_, learns in parts) or name in _FROZEN
+    loss._loss_call(method, shapes, 6)()  # raises where its shapes are not a loss' own
 
 
 @pytest.mark.parametrize(("growth", "met"), [(1, True), (2, False)])
