@@ -48,7 +48,7 @@ from stages import bench
 
 T = TypeVar("T")
 
-_FROZEN = {"sspl", "sspl_pcm"}  # their networks learn nothing
+_FROZEN = {"attention10k_2018", "sspl", "sspl_pcm"}  # their networks learn nothing
 
 
 @pytest.fixture(autouse=True)
