@@ -65,7 +65,8 @@ def evaluate_run(
         shutil.rmtree(begun)
     tasks = [_Task(name, work / names[name], benchmarks[name]) for name in benchmarks]
     if finished := sum(is_whole(task.piece) for task in tasks):
-        console.print(f"{work}: resuming after {finished} finished benchmarks", markup=False)
+        told = f"{work}: resuming after {finished} finished benchmarks"
+        console.print(told, markup=False, soft_wrap=True)
     away = engine.name == "ray"
     asked = _Asked(weights, training_clips, inputs, away)
     made = run(tasks, asked.make, engine, processes=False)
@@ -83,7 +84,7 @@ def evaluate_run(
                 place.parent.mkdir(parents=True, exist_ok=True)
                 move_file(path, place)
     write_metrics(folder, {name: metrics[name] for name in benchmarks})
-    shutil.rmtree(work)
+    shutil.rmtree(work, ignore_errors=True)  # of no benchmark there is none
 
 
 @dataclass(frozen=True)
