@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -10,33 +10,25 @@ from typing import Annotated
 import torch
 import typer
 
-from pipeline.base.files import (
-    read_json,
-    remove_partials,
-    write_json,
-    write_npy,
-    write_parquet,
-    write_tsv,
-)
+from pipeline.base.files import read_json, remove_partials
 from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus, TrainOn, all_studies
-from pipeline.benchmarks import open_benchmark
-from pipeline.benchmarks.manifest import describe
-from pipeline.benchmarks.seen import as_seen
-from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.sound_form import SoundForm
 from pipeline.corpora.lists import read_clip_list
-from pipeline.encoders.imagenet import load_image_encoder
 from pipeline.errors import InputError
-from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate_method
+from pipeline.evaluate.run import evaluate_run
+from pipeline.evaluate.scorer import Inputs, Scorer
 from pipeline.evaluate.settings import Evaluate
 from pipeline.execution.checkpoints import given_weights
+from pipeline.execution.cores import usable_cores
+from pipeline.execution.run import Engine
+from pipeline.execution.settings import Execution
 from pipeline.execution.summary import show_table
 from pipeline.methods.common.files import load_weights, method_in, open_weights
 from pipeline.methods.common.sections import method_settings
-from pipeline.methods.contract import Method, method_name
-from pipeline.networks.device import best_device
+from pipeline.methods.contract import method_name
 from stages.paths import (
+    WORK,
     decoded_folder,
     published_weights,
     results_folder,
@@ -122,26 +114,31 @@ def evaluate(
 
 def _evaluate_run(parameters: Parameters, run: str, on: str) -> None:
     values = settings(parameters, run, on)
+    # Not one of the stage's parameters: the bytes are the same, so another engine reruns nothing.
+    execution = parameters.read("execution", Execution)
     place = f"{values.train_on.search}/{run}"
-    method = load_weights(run_folder(place) / "weights.safetensors")
-    training_clips = read_clip_list(run_folder(place) / "training_clips.txt")
+    weights = run_folder(place) / "weights.safetensors"
+    inputs = _inputs(values, on, method_name(load_weights(weights)))
+    promised = read_json(tests_file(on))
     folder = results_folder(place, on)
     remove_partials(folder)
-    promised = read_json(tests_file(on))
-    scorer = _Scorer(method, on, values)
-    metrics: dict[str, Mapping[str, float]] = {}
-    (folder / "curves").mkdir(parents=True, exist_ok=True)
-    for name in values.benchmarks:
-        result = scorer.score(name, training_clips, promised.get(name))
-        details = folder / "details" / name
-        write_parquet(details / "samples.parquet", result.scores.rows)
-        if result.maps is not None:
-            write_npy(details / "maps.npy", result.maps)
-        for curve, table in result.scores.curves.items():
-            write_tsv(folder / "curves" / name / f"{curve}.tsv", table)
-        metrics[name] = result.metrics
-        show_scores(f"{place} on {name}", result.metrics, folder)
-    write_json(folder / "metrics.json", metrics)
+    made = evaluate_run(
+        weights,
+        run_folder(place) / "training_clips.txt",
+        inputs,
+        {name: promised.get(name, {}) for name in values.benchmarks},
+        folder,
+        work=WORK / "evaluate" / place / on,
+        engine=Engine(
+            execution.engine,
+            execution.address,
+            workers=max(1, usable_cores() // values.values.threads),
+            cpus=values.values.threads,
+            gpus=int(torch.cuda.is_available()),
+        ),
+    )
+    for name, metrics in made:
+        show_scores(f"{place} on {name}", metrics, folder)
 
 
 def show_scores(title: str, metrics: Mapping[str, float], folder: Path) -> None:
@@ -186,50 +183,21 @@ def _evaluate_file(
     name = name or method_in(weights)
     own, _ = method_settings(parameters, world, name, {})
     form = parameters.read(f"{world}.forms.{name}", SoundForm)
-    method = open_weights(weights, name, own, form)
+    opened = open_weights(weights, name, own, form)
     training_clips = read_clip_list(trained_on) if trained_on else None
-    return _Scorer(method, on, values).score(benchmark, training_clips).metrics
+    scorer = Scorer(opened, _inputs(values, on, method_name(opened)))
+    return scorer.score(benchmark, training_clips).metrics
 
 
-class _Scorer:
-    """A method on the benchmarks of one corpus."""
-
-    def __init__(self, method: Method, on: str, settings: Settings) -> None:
-        torch.set_num_threads(settings.values.threads)
-        self.method, self.settings, self.device = method, settings, best_device()
-        spectrograms = spectrograms_folder(on, method_name(method))
-        self.corpus = DecodedCorpus(decoded_folder(on), spectrograms)
-        values = settings.values
-        encoder = load_image_encoder(settings.weights, values.object_model, values.object_side)
-        self.objects = ObjectMaps(self.corpus, encoder.to(self.device), values.batch)
-
-    def score(
-        self,
-        name: str,
-        training_clips: Collection[str] | None,
-        promised: Mapping[str, object] | None = None,
-    ) -> Evaluation:
-        """The method on a benchmark, which has to be what `promised` (see `describe`) says."""
-        settings = self.settings
-        root = Path(settings.corpus.root)
-        benchmark = open_benchmark(name, settings.annotations, self.corpus, root)
-        if promised is not None and describe(name, benchmark) != promised:
-            raise InputError(
-                f"{settings.annotations}: benchmark {name} has changed since stage tests looked at "
-                f"it, expected the same; run dvc repro, or avloc tests first"
-            )
-        if settings.values.cropped_truth == "seen":
-            benchmark = as_seen(benchmark, self.corpus)
-        return evaluate_method(
-            benchmark,
-            self.method,
-            self.corpus,
-            self.objects,
-            training_clips,
-            seed=settings.values.seed,
-            batch=settings.values.batch,
-            device=self.device,
-        )
+def _inputs(values: Settings, on: str, method: str) -> Inputs:
+    return Inputs(
+        decoded_folder(on),
+        spectrograms_folder(on, method),
+        Path(values.corpus.root),
+        values.annotations,
+        values.weights,
+        values.values,
+    )
 
 
 def _place(parameters: Parameters, benchmark: str, corpus: str | None) -> tuple[str, str, Settings]:

@@ -6,20 +6,12 @@ from typing import Annotated
 
 import typer
 
-from pipeline.base.files import (
-    read_json,
-    remove_partials,
-    write_json,
-    write_npy,
-    write_parquet,
-    write_tsv,
-)
+from pipeline.base.files import read_json, remove_partials
 from pipeline.base.params import Parameters
 from pipeline.base.study import Corpus, OwnMaps, TrainOn
-from pipeline.benchmarks import open_benchmark
-from pipeline.benchmarks.manifest import describe
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
+from pipeline.evaluate.results import open_promised, write_metrics, write_result
 from pipeline.execution.summary import show_summary
 from pipeline.report.anyones.all_of import evaluate_maps as evaluate_all
 from pipeline.report.anyones.files import open_arrays
@@ -76,26 +68,18 @@ def evaluate_maps(
         )
     arrays = open_arrays(Path(entries[0].file))
     promised = read_json(tests_file(on))
-    benchmarks = {}
-    for benchmark in values.benchmarks:
-        opened = open_benchmark(benchmark, values.annotations, corpus, Path(values.corpus.root))
-        if describe(benchmark, opened) != promised.get(benchmark):
-            raise InputError(
-                f"{values.annotations}: benchmark {benchmark} has changed since stage tests looked "
-                f"at it, expected the same; run dvc repro, or avloc tests first"
-            )
-        benchmarks[benchmark] = opened
+    benchmarks = {
+        benchmark: open_promised(
+            benchmark, values.annotations, corpus, Path(values.corpus.root), promised.get(benchmark)
+        )
+        for benchmark in values.benchmarks
+    }
     found, left_out = evaluate_all(arrays, benchmarks, _SEED)
     folder = results_folder(f"{values.train_on.search}/{name}", on)
     remove_partials(folder)
-    (folder / "curves").mkdir(parents=True, exist_ok=True)
     for benchmark, result in found.items():
-        details = folder / "details" / benchmark
-        write_parquet(details / "samples.parquet", result.scores.rows)
-        write_npy(details / "maps.npy", result.maps)
-        for curve, table in result.scores.curves.items():
-            write_tsv(folder / "curves" / benchmark / f"{curve}.tsv", table)
-    write_json(folder / "metrics.json", {key: result.metrics for key, result in found.items()})
+        write_result(folder, benchmark, result.scores, result.maps)
+    write_metrics(folder, {key: result.metrics for key, result in found.items()})
     for benchmark, reason in left_out.items():
         typer.echo(f"{benchmark}: not scored: {reason}", err=True)
     show_summary(f"evaluate-maps {name}", dict.fromkeys(found, "scored"), folder)

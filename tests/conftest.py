@@ -51,6 +51,7 @@ LONGEST = (
     "trust/test_kills.py",
     "stages/test_rehearse.py",
     "test_end_to_end.py",
+    "execution/test_dying_node.py",
     "execution/test_torchrun.py",
     "decode/test_real_clips.py",
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import timm
 import torch
@@ -13,6 +14,7 @@ from made_method import small_method
 from PIL import Image
 from torch import Tensor
 
+from pipeline.base.files import read_parquet, write_parquet
 from pipeline.benchmarks import Benchmark, Predictions, open_benchmark
 from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
 from pipeline.benchmarks.metrics.rasters import fraction_boxes
@@ -204,6 +206,39 @@ def test_a_frame_of_several_samples_has_one_object_map(
     assert encoder.frames == len(CLIPS)  # another benchmark on the same frames
     alone = _evaluate(open_benchmark("vggss", annotations, corpus), corpus)
     assert again.metrics == alone.metrics
+
+
+class BatchMarkingEncoder(CountingEncoder):
+    """An object encoder whose maps tell which frames they were made with."""
+
+    def object_map(self, frames: Tensor) -> Tensor:
+        maps = super().object_map(frames)
+        return torch.zeros_like(maps) + frames.float().mean()
+
+
+def test_an_object_map_does_not_depend_on_who_asked_before(corpus: DecodedCorpus) -> None:
+    asked = [CLIPS[5], CLIPS[1], CLIPS[3]]
+    at_once = ObjectMaps(corpus, BatchMarkingEncoder().eval(), batch=4).of(asked)
+    objects = ObjectMaps(corpus, BatchMarkingEncoder().eval(), batch=4)
+    one_by_one = [objects.of([clip]) for clip in reversed(asked)][::-1]
+    np.testing.assert_array_equal(at_once, np.concatenate(one_by_one))
+    assert len({float(each.mean()) for each in at_once}) == 2  # of two blocks, one is asked twice
+
+
+def test_object_maps_of_what_has_no_picture_are_refused(tmp_path: Path) -> None:
+    frames = np.zeros((3, 40, 40, 3), np.uint8)
+    folder = tmp_path / "c"
+    make_corpus(folder, frames, [np.zeros((24, 33))] * 3, form=FORM)
+    table = read_parquet(folder / "clips.parquet")
+    rows = pa.array([0, -1, 1], pa.int64())
+    place = table.schema.get_field_index("frame_row")
+    write_parquet(folder / "clips.parquet", table.set_column(place, "frame_row", rows))
+    objects = ObjectMaps(DecodedCorpus(folder), CountingEncoder().eval(), batch=2)
+    assert len(objects.of(["clip00", "clip02"])) == 2
+    with pytest.raises(InputError, match="clip clip01 has no picture"):
+        objects.of(["clip01"])
+    with pytest.raises(InputError, match="holds no clip 'clip09'"):
+        objects.of(["clip09"])
 
 
 def test_a_method_is_scored_beside_its_own_untrained_form(

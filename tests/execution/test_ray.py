@@ -19,6 +19,7 @@ import torch
 import yaml
 from made_corpus import make_corpus
 from made_media import tones, write_media
+from made_run import make_run
 
 from pipeline.base.files import read_parquet, write_npy
 from pipeline.base.study import EVERY_CLIP
@@ -32,6 +33,7 @@ from pipeline.encoders.embedding import embed_corpus
 from pipeline.encoders.imagenet import ImageEncoder
 from pipeline.encoders.vggsound import AudioEncoder
 from pipeline.errors import InputError
+from pipeline.evaluate.run import evaluate_run
 from pipeline.execution import ray as distributor
 from pipeline.execution.pool import Report
 from pipeline.execution.ray import run_on_ray
@@ -154,6 +156,36 @@ def test_searching_on_ray_gives_the_same_bytes(
         )  # fmt: skip
     assert list(Path("work").iterdir()) == []
     assert content(tmp_path / "ray") == content(tmp_path / "here")
+
+
+def test_evaluating_on_ray_gives_the_same_bytes(
+    two_workers: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = make_run(Path())
+    for where, engine in (("here", HERE), ("ray", Engine("ray"))):
+        told = evaluate_run(
+            made.weights, made.training_clips, made.inputs, made.benchmarks, Path(where),
+            work=Path("work"), engine=engine,
+        )  # fmt: skip
+        assert sorted(name for name, _ in told) == sorted(made.benchmarks)
+    assert not Path("work").exists()
+    assert content(tmp_path / "ray") == content(tmp_path / "here")
+
+
+def test_an_error_of_an_evaluation_on_ray_is_told_as_here(
+    two_workers: None, tmp_path: Path
+) -> None:
+    made = make_run(tmp_path)
+    made.benchmarks["vggss"]["content"] = "another"
+    with pytest.raises(InputError, match="benchmark vggss has changed since stage tests looked"):
+        dict(
+            evaluate_run(
+                made.weights, made.training_clips, made.inputs, made.benchmarks, tmp_path / "out",
+                work=tmp_path / "work", engine=Engine("ray"),
+            )
+        )  # fmt: skip
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_stages_run_where_params_yaml_says(

@@ -49,7 +49,7 @@ STAGES = {
     "neighbours": Stage("neighbours toy", "neighbours/toy", "neighbours/toy"),
     "train": Stage("train alignment full 0", f"runs/{RUN}", f"train/{RUN}"),
     "tests": Stage("tests toy", "tests/toy.json", ""),
-    "evaluate": Stage("evaluate alignment-full-0 toy", f"results/{RUN}/toy", ""),
+    "evaluate": Stage("evaluate alignment-full-0 toy", f"results/{RUN}/toy", f"evaluate/{RUN}/toy"),
 }
 # Several epochs and shards, so that there is something to resume from; a form of the method's own.
 MORE: dict[str, dict[str, Any]] = {
