@@ -178,8 +178,11 @@ class ObjectMaps:
     asked for: of the toy's test corpus 696 frames, of which all its benchmarks ask for 444.
     """
 
-    def __init__(self, corpus: DecodedCorpus, encoder: ImageEncoder, batch: int = 64) -> None:
-        self.corpus, self.encoder, self.batch = corpus, encoder, batch
+    def __init__(
+        self, corpus: DecodedCorpus, encoder: ImageEncoder, batch: int = 64, half: bool = False
+    ) -> None:
+        """`half` has the network's passes in bfloat16; maps are float32."""
+        self.corpus, self.encoder, self.batch, self.half = corpus, encoder, batch, half
         self._made: dict[str, np.ndarray] = {}
 
     def of(self, frames: Sequence[str]) -> np.ndarray:
@@ -198,8 +201,10 @@ class ObjectMaps:
         ids = self.corpus.clip_ids[block * self.batch : (block + 1) * self.batch]
         clips = [clip for clip in ids if self.corpus.has_frame(self.corpus.row(clip))]
         if clips:
-            pictures = torch.from_numpy(_stored(self.corpus, clips))
-            maps = self.encoder.object_map(pictures.to(self.encoder.mean.device)).cpu().numpy()
+            device = self.encoder.mean.device
+            pictures = torch.from_numpy(_stored(self.corpus, clips)).to(device)
+            with torch.autocast(device.type, torch.bfloat16, enabled=self.half):
+                maps = self.encoder.object_map(pictures).float().cpu().numpy()
             self._made.update(zip(clips, maps, strict=True))
 
 

@@ -14,7 +14,7 @@ from pipeline.evaluate.evaluation import Evaluation, ObjectMaps, evaluate_method
 from pipeline.evaluate.results import open_promised
 from pipeline.evaluate.settings import Evaluate
 from pipeline.methods.contract import Method
-from pipeline.networks.device import best_device
+from pipeline.networks.device import best_device, has_bfloat16
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ class Scorer:
         self.method, self.inputs, self.device = method, inputs, best_device()
         self.corpus = DecodedCorpus(inputs.decoded, inputs.spectrograms)
         encoder = load_image_encoder(inputs.encoders, values.object_model, values.object_side)
-        self.objects = ObjectMaps(self.corpus, encoder.to(self.device), values.batch)
+        half = values.object_precision == "native" and has_bfloat16(self.device)
+        self.objects = ObjectMaps(self.corpus, encoder.to(self.device), values.batch, half)
 
     def score(
         self, name: str, training_clips: Collection[str] | None, promised: object = None

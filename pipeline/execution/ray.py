@@ -68,9 +68,10 @@ def run_on_ray(
                 include_dashboard=None if address else False,
                 logging_level=logging.ERROR,
             )
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except Exception as error:  # of a node that is slow to start Ray raises a bare one
             reason = " ".join(str(error).split())
-            raise InputError(f"Ray at {address}: cannot be used: {reason}") from error
+            where = f"Ray at {address}" if address else "a Ray of this machine"
+            raise InputError(f"{where}: cannot be used: {reason}") from error
         finally:
             if threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGTERM, on_term)  # Ray's own ends a stage without a word

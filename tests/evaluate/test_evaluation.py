@@ -208,6 +208,15 @@ def test_a_frame_of_several_samples_has_one_object_map(
     assert again.metrics == alone.metrics
 
 
+def test_half_precision_changes_the_last_digits_of_object_maps(corpus: DecodedCorpus) -> None:
+    torch.manual_seed(0)
+    encoder = ImageEncoder(timm.create_model("resnet10t", num_classes=0), 32).eval()
+    whole = ObjectMaps(corpus, encoder, batch=4).of(CLIPS[:3])
+    half = ObjectMaps(corpus, encoder, batch=4, half=True).of(CLIPS[:3])
+    assert half.dtype == np.float32 and not np.array_equal(half, whole)
+    np.testing.assert_allclose(half, whole, atol=0.03 * np.abs(whole).max())
+
+
 class BatchMarkingEncoder(CountingEncoder):
     """An object encoder whose maps tell which frames they were made with."""
 
