@@ -28,6 +28,7 @@ class Part(StrEnum):
     """What is measured."""
 
     decode = "decode"
+    decoders = "decoders"
     load = "load"
     embed = "embed"
     neighbours = "neighbours"
@@ -36,6 +37,7 @@ class Part(StrEnum):
     methods = "methods"
     evaluate = "evaluate"
     growth = "growth"
+    million = "million"
     all = "all"
 
 
@@ -60,7 +62,8 @@ def size_of(text: str | float) -> float:
 def bench(
     part: Annotated[Part, typer.Argument(help="A stage, its growth, or all of it.")],
     media: Annotated[
-        Path | None, typer.Option(help="A real clip for decode, load and growth.")
+        Path | None,
+        typer.Option(help="A real clip for decode, decoders, load, growth; decoders: or a folder."),
     ] = None,
     method: Annotated[
         str | None,
@@ -85,6 +88,10 @@ def bench(
             "--gpu", help="With train: every method on this machine's GPU; with neighbours: search."
         ),
     ] = False,
+    clips: Annotated[
+        list[int] | None,
+        typer.Option(min=64, help="With million: a size to measure; several times for several."),
+    ] = None,
     tiny: Annotated[
         bool, typer.Option("--tiny", help="With --gpu: the same measurements, small, on the CPU.")
     ] = False,
@@ -103,8 +110,10 @@ def bench(
     """
     if (gpu or tiny) and not (gpu and part in _CARDS):
         raise InputError("--gpu belongs to `avloc bench train` and neighbours, and --tiny to --gpu")
-    if media is not None and not media.is_file():
+    if media is not None and not media.is_file() and not (part == Part.decoders and media.is_dir()):
         raise InputError(f"{media}: not found, expected a clip with picture and sound")
+    if clips and part != Part.million:
+        raise InputError("--clips belongs to `avloc bench million`")
     chosen_method = method or "alignment"
     load_method(chosen_method)  # says so where there is none of this name
     if json is not None:
@@ -113,7 +122,7 @@ def bench(
     torch.set_num_threads(threads)
     console.quiet = True  # the stages' own progress
     only = (method,) if method else ()
-    setup = Setup(size, repeats, threads, media, chosen_method, only)
+    setup = Setup(size, repeats, threads, media, chosen_method, only, tuple(clips or ()))
     said = {"size": size, "repeats": repeats, "threads": threads, "method": chosen_method}
     rows: dict[str, list[Row]] = {}
     screen = Console(width=None if Console().is_terminal else 200)

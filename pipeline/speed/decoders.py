@@ -86,9 +86,13 @@ class Judge:
         error), "dies" (its process), or "" for what the file does not have."""
         picture = sound = ""
         if truth.frames is not None:
-            picture = self._verdict(lambda frame: frame_is_right(frame, truth), decoder.picture, path)
+            picture = self._verdict(
+                lambda frame: frame_is_right(frame, truth), decoder.picture, path
+            )
         if truth.sound is not None:
-            sound = self._verdict(lambda heard: sound_is_right(*heard, truth), decoder.sound, path)
+            sound = self._verdict(
+                lambda heard: sound_is_right(heard[0], heard[1], truth), decoder.sound, path
+            )
         return picture, sound
 
     def counted(self, decoder: Decoder, paths: Sequence[Path], truths: Sequence[Truth]) -> str:

@@ -10,12 +10,13 @@ measured in another process, unwatched.
 
 import multiprocessing
 import re
+import resource
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -35,7 +36,8 @@ class Setup:
 
     `size` is the share of the paper's sizes, `repeats` the turns of a row, `threads` the CPU's
     threads and processes, `media` a real clip in place of made ones, `method` the name of the
-    method that trains, `methods` those that are held beside each other, all where there are none.
+    method that trains, `methods` those that are held beside each other, all where there are none;
+    `clips` the sizes of what has no media, in place of its own.
     """
 
     size: float = 1.0
@@ -44,6 +46,7 @@ class Setup:
     media: Path | None = None
     method: str = "alignment"
     methods: tuple[str, ...] = ()
+    clips: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -159,20 +162,34 @@ def _seconds(call: Callable[[], object], clock: Callable[[], float]) -> float:
 def time_alone(prepare: Callable[..., Callable[[], A]], *arguments: Any) -> tuple[float, A]:
     """Let `prepare(*arguments)` (picklable) make a call in a process of its own, with as many torch
     threads as here; gives that call's seconds and its result."""
-    seconds, _, result = _measure_alone(prepare, arguments, watch=False)
+    seconds, _, _, result = _measure_alone(prepare, arguments, watch=False)
     return seconds, result
 
 
 def memory_alone(prepare: Callable[..., Callable[[], object]], *arguments: Any) -> int:
     """As `time_alone`, but gives the most bytes that the call and its children held above those
     before it."""
-    return _measure_alone(prepare, arguments, watch=True)[1]
+    return _measure_alone(prepare, arguments, watch=True)[2]
+
+
+def cost_alone(prepare: Callable[..., Callable[[], object]], *arguments: Any) -> tuple[float, int]:
+    """Both in one process and call: the seconds that its CPUs took, which being watched hardly
+    changes, and the bytes. The process is forked from one that has imported `prepare`'s module, so
+    that many small calls do not spend their time on importing."""
+    multiprocessing.set_forkserver_preload([prepare.__module__])
+    _, computed, memory, _ = _measure_alone(prepare, arguments, watch=True, start="forkserver")
+    return computed, memory
 
 
 def _measure_alone(
-    prepare: Callable[..., Callable[[], Any]], arguments: Sequence[Any], *, watch: bool
-) -> tuple[float, int, Any]:
-    context = multiprocessing.get_context("spawn")
+    prepare: Callable[..., Callable[[], Any]],
+    arguments: Sequence[Any],
+    *,
+    watch: bool,
+    start: Literal["spawn", "forkserver"] = "spawn",
+) -> tuple[float, float, int, Any]:
+    """Seconds by the clock and of the CPUs, bytes (0 without `watch`), and the result."""
+    context: Any = multiprocessing.get_context(start)
     here, there = context.Pipe()
     process = context.Process(
         target=_alone, args=(there, torch.get_num_threads(), prepare, arguments)
@@ -188,13 +205,13 @@ def _measure_alone(
             # with it and with those that are left.
             now = _anonymous(process.pid)
             peak, last = max(peak, min(last, now)), now
-        seconds, result = here.recv()
+        seconds, computed, result = here.recv()
     except EOFError as error:
         process.join()
         message = f"{prepare.__qualname__}: its process ended with exit code {process.exitcode}"
         raise RuntimeError(message) from error
     process.join()
-    return seconds, peak - before, result
+    return seconds, computed, peak - before, result
 
 
 def _alone(
@@ -208,9 +225,15 @@ def _alone(
     call = prepare(*arguments)
     sender.send(None)
     sender.recv()
-    started = time.perf_counter()
+    started, computed = time.perf_counter(), _computed()
     result = call()
-    sender.send((time.perf_counter() - started, result))
+    sender.send((time.perf_counter() - started, _computed() - computed, result))
+
+
+def _computed() -> float:
+    """Seconds that CPUs have spent on this process and on its children that have ended."""
+    of_children = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return time.process_time() + of_children.ru_utime + of_children.ru_stime
 
 
 def _anonymous(process: int | str | None) -> int:

@@ -43,11 +43,14 @@ def load_decoders() -> tuple[dict[str, Decoder], dict[str, str]]:
 
 
 def _picture_by_pyav(path: Path) -> np.ndarray:
-    """Behind a seek to half of the duration that the file declares."""
+    """Behind a seek to half of the duration that the stream, or else the file, declares."""
     with av.open(str(path)) as container:
         video = container.streams.video[0]
         video.codec_context.thread_count = 1
-        middle = (video.start_time or 0) + (video.duration or 0) // 2
+        length = video.duration
+        if length is None and video.time_base is not None:  # Matroska's streams tell none
+            length = round((container.duration or 0) / av.time_base / video.time_base)
+        middle = (video.start_time or 0) + (length or 0) // 2
         container.seek(middle, stream=video)
         frames = container.decode(video)
         shown = next(frames)

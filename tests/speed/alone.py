@@ -1,7 +1,9 @@
 """Calls that are measured in a process of their own, which has to import this and no more."""
 
+import os
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 
@@ -20,3 +22,19 @@ def holding(mebibytes: int) -> Callable[[], int]:
 
 def failing() -> Callable[[], None]:
     raise SystemExit(3)
+
+
+def fails(path: Path) -> None:
+    raise ValueError(path)
+
+
+def dies(path: Path) -> None:
+    os._exit(3)
+
+
+def black(path: Path) -> np.ndarray:
+    return np.zeros((8, 8, 3), np.uint8)
+
+
+def silent(path: Path) -> tuple[np.ndarray, None]:
+    return np.zeros(16000, np.float32), None

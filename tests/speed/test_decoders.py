@@ -2,9 +2,11 @@
 installed: `pytest -n 0 -s -k odd tests/speed/test_decoders.py` prints the table."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import alone
 import numpy as np
 import pytest
 import scipy.signal
@@ -193,3 +195,56 @@ def test_odd_files_from_elsewhere_are_right_or_refused() -> None:
             found = [judge.verdicts(each, path, truth) for each in (OURS, *others.values())]
             print(" | ".join([path.name, *(", ".join(filter(None, each)) for each in found)]))
             assert "wrong" not in found[0] and "dies" not in found[0]
+
+
+def test_what_others_do_to_a_clip_is_judged(tmp_path: Path) -> None:
+    path = clip(tmp_path / "a.mp4", 1)
+    truth = truth_of(path)
+    with Judge() as judge:
+        assert judge.verdicts(Decoder(alone.black, alone.silent), path, truth) == ("wrong",) * 2
+        broken = Decoder(alone.dies, alone.fails)
+        assert judge.verdicts(broken, path, truth) == ("dies", "refused")
+        assert (
+            judge.counted(broken, [path], [truth]) == "frames: 1 dies of 1; sounds: 1 refused of 1"
+        )
+        assert judge.counted(OURS, [path], [truth]) == (
+            "frames: none wrong of 1; sounds: none wrong of 1"
+        )
+
+
+def test_a_frame_beside_and_a_sound_that_is_late_are_wrong(tmp_path: Path) -> None:
+    truth = truth_of(clip(tmp_path / "a.mp4", 2))
+    assert truth.frames is not None and truth.sound is not None and truth.middle == 25
+    assert frame_is_right(truth.frames[25], truth)
+    assert not frame_is_right(truth.frames[24], truth)
+    assert not frame_is_right(truth.frames[25][:, ::-1], truth)
+    assert sound_is_right(truth.sound, None, truth)
+    assert sound_is_right(truth.sound[1600:], truth.begin + 0.1, truth)
+    assert not sound_is_right(np.roll(truth.sound, 1600), None, truth)
+    assert not sound_is_right(truth.sound[:-4000], None, truth)
+    assert not sound_is_right(0 * truth.sound, None, truth)
+
+
+def test_decoders_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(decoders, "_pool", ThreadPoolExecutor)
+    monkeypatch.setattr(
+        decoders,
+        "load_decoders",
+        lambda: (dict([next(iter(load_decoders()[0].items()))]), {"x": "y"}),
+    )
+    (tmp_path / "clips").mkdir()
+    clip(tmp_path / "clips/a.mp4", 1)
+    (tmp_path / "clips/notes.md").touch()
+    rows = list(decoders.measure(tmp_path, Setup(repeats=1, media=tmp_path / "clips")))
+    assert [row.name.split(",")[0] for row in rows] == [
+        "frame and sound of 1 clips",
+        "ours",
+        rows[0].other,
+    ]
+    assert rows[0].other.startswith("PyAV ") and rows[0].bar == 1.0
+    told = {fact.name: fact.value for fact in rows[0].facts}
+    assert told == {**dict.fromkeys(("ours", "theirs"), "frames: none wrong of 1; sounds: none "
+                                    "wrong of 1"), "x": "y"}  # fmt: skip
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty: no file in it, expected clips"):
+        list(decoders.measure(tmp_path, Setup(media=tmp_path / "empty")))

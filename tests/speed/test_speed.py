@@ -37,6 +37,7 @@ from pipeline.speed.harness import (
     Row,
     Setup,
     compare,
+    cost_alone,
     memory_alone,
     scaled,
     take_turns,
@@ -128,6 +129,12 @@ def test_sizes_are_shares_with_a_least() -> None:
 
 def test_memory_is_what_the_call_adds() -> None:
     assert 90 < memory_alone(holding, 96) / harness.MEBIBYTE < 130
+
+
+def test_what_a_call_costs_is_what_its_cpus_take() -> None:
+    computed, memory = cost_alone(holding, 96)
+    assert computed < 0.09  # of a tenth of a second that it sleeps
+    assert 90 < memory / harness.MEBIBYTE < 130
 
 
 def test_a_call_of_its_own_is_timed_and_gives_its_result() -> None:
