@@ -34,10 +34,10 @@ from pipeline.neighbours.training_list import choose_clips
 from pipeline.speed import made
 from pipeline.train.batches import Neighbours, TrainingSet
 
-WIDTH, K, QUERIES, SHARDS = 512, 1000, 1024, 64
+WIDTH, K, QUERIES, SHARDS = 512, 1000, 1024, 16
 FORM, SECONDS = SoundForm(bands=32), 0.66
 _FOLDER = 1000  # files
-Call = Callable[[], object]
+Call = Callable[[], object]  # what it gives back is sent to another process: little
 
 
 def clip_name(number: int) -> str:
@@ -155,7 +155,7 @@ def _sparse(path: Path, dtype: type, shape: tuple[int, ...]) -> None:
 def open_corpus(clips: int, folder: Path) -> Call:
     """A decoded corpus opened, as each later stage and each process of theirs has it."""
     root = corpus_folder(clips, folder)
-    return lambda: DecodedCorpus(root, root / "spectrograms")
+    return lambda: len(DecodedCorpus(root, root / "spectrograms"))
 
 
 def training_list(clips: int, folder: Path) -> Call:
