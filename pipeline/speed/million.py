@@ -88,23 +88,22 @@ def inferred(counts: Sequence[int], values: Sequence[float], order: int) -> floa
 
 
 def _row(part: Part, counts: Sequence[int], measured: Sequence[np.ndarray]) -> Row:
-    """The last of what was measured, beside the first as often as there are more clips."""
+    """The last of what was measured (seconds, bytes where they were), beside the first as often as
+    there are more clips."""
     place = len(measured) - 1
-    seconds, memory = ([float(each[column]) for each in measured] for column in (0, 1))
-    facts = [Fact("memory, MiB", round(memory[-1] / MEBIBYTE, 1))]
-    if place + 1 == len(counts) and counts[-1] < MILLION:
-        facts += [
-            Fact("s at a million, inferred", round(inferred(counts, seconds, part.order), 1)),
-            Fact(
-                "MiB at a million, inferred",
-                round(inferred(counts, memory, part.order) / MEBIBYTE),
-            ),
-        ]
+    facts = []
+    for column, (unit, size) in enumerate((("s", 1.0), ("MiB", MEBIBYTE))[: len(measured[0])]):
+        values = [float(each[column]) / size for each in measured]
+        if unit == "MiB":
+            facts.append(Fact("memory, MiB", round(values[-1], 1)))
+        if place + 1 == len(counts) and counts[-1] < MILLION:
+            million = round(inferred(counts, values, part.order), 1)
+            facts.append(Fact(f"{unit} at a million, inferred", million))
     times = (counts[place] / counts[0]) ** part.order
     return timed_row(
         f"{part.name}, {counts[place]}",
         f"{times:g} x the time of {counts[0]}",
-        np.array([[seconds[-1], times * seconds[0]]]),
+        np.array([[measured[-1][0], times * measured[0][0]]]),
         facts=facts,
     )
 
@@ -128,9 +127,9 @@ def _dvc_rows(folder: Path, sizes: Sequence[int]) -> Iterator[Row]:
         (project / "dvc.yaml").write_text(_STAGE)
         for words in (["init", "--no-scm"], ["repro"], ["status"]):
             _dvc(project, *words)
-        status.append(np.array([_dvc(project, "status"), 0.0]))
+        status.append(np.array([_dvc(project, "status")]))
         _dvc(project, "freeze", "decode")
-        frozen.append(np.array([_dvc(project, "status"), 0.0]))
+        frozen.append(np.array([_dvc(project, "status")]))
         shutil.rmtree(project)
         for name, found in (("dvc status", status), ("dvc status, decode frozen", frozen)):
             yield _row(Part(name, work.list_clips), sizes, found)
