@@ -66,11 +66,13 @@ class _Place:
         return resident(self.corpus, method, recipe, self.device)
 
 
-def made_stepper(method: Method, recipe: Train, device: torch.device) -> Stepper:
+def made_stepper(
+    method: Method, recipe: Train, device: torch.device, *, side_by_side: bool = False
+) -> Stepper:
     """A method on a device, in the layout and with the optimiser of a run."""
     layout = torch.channels_last if recipe.channels_last else torch.contiguous_format
     placed = method.to(device, memory_format=layout)  # type: ignore[call-overload]
-    return Stepper(placed, recipe, 0, device)
+    return Stepper(placed, recipe, 0, device, side_by_side=side_by_side)
 
 
 def made_corpus(folder: Path, method: Method, clips: int, size: float) -> DecodedCorpus:

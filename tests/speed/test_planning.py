@@ -125,6 +125,16 @@ def test_every_method_has_shapes(name: str) -> None:
     assert found.map_cells > 0
 
 
+@pytest.mark.parametrize(("side_by_side", "threads"), [(True, 2), (False, 1)])
+def test_a_training_takes_a_core_for_each_network(
+    tmp_path: Path, side_by_side: bool, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(PARAMS["execution"], "side_by_side", side_by_side)
+    _, stages = planner(tmp_path, "toy")
+    (train,) = [stage for stage in stages if stage.command.startswith("train ")]
+    assert train.works[-1].threads == threads
+
+
 def test_disk_of_a_study_is_arithmetic(tmp_path: Path) -> None:
     _, stages = planner(tmp_path, "vggsound-144k")
     disk = {stage.command: stage.disk or 0 for stage in stages}

@@ -201,9 +201,12 @@ class _Bench:
         trained = next(each for each in self._runs() if each.label == work.label)
         recipe = trained.recipe
         count = int(np.clip(_STEP / trained.shapes.operations, _LEAST, recipe.batch))
-        recipe = replace(recipe, batch=count, compile=False, threads=work.threads)
-        with deterministic(torch.device("cpu"), recipe.threads):
-            stepper = made_stepper(trained.make().train(), recipe, torch.device("cpu"))
+        # As many threads a network as the settings ask for and as there are cores.
+        threads = min(work.threads, recipe.threads)
+        recipe = replace(recipe, batch=count, compile=False, threads=threads)
+        apart, cpu = work.threads > threads, torch.device("cpu")
+        with deterministic(cpu, threads):
+            stepper = made_stepper(trained.make().train(), recipe, cpu, side_by_side=apart)
             batch = made_batch(stepper.method, count)
             whole = _seconds(lambda: stepper.step(batch, LATE), 3)
             adam = _seconds(stepper.optimiser.step, 2)  # of the weights, whatever the batch

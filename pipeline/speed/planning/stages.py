@@ -13,6 +13,7 @@ from pipeline.clips.sound_form import SoundForm
 from pipeline.decode.settings import Decode
 from pipeline.encoders.common.settings import Embed
 from pipeline.evaluate.settings import Evaluate
+from pipeline.execution.settings import Execution
 from pipeline.methods.common.sections import method_settings
 from pipeline.methods.contract import Method, load_method
 from pipeline.neighbours.settings import Neighbours
@@ -241,7 +242,9 @@ class Planner:
         batch = min(recipe.batch, clips)
         units = recipe.epochs * (clips // batch * batch)
         work = Work("train", trained.label, "clips", units, shapes.operations)
-        work = replace(work, threads=self.threads(recipe.threads))
+        execution = self.parameters.read("execution", Execution)
+        apart = execution.side_by_side and self.cores >= 2 * recipe.threads
+        work = replace(work, threads=self.threads(recipe.threads * (2 if apart else 1)))
         held = shapes.largest_view if recipe.cache_gradients else shapes.activations
         wide = 1.0 if recipe.precision == "float32" else 0.5
         state = shapes.weights + 3 * shapes.learnt  # gradients, and Adam's two moments
