@@ -106,7 +106,7 @@ def list_packets(container: InputContainer, deadline: Deadline, *, far: bool = F
         key = packet.is_keyframe
         if counts[index] == 1:
             first_key[index] = key
-        if not packet.is_discard:
+        if not (packet.is_discard or _is_priming(packet)):
             of[index].append(Packet(pts, packet.duration or 0, key, coded))
     for index in [stream.index for stream in container.streams.video]:
         if not first_key.get(index, True):
@@ -119,6 +119,16 @@ def list_packets(container: InputContainer, deadline: Deadline, *, far: bool = F
             ends = max(time + duration for time, duration in times)
             spans[stream.index] = min(times)[0] * base, ends * base
     return Packets(of, counts, first_key, spans, far)
+
+
+def _is_priming(packet: av.Packet) -> bool:
+    """Whether nothing of a sound's packet is heard: what an encoder needs before the first sample.
+    MP4 marks it as discarded; Matroska has it before the stream's own start, unmarked."""
+    stream = packet.stream
+    if not isinstance(stream, AudioStream) or packet.pts is None or not packet.duration:
+        return False
+    start = stream.start_time
+    return start is not None and packet.pts < 0 and packet.pts + packet.duration <= start
 
 
 def _from_first_key(packets: list[Packet]) -> list[Packet]:
