@@ -61,6 +61,20 @@ def test_a_late_sound_is_late(tmp_path: Path, suffix: str, delay: float) -> None
     assert heard == pytest.approx(delay, abs=0.07)  # AAC's 64 ms in files that do not tell it
 
 
+@pytest.mark.parametrize("rate", [8000, 16000, 44100])
+def test_a_coder_s_priming_is_no_sound(tmp_path: Path, rate: int) -> None:
+    """A packet before the first sample, which MP4 marks and Matroska does not."""
+    sound = tones(2, rate)
+    heard = [
+        read_sound(
+            write_media(tmp_path / f"a.{suffix}", sound=sound, sample_rate=rate), sample_rate=16000
+        ).samples
+        for suffix in ("mp4", "mkv")
+    ]
+    assert np.flatnonzero(np.abs(heard[1]) > 1e-3)[0] < 0.002 * 16000
+    np.testing.assert_array_equal(*heard)
+
+
 @pytest.mark.parametrize("suffix", ["mpg", "ts", "flv"])
 def test_a_sound_that_begins_behind_what_opening_looks_at(tmp_path: Path, suffix: str) -> None:
     path = clip(tmp_path / f"a.{suffix}", seconds=40, sound_seconds=10, sound_delay=30)

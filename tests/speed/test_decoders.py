@@ -139,12 +139,11 @@ ODD: dict[str, tuple[Callable[[Path], Path], int, tuple[str, str]]] = {
         125,
         RIGHT,
     ),
-    # The packet before the first sample, 128 ms of nothing that the coder needs, counts as a part
-    # of the clip.
+    # The packet before the first sample is 128 ms of nothing that the coder needs.
     "8 kHz.mkv": (
         lambda f: clip(f / "a.mkv", sound=noise(10, 8000), sample_rate=8000),
         125,
-        ("right", "wrong"),
+        RIGHT,
     ),
     "a film beside a larger still.mp4": (
         lambda f: write_films(f / "a.mp4", [(50, (64, 48), False), (1, (128, 96), True)]),
