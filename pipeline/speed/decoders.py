@@ -23,6 +23,7 @@ from PIL import Image
 from pipeline.corpora.source import Source
 from pipeline.decode.clip import Settings, decode_clip
 from pipeline.errors import InputError
+from pipeline.media.errors import MediaError
 from pipeline.media.file import read_picture, read_sound
 from pipeline.media.resizing import resized
 from pipeline.speed.harness import Fact, Row, Setup, scaled, take_turns, timed_row
@@ -87,11 +88,13 @@ class Judge:
         picture = sound = ""
         if truth.frames is not None:
             picture = self._verdict(
-                lambda frame: frame_is_right(frame, truth), decoder.picture, path
+                lambda frame: frame_is_right(frame, truth),
+                partial(_or_none, decoder.picture, decoder.refusals, path),
             )
         if truth.sound is not None:
             sound = self._verdict(
-                lambda heard: sound_is_right(heard[0], heard[1], truth), decoder.sound, path
+                lambda heard: sound_is_right(heard[0], heard[1], truth),
+                partial(_or_none, decoder.sound, decoder.refusals, path),
             )
         return picture, sound
 
@@ -105,11 +108,9 @@ class Judge:
             told.append(f"{kind}: {', '.join(bad) or 'none wrong'} of {there.total()}")
         return "; ".join(told)
 
-    def _verdict(
-        self, is_right: Callable[[Any], bool], decode: Callable[[Path], object], path: Path
-    ) -> str:
+    def _verdict(self, is_right: Callable[[Any], bool], decode: Callable[[], object]) -> str:
         try:
-            decoded = self._process.submit(_or_none, decode, path).result()
+            decoded = self._process.submit(decode).result()
         except BrokenProcessPool:
             self._process.shutdown()
             self._process = _pool(1)
@@ -119,12 +120,14 @@ class Judge:
         return "right" if is_right(decoded) else "wrong"
 
 
-def _or_none(decode: Callable[[Path], object], path: Path) -> object | None:
+def _or_none(
+    decode: Callable[[Path], object], refusals: tuple[type[Exception], ...], path: Path
+) -> object | None:
+    """What is decoded; None where the clip is refused, since not every exception can be sent to
+    another process."""
     try:
         return decode(path)
-    except Exception:
-        # Bindings and codecs are other people's code over odd files: whatever they raise says that
-        # they do not give this clip. Not every exception can be sent to another process.
+    except refusals:
         return None
 
 
@@ -136,7 +139,7 @@ def _our_sound(path: Path) -> tuple[np.ndarray, None]:
     return read_sound(path).samples, None
 
 
-OURS = Decoder(_our_picture, _our_sound)
+OURS = Decoder(_our_picture, _our_sound, (MediaError,))
 
 
 def ours(path: Path) -> None:

@@ -19,26 +19,41 @@ SAMPLE_RATE = 16000
 @dataclass(frozen=True)
 class Decoder:
     """`picture`: the middle frame, (h, w, 3) uint8. `sound`: (n,) float32 at 16 kHz, and when its
-    first sample is heard, s on the file's clock; None where it does not tell."""
+    first sample is heard, s on the file's clock; None where it does not tell. `refusals` are what
+    either raises of a clip that it does not give."""
 
     picture: Callable[[Path], np.ndarray]
     sound: Callable[[Path], tuple[np.ndarray, float | None]]
+    refusals: tuple[type[Exception], ...]
+
+
+# Of bindings, whose metadata are None and whose lists are empty where they know nothing.
+_BINDINGS = (OSError, RuntimeError, ValueError, IndexError, TypeError)
 
 
 def load_decoders() -> tuple[dict[str, Decoder], dict[str, str]]:
     """The decoders that can be had here, by their names and versions, and of each other why not."""
-    found = {f"PyAV {av.__version__}": Decoder(_picture_by_pyav, _sound_by_pyav)}
+    pyav = Decoder(
+        _picture_by_pyav, _sound_by_pyav, (*_BINDINGS, av.error.FFmpegError, StopIteration)
+    )
+    found = {f"PyAV {av.__version__}": pyav}
     absent = {}
-    for name, decoder in (
-        ("torchcodec", Decoder(_picture_by_torchcodec, _sound_by_torchcodec)),
-        ("decord", Decoder(_picture_by_decord, _sound_by_decord)),
+    for name, picture, sound, own in (
+        ("torchcodec", _picture_by_torchcodec, _sound_by_torchcodec, ()),
+        (
+            "decord",
+            _picture_by_decord,
+            _sound_by_decord,
+            ("DECORDError", "DECORDLimitReachedError"),
+        ),
     ):
         try:
-            version = import_module(name).__version__
+            module = import_module(name)
         except (ImportError, OSError, RuntimeError) as error:  # nor may its FFmpeg be found
             absent[name] = f"{type(error).__name__}: {str(error).strip().splitlines()[0]}"
         else:
-            found[f"{name} {version}"] = decoder
+            raised = (*_BINDINGS, *(getattr(module, each) for each in own))
+            found[f"{name} {module.__version__}"] = Decoder(picture, sound, raised)
     return found, absent
 
 

@@ -18,6 +18,7 @@ import pytest
 from made_corpus import make_corpus
 from made_media import tones, write_media
 from made_run import make_run
+from ray_environment import ray_environment
 
 from pipeline.base.files import write_npy
 from pipeline.corpora.source import Source
@@ -41,11 +42,7 @@ def cluster() -> Iterator[Any]:
     ray = pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
     from ray.cluster_utils import Cluster
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")  # its own 15 starves beside other tests
-        for folder in (Path(__file__).parent, Path(__file__).parents[1]):
-            patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    with ray_environment():
         # A node that does not answer twice is lost; Ray's own five times take 15 s.
         soon = {"health_check_period_ms": 500, "health_check_failure_threshold": 2}
         made = Cluster(

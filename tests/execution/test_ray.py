@@ -20,6 +20,7 @@ import yaml
 from made_corpus import make_corpus
 from made_media import tones, write_media
 from made_run import make_run
+from ray_environment import ray_environment
 
 from pipeline.base.files import read_parquet, write_npy
 from pipeline.base.study import EVERY_CLIP
@@ -50,11 +51,7 @@ ROOT = Path(__file__).resolve().parents[2]
 def two_workers() -> Iterator[None]:
     """A Ray of two workers on this machine, which find this file's functions."""
     ray = pytest.importorskip("ray", reason="Ray is absent; pip install 'avloc[ray]'")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_worker_niceness", "0")  # its own 15 starves beside other tests
-        for folder in (Path(__file__).parent, Path(__file__).parents[1]):
-            patch.setenv("PYTHONPATH", str(folder), prepend=os.pathsep)
+    with ray_environment():
         ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
         yield
         ray.shutdown()

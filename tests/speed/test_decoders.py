@@ -200,8 +200,8 @@ def test_what_others_do_to_a_clip_is_judged(tmp_path: Path) -> None:
     path = clip(tmp_path / "a.mp4", 1)
     truth = truth_of(path)
     with Judge() as judge:
-        assert judge.verdicts(Decoder(alone.black, alone.silent), path, truth) == ("wrong",) * 2
-        broken = Decoder(alone.dies, alone.fails)
+        assert judge.verdicts(Decoder(alone.black, alone.silent, ()), path, truth) == ("wrong",) * 2
+        broken = Decoder(alone.dies, alone.fails, (ValueError,))
         assert judge.verdicts(broken, path, truth) == ("dies", "refused")
         assert (
             judge.counted(broken, [path], [truth]) == "frames: 1 dies of 1; sounds: 1 refused of 1"
