@@ -7,7 +7,7 @@ their own: every sum is made in the same order, so the bits are the same, and tw
 more to two networks than to the threads of one small convolution.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -121,12 +121,7 @@ class Stepper:
         losses = self._loss_backward(features, dice, moment)
         buffers = [buffer.clone() for buffer in self.method.buffers()]
         for name in learned:
-            again = _parts(self._features(views[name]))
-            # A part that the loss does not use has no gradient.
-            pairs = [(x, f.grad) for x, f in zip(again, _parts(features[name]), strict=True)]
-            used = [(x, g) for x, g in pairs if g is not None]
-            if used:
-                torch.autograd.backward([x for x, _ in used], [g for _, g in used])
+            _pass_back(_parts(self._features(views[name])), _parts(features[name]))
         for buffer, before in zip(self.method.buffers(), buffers, strict=True):
             buffer.copy_(before)  # the running statistics count every view once
         return losses
@@ -149,15 +144,11 @@ class Stepper:
         losses = self._loss_backward(features, dice, moment)
 
         def pass_back(names: list[str]) -> None:
-            pairs = [
-                (made_part, leaf.grad)
-                for name in names
-                if name in learned
-                for made_part, leaf in zip(_parts(made[name]), _parts(features[name]), strict=True)
-            ]
-            used = [(part, gradient) for part, gradient in pairs if gradient is not None]
-            if used:
-                torch.autograd.backward([part for part, _ in used], [g for _, g in used])
+            learnt = [name for name in names if name in learned]
+            _pass_back(
+                [part for name in learnt for part in _parts(made[name])],
+                [leaf for name in learnt for leaf in _parts(features[name])],
+            )
 
         list(pool.map(pass_back, groups))
         return losses
@@ -194,6 +185,14 @@ class Stepper:
 
 def _parts(features: Features) -> tuple[Tensor, ...]:
     return (features,) if isinstance(features, Tensor) else features
+
+
+def _pass_back(parts: Sequence[Tensor], leaves: Sequence[Tensor]) -> None:
+    """Pass the gradients that the loss has left in `leaves` back through the same features; a part
+    that the loss does not use has none."""
+    used = [(x, leaf.grad) for x, leaf in zip(parts, leaves, strict=True) if leaf.grad is not None]
+    if used:
+        torch.autograd.backward([x for x, _ in used], [gradient for _, gradient in used])
 
 
 def _leaves(features: Features) -> Features:
