@@ -20,6 +20,12 @@ def holding(mebibytes: int) -> Callable[[], int]:
     return call
 
 
+def paying(seconds: float) -> Callable[[], None]:
+    """By its own clock its CPUs take so many seconds for the call, however busy the machine is."""
+    time.process_time = iter([1.0, 1.0 + seconds]).__next__
+    return lambda: None
+
+
 def failing() -> Callable[[], None]:
     raise SystemExit(3)
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 import typer
-from alone import failing, holding
+from alone import failing, holding, paying
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -132,9 +132,8 @@ def test_memory_is_what_the_call_adds() -> None:
 
 
 def test_what_a_call_costs_is_what_its_cpus_take() -> None:
-    computed, memory = cost_alone(holding, 96)
-    assert computed < 0.09  # of a tenth of a second that it sleeps
-    assert 90 < memory / harness.MEBIBYTE < 130
+    assert cost_alone(paying, 2.5)[0] == 2.5
+    assert 90 < cost_alone(holding, 96)[1] / harness.MEBIBYTE < 130
 
 
 def test_a_call_of_its_own_is_timed_and_gives_its_result() -> None:
