@@ -92,10 +92,12 @@ def own_form_entry(form: OwnTest | None) -> dict[str, Any]:
 
 class Dice:
     """The random numbers of one step: functions of (seed, step, name) alone, drawn for the whole
-    batch, of which a rank takes its part."""
+    batch, of which a rank takes its part. `epoch`, from 0, is the step's, for views that are not
+    the same from the first epoch to the last."""
 
-    def __init__(self, seed: int, step: int, rank: int = 0, ranks: int = 1) -> None:
+    def __init__(self, seed: int, step: int, rank: int = 0, ranks: int = 1, epoch: int = 0) -> None:
         self.seed, self.step, self.rank, self.ranks = seed, step, rank, ranks
+        self.epoch = epoch
 
     def generator(self, name: str = "") -> torch.Generator:
         """A generator of the step's own, one for each name."""
@@ -160,7 +162,8 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
-        """Stored bytes on the device to the networks' inputs.
+        """Stored bytes on the device to the networks' inputs: a function of both alone, and of no
+        weight that is learned, since the loop makes a step's views while the one before is at work.
 
         inputs: for a frame (b, height, width, 3) uint8, for a sound (b, steps, bins) float16, for
         a flow (b, height, width, 2), right and down, in pixels of the video: uint8 in the form

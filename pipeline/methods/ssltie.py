@@ -86,17 +86,6 @@ class SSLTIE(CosinePair):
     test_form = OwnTest("half-pixel")
     settings: SSLTIESettings
 
-    def __init__(
-        self,
-        settings: SSLTIESettings,
-        form: SoundForm,
-        *,
-        seed: int = 0,
-        start: Mapping[str, Tensor] | None = None,
-    ) -> None:
-        super().__init__(settings, form, seed=seed, start=start)
-        self._epoch = 0
-
     def inputs(self) -> dict[str, Input]:
         """See `Method.inputs`."""
         found = {"frames": Input("frame"), "sounds": Input("sound")}
@@ -104,10 +93,6 @@ class SSLTIE(CosinePair):
             k = self.settings.mix_k
             found["mixed_sounds"] = Input("sound", "sound_neighbour", k=k)
         return found
-
-    def before_step(self, moment: Moment) -> None:
-        """The epoch decides how much sounds are mixed."""
-        self._epoch = moment.epoch
 
     def views(self, inputs: Mapping[str, Any], dice: Dice) -> dict[str, View]:
         """v, its turned picture and a, with the synthetic negatives behind it where they are on."""
@@ -214,7 +199,7 @@ class SSLTIE(CosinePair):
     def _mixed(self, sounds: Tensor, others: Tensor, dice: Dice) -> Tensor:
         """Stored sounds, some of them with the other clip's added. The sum of two waves that are
         unlike has the sum of their powers; where a form stores magnitudes, those are added."""
-        share = min(1.0, 0.01 * (self._epoch + 1))
+        share = min(1.0, 0.01 * (dice.epoch + 1))  # more of the other one from epoch to epoch
         chosen = dice.uniform("mix", len(sounds)).to(sounds.device) < 0.1 + share
         unit = 1.0 if self.form.scale == "log" else 10 / math.log(10)
         power = 1 if self.form.quantity == "magnitude" else 2

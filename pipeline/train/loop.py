@@ -181,14 +181,17 @@ class _Run:
         if self.watch is not None:
             batch = self.recipe.batch
             self.watch.begin(self.method, batch, first, len(self.clips), self.epochs_done)
-        batches = track(loader, "train", total=len(self.clips) - first)
+        moments = (
+            Moment(step, len(self.clips), step // steps, self.recipe.epochs)
+            for step in range(first, len(self.clips))
+        )
+        prepared = self.stepper.prepared(loader, moments)
         kept_at = time.monotonic()
-        for step, batch in enumerate(batches, start=first):
-            moment = Moment(step, len(self.clips), step // steps, self.recipe.epochs)
-            losses = self.losses
-            losses.append(self.stepper.step(batch, moment))
+        for ready in track(prepared, "train", total=len(self.clips) - first):
+            step, losses = ready.moment.step, self.losses
+            losses.append(self.stepper.take(ready))
             if self.watch is not None:
-                self.watch.step(moment, losses[-1], self._rate(step))
+                self.watch.step(ready.moment, losses[-1], self._rate(step))
             if len(losses) > 1:  # the step before, so that the device never waits for this line
                 self._check_loss(float(losses[-2][0]), step - 1)
             self.steps_done += 1

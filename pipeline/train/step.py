@@ -4,13 +4,14 @@ The views of a step are encoded one after the other, in the plain form and in th
 gradients, so that batch normalisation sees one view of the batch at a time in both. On a CPU the
 views of pictures and those of sounds can be on a thread each, since they go through networks of
 their own: every sum is made in the same order, so the bits are the same, and two cores are worth
-more to two networks than to the threads of one small convolution.
+more to two networks than to the threads of one small convolution. The loss is on one thread then,
+and the next step's views are made beside it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -18,6 +19,7 @@ from torch import Tensor
 from pipeline.methods.contract import Dice, Features, Method, Moment, View
 from pipeline.networks import ranks
 from pipeline.networks.device import has_bfloat16
+from pipeline.train.ahead import Ahead
 from pipeline.train.batches import Batch
 from pipeline.train.schedule import learning_rate
 from pipeline.train.settings import Train
@@ -30,6 +32,14 @@ def on_device(recipe: Train, device: torch.device) -> Train:
     if recipe.precision != "native":
         return recipe
     return replace(recipe, precision="bfloat16" if has_bfloat16(device) else "float32")
+
+
+class Prepared(NamedTuple):
+    """What a step begins with: the views of a batch, its random numbers, where the run stands."""
+
+    views: dict[str, View]
+    dice: Dice
+    moment: Moment
 
 
 class Stepper:
@@ -66,22 +76,40 @@ class Stepper:
             self._encode = torch.compile(method.encode, dynamic=False)
         plain = not (recipe.compile or recipe.cache_gradients) and ranks.count() == 1
         self._pool = (
-            ThreadPoolExecutor(2, "network")
+            ThreadPoolExecutor(3, "step")  # pictures, sounds, the next views
             if side_by_side and plain and device.type == "cpu"
             else None
         )
+        self._ahead: Ahead[Prepared] | None = None
 
     def step(self, batch: Batch, moment: Moment) -> Tensor:
-        """Train on a batch of `pipeline.train.batches.TrainingSet`.
+        """Prepare and take a step on a batch of `pipeline.train.batches.TrainingSet`."""
+        return self.take(self.prepare(batch, moment))
+
+    def prepare(self, batch: Batch, moment: Moment) -> Prepared:
+        """The views of a batch, for which no weight is asked."""
+        dice = Dice(self.seed, moment.step, ranks.rank(), ranks.count(), moment.epoch)
+        return Prepared(self.views(batch, dice), dice, moment)
+
+    def prepared(self, batches: Iterable[Batch], moments: Iterable[Moment]) -> Iterator[Prepared]:
+        """Each step, prepared; side by side that is done beside the loss of the step before, and
+        so is the loading of its batch, where no process of its own does it."""
+        steps = (self.prepare(*both) for both in zip(batches, moments, strict=True))
+        if self._pool is None:
+            return steps
+        self._ahead = Ahead(steps, self._pool)
+        return self._ahead
+
+    def take(self, prepared: Prepared) -> Tensor:
+        """Train on a prepared step.
 
         Returns (1 + parts,): the loss and its parts, the mean over all ranks, not yet waited for.
         """
+        views, dice, moment = prepared
         rate = learning_rate(
             self.recipe.schedule, self.recipe.learning_rate, moment.step, moment.steps
         )
         self.method.before_step(moment)
-        dice = Dice(self.seed, moment.step, ranks.rank(), ranks.count())
-        views = self.views(batch, dice)
         for group, share in zip(self.optimiser.param_groups, self._shares, strict=True):
             group["lr"] = share * rate
         self.optimiser.zero_grad(set_to_none=True)
@@ -141,6 +169,8 @@ class Stepper:
             made |= part
         learned = {name for name, view in views.items() if not view.momentum}
         features = {name: _leaves(made[name]) if name in learned else made[name] for name in views}
+        if self._ahead is not None:
+            self._ahead.begin()
         losses = self._loss_backward(features, dice, moment)
 
         def pass_back(names: list[str]) -> None:

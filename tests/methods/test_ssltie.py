@@ -194,15 +194,15 @@ def test_ranks_draw_the_parts_of_one_transform() -> None:
 )
 def test_mixed_sounds_are_sums_of_powers(form: SoundForm, added: Any) -> None:
     method = _method(form, audio_mix=True)
-    method.before_step(Moment(0, 100, 19, 100))  # epoch 20: three in ten, a fifth of the other
+    twentieth, last = Dice(0, 0, epoch=19), Dice(0, 0, epoch=99)  # of epochs
     own, other = torch.full((1000, 2, 16), -3.0), torch.full((1000, 2, 16), 4.0)
-    found = method._mixed(own, other, Dice(0, 0))
+    found = method._mixed(own, other, twentieth)  # three in ten, a fifth of the other
     mixed = found[:, 0, 0] != -3.0
     assert 0.25 < float(mixed.float().mean()) < 0.35
     power = 0.8**2 * added(-3.0) + 0.2**2 * added(4.0)
     np.testing.assert_allclose(added(found[mixed].double().numpy()), power, rtol=1e-5)
-    method.before_step(Moment(0, 100, 99, 100))  # the last epoch: nothing of the own sound is left
-    np.testing.assert_allclose(method._mixed(own, other, Dice(0, 0)), 4.0, rtol=1e-6)
+    nothing_left = method._mixed(own, other, last)
+    np.testing.assert_allclose(nothing_left, 4.0, rtol=1e-6)
 
 
 def test_a_published_file_gives_the_published_map(tmp_path: Path) -> None:

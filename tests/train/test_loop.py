@@ -2,6 +2,7 @@
 nothing, and the learning it is there for."""
 
 import math
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -147,6 +148,27 @@ def test_a_killed_run_ends_in_the_same_bytes(
     run(corpus, tmp_path, epoch_done=done.append, workers=1)
     assert done == list(range(killed_after + 1, 4))  # what was done is not done again
     assert _bytes(tmp_path) == _bytes(undisturbed)
+
+
+def test_side_by_side_ends_in_the_same_bytes(
+    corpus: DecodedCorpus, tmp_path: Path, undisturbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where: list[str] = []
+    views = Stepper.views
+
+    def noted(self: Stepper, *arguments: Any) -> Any:
+        where.append(threading.current_thread().name)
+        return views(self, *arguments)
+
+    def kill(epoch: int) -> None:
+        raise _Killed
+
+    monkeypatch.setattr(Stepper, "views", noted)
+    with pytest.raises(_Killed):
+        run(corpus, tmp_path, epoch_done=kill, side_by_side=True)
+    run(corpus, tmp_path, side_by_side=True)
+    assert _bytes(tmp_path) == _bytes(undisturbed)
+    assert where and all(name.startswith("step") for name in where)  # beside the loss
 
 
 @pytest.mark.parametrize("other", ["method", "recipe"])
