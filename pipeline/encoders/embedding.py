@@ -6,13 +6,12 @@ alone, and with it every bit of the result. A corpus of one length, the usual ca
 this; one where every length differs is embedded clip by clip.
 """
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,7 +23,7 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.clips.windows import sound_window
 from pipeline.encoders.common.contract import Encoder
 from pipeline.errors import InputError
-from pipeline.execution.pool import Report
+from pipeline.execution.pool import Report, Whole
 from pipeline.execution.progress import track
 from pipeline.execution.run import HERE, Engine, run
 
@@ -96,7 +95,7 @@ def embed_corpus(
 
 
 @dataclass(frozen=True)
-class _BlockTask:
+class _BlockTask(Whole):
     """The clips at `rows` of a corpus, which is opened where the task is sent: memory maps do not
     travel. Sums are split over `threads` there too, since their order makes the last bits."""
 
@@ -104,7 +103,6 @@ class _BlockTask:
     folder: Path
     spectrograms: Path | None
     threads: int
-    item_seconds: float = math.inf
 
     @property
     def title(self) -> str:
@@ -113,9 +111,6 @@ class _BlockTask:
     @property
     def items(self) -> list[str]:
         return [f"the block of clips {self.rows.start} to {self.rows.stop - 1}"]
-
-    def without(self, item: int, hung: bool, how: str) -> Self:
-        raise RuntimeError(f"{self.title}: {self.items[item]}: {how}")
 
 
 def _make_block(

@@ -8,7 +8,6 @@ lost, is of one of them. A process opens the method, the corpus and the object m
 
 import errno
 import json
-import math
 import os
 import shutil
 import tempfile
@@ -17,7 +16,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import torch
@@ -31,7 +29,7 @@ from pipeline.corpora.lists import read_clip_list
 from pipeline.encoders.imagenet import image_weights_file
 from pipeline.evaluate.results import write_metrics, write_result
 from pipeline.evaluate.scorer import Inputs, Scorer
-from pipeline.execution.pool import Report
+from pipeline.execution.pool import Report, Whole
 from pipeline.execution.progress import console, quietly, track
 from pipeline.execution.run import HERE, Engine, run
 from pipeline.methods.common.files import load_weights, method_in
@@ -88,13 +86,12 @@ def evaluate_run(
 
 
 @dataclass(frozen=True)
-class _Task:
+class _Task(Whole):
     """The benchmark `name`, whose results are to lie in `piece`."""
 
     name: str
     piece: Path
     promised: object
-    item_seconds: float = math.inf
 
     @property
     def title(self) -> str:
@@ -103,9 +100,6 @@ class _Task:
     @property
     def items(self) -> Sequence[str]:
         return [self.name]
-
-    def without(self, item: int, hung: bool, how: str) -> Self:
-        raise RuntimeError(f"{self.title}: {self.items[item]}: {how}")
 
 
 @dataclass(frozen=True)

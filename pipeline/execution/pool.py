@@ -7,6 +7,7 @@ on without that item.
 """
 
 import functools
+import math
 import multiprocessing
 import signal
 import sys
@@ -18,7 +19,7 @@ from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, Self, TypeVar
 
 from pipeline.errors import InputError
 from pipeline.execution.progress import console
@@ -47,6 +48,19 @@ class Task(Protocol):
     def without(self, item: int, hung: bool, how: str) -> Self:
         """The task to go on with after item number `item` ended its process twice. Raises where
         no item can be left out."""
+
+
+class Whole(Task, Protocol):
+    """Work of which no item can be left out or has a time limit."""
+
+    @property
+    def item_seconds(self) -> float:
+        """None can hang."""
+        return math.inf
+
+    def without(self, item: int, hung: bool, how: str) -> NoReturn:
+        """Raises RuntimeError."""
+        raise RuntimeError(f"{self.title}: {self.items[item]}: {how}")
 
 
 T = TypeVar("T", bound=Task)

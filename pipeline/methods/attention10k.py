@@ -24,8 +24,8 @@ from torch.nn import functional
 
 from pipeline.base.params import Positive, settings
 from pipeline.clips.sound_form import SoundForm
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.pairs import PairedNetworks, PairedResNets, halves, margin_loss
+from pipeline.methods.common.two_resnets import single
 from pipeline.methods.contract import Dice, Features, Moment
 
 _BLOCK_NUMBERS = 2**24  # of attended features held at a time: 64 MiB in float32

@@ -32,8 +32,8 @@ from torch.nn import functional
 from pipeline.base.params import Count, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.sound_form import SoundForm
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.soundnet import SAMPLE_RATE, SoundNet
+from pipeline.methods.common.two_resnets import single
 from pipeline.methods.common.vgg import begin_as_torch, convolutions
 from pipeline.methods.contract import Dice, Features, Input, Method, Moment, View
 from pipeline.networks.weights import load_into

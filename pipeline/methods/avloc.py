@@ -45,8 +45,8 @@ from torch.nn import functional
 from pipeline.base.params import Natural, settings
 from pipeline.clips import views
 from pipeline.methods.common.aligned import Aligned, AlignmentSettings
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.similarity import Kin, localization_map, pooled_products, s_a
+from pipeline.methods.common.two_resnets import single
 from pipeline.methods.contract import Dice, Features, Input, View
 
 
@@ -91,8 +91,8 @@ class Avloc(Aligned):
         found = super().views(inputs, dice)
         return {**found, **{name: View("kin", inputs[name]) for name, *_ in self._kinds()}}
 
-    def encode(self, view: View) -> Tensor:
-        """As `Aligned.encode`; kin as they are."""
+    def encode(self, view: View) -> Features:
+        """As `TwoResNets.encode`; kin as they are."""
         return view.input if view.modality == "kin" else super().encode(view)
 
     def kin(self, features: Mapping[str, Features]) -> tuple[Kin | None, Kin | None]:
@@ -138,12 +138,11 @@ class Avloc(Aligned):
             heard = self.audio_embedding(a)
             each = [s_a(self.image_embedding(x), heard) for x in v]
             found["s_A"] = torch.stack(each).mean(dim=0)
-        pooling = "masked" if settings.pooling == "trimap" else settings.pooling
         unit = torch.stack([functional.normalize(x.float(), dim=1) for x in v]).mean(dim=0)
         found["s_L"] = pooled_products(
             unit,
             functional.normalize(a.float(), dim=1),
-            pooling,
+            self.tested_pooling,
             share=settings.pooling_share,
             temperature=settings.pooling_temperature,
         )

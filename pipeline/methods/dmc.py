@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from pipeline.base.params import Count, Positive, settings
 from pipeline.clips.sound_form import SoundForm
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.pairs import PairedNetworks, PairedResNets, halves, margin_loss
+from pipeline.methods.common.two_resnets import single
 from pipeline.methods.contract import Dice, Features, Moment
 
 SHARPNESS = 30.0

@@ -23,9 +23,9 @@ from torch.nn import functional
 
 from pipeline.base.params import Count, settings
 from pipeline.clips.sound_form import SoundForm
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.pairs import PairedNetworks, PairedResNets, halves
 from pipeline.methods.common.similarity import localization_map, s_l
+from pipeline.methods.common.two_resnets import single
 from pipeline.methods.contract import Dice, Features, Moment
 
 START = 5.0  # of w

@@ -29,10 +29,10 @@ from torch import Tensor
 
 from pipeline.base.params import settings
 from pipeline.methods.common.contrast import choose_frame, choose_sound
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.projected import ProjectedPair, ProjectedResNets
 from pipeline.methods.common.similarity import s_l
 from pipeline.methods.common.synthetic import all_sounds
+from pipeline.methods.common.two_resnets import single
 from pipeline.methods.contract import Dice, Features, Moment, OwnTest
 
 

@@ -43,10 +43,10 @@ from torch.nn import functional
 
 from pipeline.base.params import Natural, NotNegative, settings
 from pipeline.methods.common.contrast import choose_frame, choose_sound
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.projected import Dropout, ProjectedPair, ProjectedResNets
 from pipeline.methods.common.similarity import localization_map, s_l
 from pipeline.methods.common.synthetic import all_sounds
+from pipeline.methods.common.two_resnets import single
 from pipeline.methods.contract import Dice, Features, Moment, OwnTest, View
 from pipeline.networks import ranks
 

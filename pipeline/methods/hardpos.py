@@ -29,9 +29,9 @@ from torch import Tensor
 from pipeline.base.params import Count, Positive, settings
 from pipeline.clips import views
 from pipeline.methods.common.contrast import own_places
-from pipeline.methods.common.cosine_pair import CosinePair, single
+from pipeline.methods.common.cosine_pair import CosinePair
 from pipeline.methods.common.similarity import trimap_foreground
-from pipeline.methods.common.two_resnets import Networks
+from pipeline.methods.common.two_resnets import Networks, single
 from pipeline.methods.contract import Dice, Features, Input, Moment, View
 from pipeline.networks import ranks
 

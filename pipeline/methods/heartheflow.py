@@ -45,10 +45,10 @@ from pipeline.clips import views
 from pipeline.clips.flow import FlowForm
 from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.contrast import choose_sound, trimap_rows
-from pipeline.methods.common.cosine_pair import CosinePair, single
+from pipeline.methods.common.cosine_pair import CosinePair
 from pipeline.methods.common.published import first_words, read_two_resnets
 from pipeline.methods.common.synthetic import all_sounds, append_synthetic
-from pipeline.methods.common.two_resnets import Networks
+from pipeline.methods.common.two_resnets import Networks, single
 from pipeline.methods.contract import Dice, Features, Input, Method, Moment, OwnTest, View
 from pipeline.networks.resnet import ResNet, initialise
 from pipeline.networks.weights import load_into
@@ -143,7 +143,7 @@ class HearTheFlow(CosinePair):
             found["flow"] = View("flow", flow, momentum=self.settings.keys == "pooled")
         return found
 
-    def encode(self, view: View) -> Tensor:
+    def encode(self, view: View) -> Features:
         """v of a frame, before its attention, f of its flow, a of a sound."""
         return self.flow_features(view.input) if view.modality == "flow" else super().encode(view)
 
@@ -171,7 +171,7 @@ class HearTheFlow(CosinePair):
         added: Tensor = self.flowatt(v, flow)
         return v + added
 
-    def frame_features(self, frames: Tensor) -> Tensor:
+    def frame_features(self, frames: Tensor) -> Features:
         """v' of tested frames in which nothing moves; without flow, v."""
         if self.settings.flow == "none":
             return super().frame_features(frames)
@@ -179,7 +179,7 @@ class HearTheFlow(CosinePair):
 
     def moving_features(self, frames: Tensor, flow: Tensor) -> Tensor:
         """v' of tested frames."""
-        v = super().frame_features(frames)
+        v = single(super().frame_features(frames))
         return self.attended(v, self.flow_features(views.plain_flow(flow, self.side)))
 
     @classmethod

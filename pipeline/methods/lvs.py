@@ -34,10 +34,10 @@ from pipeline.base.params import Positive, settings
 from pipeline.clips import views
 from pipeline.clips.sound_form import SoundForm
 from pipeline.methods.common.contrast import choose_sound, trimap_rows
-from pipeline.methods.common.cosine_pair import CosinePair, single
+from pipeline.methods.common.cosine_pair import CosinePair
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets, stem_of_lvs
 from pipeline.methods.common.synthetic import all_sounds, append_synthetic
-from pipeline.methods.common.two_resnets import Networks
+from pipeline.methods.common.two_resnets import Networks, single
 from pipeline.methods.contract import Dice, Features, Input, Method, Moment, OwnTest, View
 
 

@@ -39,12 +39,12 @@ from pipeline.base.params import Count, Natural, NotNegative, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
-from pipeline.methods.common.cosine_pair import CosinePair, single
+from pipeline.methods.common.cosine_pair import CosinePair
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets, stem_of_lvs
 from pipeline.methods.common.similarity import contrastive_loss, localization_map
 from pipeline.methods.common.synthetic import append_synthetic
 from pipeline.methods.common.turning import Turn, turn_maps, turn_pictures
-from pipeline.methods.common.two_resnets import Networks
+from pipeline.methods.common.two_resnets import Networks, single
 from pipeline.methods.contract import Dice, Features, Input, Moment, OwnTest, View
 
 TEMPERATURE = 0.07

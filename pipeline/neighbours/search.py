@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal
 
 import faiss
 import numpy as np
@@ -22,7 +22,7 @@ from pipeline.base.files import map_npy, write_npy, write_parquet
 from pipeline.base.pieces import Blocks
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
-from pipeline.execution.pool import Report
+from pipeline.execution.pool import Report, Whole
 from pipeline.execution.progress import console, track
 from pipeline.execution.run import HERE, Engine, run
 from pipeline.neighbours.exact import (
@@ -214,12 +214,11 @@ _queries: dict[Path, Query] = {}
 
 
 @dataclass(frozen=True)
-class _BlockTask:
+class _BlockTask(Whole):
     """The neighbours of `rows` of the features at `path`, as they are told of."""
 
     rows: range
     path: str
-    item_seconds: float = math.inf
 
     @property
     def title(self) -> str:
@@ -228,9 +227,6 @@ class _BlockTask:
     @property
     def items(self) -> list[str]:
         return [f"the block of clips {self.rows.start} to {self.rows.stop - 1}"]
-
-    def without(self, item: int, hung: bool, how: str) -> Self:
-        raise RuntimeError(f"{self.title}: {self.items[item]}: {how}")
 
 
 @dataclass(frozen=True)

@@ -6,22 +6,20 @@ thousands of small files are written anyway, and reading them back takes millise
 """
 
 import json
-import math
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
 
 from pipeline.base.files import link_file, read_json, write_json
 from pipeline.base.pieces import finish_piece, is_whole
-from pipeline.execution.pool import Report
+from pipeline.execution.pool import Report, Whole
 from pipeline.toy.samples import ObjectTruth, SamplePlan, SampleTruth, make_sample
 
 
 @dataclass(frozen=True)
-class Part:
+class Part(Whole):
     """Some samples of a corpus and the folder of the piece that they become.
 
     `width` and `height` are of their frames in pixels, `seconds` is how long a clip lasts.
@@ -32,7 +30,6 @@ class Part:
     width: int
     height: int
     seconds: float
-    item_seconds: float = math.inf
 
     @property
     def files(self) -> Path:
@@ -48,10 +45,6 @@ class Part:
     def items(self) -> list[str]:
         """The ids of its samples."""
         return [plan.sample_id for plan in self.plans]
-
-    def without(self, item: int, hung: bool, how: str) -> Self:
-        """No sample can be left out: raises RuntimeError."""
-        raise RuntimeError(f"{self.title}: {self.items[item]}: {how}")
 
 
 def make_part(part: Part, report: Report) -> None:

@@ -14,18 +14,16 @@ from pipeline.base.params import Count, Natural, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.published import LVS_STEM, first_words, read_two_resnets
 from pipeline.methods.common.similarity import (
     Kin,
     contrastive_loss,
-    localization_map,
     mean_vectors,
     s_a,
     s_l,
 )
 from pipeline.methods.common.synthetic import append_synthetic
-from pipeline.methods.common.two_resnets import Networks, TwoResNets
+from pipeline.methods.common.two_resnets import Networks, TwoResNets, single
 from pipeline.methods.contract import Dice, Features, Input, Moment, View
 
 FRAMES = ("v", "v_aug", "v_conc")
@@ -140,12 +138,6 @@ class Aligned(TwoResNets):
             heard["a"] = View("sound", self.stored_sounds(sounds))
         return {**seen, **heard}
 
-    def encode(self, view: View) -> Tensor:
-        """v, (b, C, h, w), of a frame; a, (b, C), of a sound."""
-        if view.modality == "frame":
-            return self.position_features(view.input)
-        return self.heard_features(view.input)
-
     def loss(
         self, features: Mapping[str, Features], dice: Dice, moment: Moment
     ) -> dict[str, Tensor]:
@@ -194,29 +186,22 @@ class Aligned(TwoResNets):
         Raises ValueError where the method has no projections."""
         return _embedding(a.float(), self.audio_projection)
 
-    def frame_features(self, frames: Tensor) -> Features:
-        """v of tested frames."""
-        return self.position_features(self.plain_frames(frames))
-
-    def sound_features(self, sounds: Tensor) -> Tensor:
-        """a of windows."""
-        return self.heard_features(self.stored_sounds(sounds))
-
-    def maps(self, v: Features, a: Features) -> Tensor:
-        """Cosine of each v^xy with a (4.1), without the projections."""
-        return localization_map(single(v), single(a))
+    @property
+    def tested_pooling(self) -> str:
+        """The pooling of s_L where pairs are asked about: the tri-map's background is a negative
+        of the training alone."""
+        return "masked" if self.settings.pooling == "trimap" else self.settings.pooling
 
     def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
         """s_A where there are projections, and s_L with the method's own pooling."""
         settings, v, a = self.settings, single(v), single(a)
-        pooling = "masked" if settings.pooling == "trimap" else settings.pooling
         found = {}
         if self.image_projection is not None:
             found["s_A"] = s_a(self.image_embedding(v), self.audio_embedding(a))
         found["s_L"] = s_l(
             v,
             a,
-            pooling,
+            self.tested_pooling,
             share=settings.pooling_share,
             temperature=settings.pooling_temperature,
         )

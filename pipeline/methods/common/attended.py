@@ -14,12 +14,11 @@ from pipeline.base.params import Count, NotNegative, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.predictive_coding import SIDES, PredictiveCoding
 from pipeline.methods.common.published import first_words
 from pipeline.methods.common.similarity import localization_map, s_l
 from pipeline.methods.common.simsiam import SimSiam
-from pipeline.methods.common.two_resnets import unused_entries
+from pipeline.methods.common.two_resnets import single, unused_entries
 from pipeline.methods.common.vgg import VGGish, begin_as_torch, convolutions
 from pipeline.methods.contract import Dice, Features, Input, Method, Moment, View
 from pipeline.networks.weights import check_fit, load_into

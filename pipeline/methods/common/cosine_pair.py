@@ -6,9 +6,9 @@ from typing import Literal
 from torch import Tensor
 
 from pipeline.clips.sound_form import SoundForm
-from pipeline.methods.common.similarity import localization_map, mean_vectors, s_l
-from pipeline.methods.common.two_resnets import Networks, TwoResNets
-from pipeline.methods.contract import Features, View
+from pipeline.methods.common.similarity import mean_vectors, s_l
+from pipeline.methods.common.two_resnets import Networks, TwoResNets, single
+from pipeline.methods.contract import Features
 
 
 class CosinePair(TwoResNets):
@@ -25,24 +25,6 @@ class CosinePair(TwoResNets):
         super().__init__(settings, form)
         self.begin(seed, start)
 
-    def encode(self, view: View) -> Tensor:
-        """v of a frame, a of a sound."""
-        if view.modality == "frame":
-            return self.position_features(view.input)
-        return self.heard_features(view.input)
-
-    def frame_features(self, frames: Tensor) -> Tensor:
-        """v of tested frames."""
-        return self.position_features(self.plain_frames(frames))
-
-    def sound_features(self, sounds: Tensor) -> Tensor:
-        """a of windows."""
-        return self.heard_features(self.stored_sounds(sounds))
-
-    def maps(self, v: Features, a: Features) -> Tensor:
-        """The cosine of each position of v with a."""
-        return localization_map(single(v), single(a))
-
     def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
         """`s_L`, the mean of the cosines weighted by LVS's soft mask, as in training; `s_mean`,
         their plain mean over the positions."""
@@ -52,9 +34,3 @@ class CosinePair(TwoResNets):
     def vectors(self, modality: Literal["frame", "sound"], features: Features) -> dict[str, Tensor]:
         """Those of `s_mean`."""
         return {"s_mean": mean_vectors(modality, single(features))}
-
-
-def single(features: Features) -> Tensor:
-    """The features of a method whose features are single tensors."""
-    assert isinstance(features, Tensor)
-    return features

@@ -23,9 +23,8 @@ from pipeline.clips import views
 from pipeline.clips.colours import brighten, saturate
 from pipeline.clips.frames import Stored
 from pipeline.clips.sound_form import SoundForm
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.published import first_words, read_two_resnets
-from pipeline.methods.common.two_resnets import Networks, TwoResNets
+from pipeline.methods.common.two_resnets import Networks, TwoResNets, single
 from pipeline.methods.contract import Dice, Features, Input, View
 
 _SCALE = 256 / 224  # frames are resized to 256 px before the crop of 224 px

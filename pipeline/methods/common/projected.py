@@ -19,12 +19,11 @@ from pipeline.clips import views
 from pipeline.clips.frames import Stored
 from pipeline.clips.sound_form import SoundForm
 from pipeline.errors import InputError
-from pipeline.methods.common.cosine_pair import single
 from pipeline.methods.common.dropout import draw_kept, drop
 from pipeline.methods.common.published import first_words, read_two_resnets
-from pipeline.methods.common.similarity import localization_map, mean_vectors, s_l
+from pipeline.methods.common.similarity import mean_vectors, s_l
 from pipeline.methods.common.synthetic import append_synthetic
-from pipeline.methods.common.two_resnets import Networks, TwoResNets
+from pipeline.methods.common.two_resnets import Networks, TwoResNets, single
 from pipeline.methods.contract import Dice, Features, Input, View
 
 Dropout = Annotated[float, Field(ge=0, le=0.99)]  # something has to be left
@@ -110,10 +109,6 @@ class ProjectedResNets(TwoResNets):
     def sound_features(self, sounds: Tensor) -> Tensor:
         """y of windows."""
         return self.aud_proj(self.heard_features(self.stored_sounds(sounds)))
-
-    def maps(self, v: Features, a: Features) -> Tensor:
-        """Cosine of each projected position with the projected sound."""
-        return localization_map(single(v), single(a))
 
     def similarities(self, v: Features, a: Features) -> dict[str, Tensor]:
         """`s_L`, the largest cosine of a frame's positions with a sound, and `s_mean`, their mean,

@@ -15,7 +15,8 @@ from torch import Tensor
 from pipeline.base.params import Count, Positive, settings
 from pipeline.clips import views
 from pipeline.clips.sound_form import SoundForm
-from pipeline.methods.contract import Method
+from pipeline.methods.common.similarity import localization_map
+from pipeline.methods.contract import Features, Method, View
 from pipeline.networks.resnet import ResNet, initialise
 from pipeline.networks.weights import load_into
 
@@ -84,6 +85,12 @@ class TwoResNets(Method):
         """(B, 1, bins, steps) to a, (B, C): the global maximum of the last map (4.1)."""
         return self.audnet(sounds).amax(dim=(2, 3))
 
+    def encode(self, view: View) -> Features:
+        """v, (b, C, h, w), of a frame's positions; a, (b, C), of a sound."""
+        if view.modality == "frame":
+            return self.position_features(view.input)
+        return self.heard_features(view.input)
+
     def plain_frames(self, frames: Tensor) -> Tensor:
         """Stored frames as tested ones: (B, H, W, 3) uint8 to (B, 3, side, side)."""
         return views.plain_view(frames, self.side)
@@ -91,6 +98,24 @@ class TwoResNets(Method):
     def stored_sounds(self, sounds: Tensor) -> Tensor:
         """Stored windows (B, steps, bins) to the network's input (B, 1, bins, steps)."""
         return views.spectrograms(sounds, self.form.divisor)
+
+    def frame_features(self, frames: Tensor) -> Features:
+        """v of tested frames."""
+        return self.position_features(self.plain_frames(frames))
+
+    def sound_features(self, sounds: Tensor) -> Features:
+        """a of windows."""
+        return self.heard_features(self.stored_sounds(sounds))
+
+    def maps(self, v: Features, a: Features) -> Tensor:
+        """The cosine of each position's feature with the sound's."""
+        return localization_map(single(v), single(a))
+
+
+def single(features: Features) -> Tensor:
+    """The features of a method whose features are single tensors."""
+    assert isinstance(features, Tensor)
+    return features
 
 
 def unused_entries(
