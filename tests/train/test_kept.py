@@ -21,7 +21,7 @@ from two_ranks import run_ranks
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.execution.stopping import Stopping
 from pipeline.networks import ranks
-from pipeline.train.step import Stepper
+from pipeline.train.step import Prepared, Stepper
 
 STEPS = 9  # three epochs of three
 SYNCHRONISED = replace(RECIPE, sync_batch_norm=True)
@@ -71,21 +71,21 @@ def _answered() -> Iterator[None]:
 @contextlib.contextmanager
 def _at_step(number: int, happens: Callable[[], None]) -> Iterator[_Begun]:
     """`happens` in the step of this number, from 1; gives the steps that were begun."""
-    plain, begun = Stepper.step, _Begun()
+    plain, begun = Stepper.take, _Begun()
 
-    def step(self: Stepper, batch: Any, moment: Any) -> Tensor:
-        begun.append(moment.step + 1)
-        if moment.step + 1 == number:
+    def step(self: Stepper, prepared: Prepared) -> Tensor:
+        begun.append(prepared.moment.step + 1)
+        if prepared.moment.step + 1 == number:
             happens()
-        losses = plain(self, batch, moment)
+        losses = plain(self, prepared)
         begun.losses.append(float(losses[0]))
         return losses
 
-    Stepper.step = step  # type: ignore[method-assign]
+    Stepper.take = step  # type: ignore[method-assign]
     try:
         yield begun
     finally:
-        Stepper.step = plain  # type: ignore[method-assign]
+        Stepper.take = plain  # type: ignore[method-assign]
 
 
 def _kill() -> None:

@@ -19,11 +19,11 @@ from pipeline.clips.decoded import DecodedCorpus
 from pipeline.errors import InputError
 from pipeline.execution import progress
 from pipeline.methods.common.files import load_weights
-from pipeline.methods.contract import Method, Moment
+from pipeline.methods.contract import Method
 from pipeline.networks import ranks
 from pipeline.networks.weights import read_metadata
 from pipeline.report.watched import Validation, open_validation
-from pipeline.train.step import Stepper
+from pipeline.train.step import Prepared, Stepper
 from pipeline.train.watch import BEST, HISTORY, PICTURES, Events, Seen, Watch
 
 
@@ -171,14 +171,14 @@ def test_a_run_that_was_killed_and_goes_on_is_seen_once(
 def test_a_run_that_goes_on_within_its_first_epoch_is_seen_once(
     corpus: DecodedCorpus, plain: dict[str, bytes], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def step(self: Stepper, batch: Any, moment: Moment) -> torch.Tensor:
-        if moment.step == 2:
+    def step(self: Stepper, prepared: Prepared) -> torch.Tensor:
+        if prepared.moment.step == 2:
             raise _Killed
-        return kept(self, batch, moment)
+        return kept(self, prepared)
 
-    kept, asked = Stepper.step, Disturbing()
+    kept, asked = Stepper.take, Disturbing()
     with monkeypatch.context() as patch, pytest.raises(_Killed):
-        patch.setattr(Stepper, "step", step)
+        patch.setattr(Stepper, "take", step)
         run(corpus, tmp_path, watch=watching(tmp_path, asked, best="score"), keep_every=0.0)
     run(corpus, tmp_path, watch=watching(tmp_path, asked, best="score"))
     assert left(tmp_path) == plain
