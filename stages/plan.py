@@ -24,6 +24,7 @@ from pipeline.speed.planning.measure import measure as measure_here
 from pipeline.speed.planning.rates import (
     Estimate,
     Machine,
+    dvc_seconds,
     estimate,
     keep,
     kept_machine,
@@ -102,6 +103,8 @@ def plan(
             rates.append(rate)
             keep(rates)
     rows = [_row(stage, planner, _machines(machine, cores), cores, card) for stage in stages]
+    count, lock = len(stages), "a first run, the same everywhere"
+    rows.append(Row("dvc repro", f"{count} stages", dvc_seconds(count), lock, 0.0, None, None))
     made = [*map(toy_folder, found.toys), *([Path(found.weights)] if found.toys else [])]
     absent = absent_of(found, made)
     _print(name, rows, planner, card)
@@ -188,7 +191,7 @@ def _print(name: str, rows: Sequence[Row], planner: Planner, card: Card | None) 
     ]
     trained = size.trained_on
     notes.append(f"training list: {_count(trained.count)} clips, {trained.origin}")
-    notes.append("DVC itself, which hashes what a stage reads and writes, is not in the times")
+    notes.append("the hashing of what a stage reads and writes is not in the times")
     notes.append("disk, memory and GPU memory are arithmetic from shapes, not measured")
     notes.append(f"on a GPU: {NOT_MEASURED if card is None else f'as {card.name} trains'}")
     table.caption = "\n".join(notes)

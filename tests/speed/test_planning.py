@@ -26,6 +26,7 @@ from pipeline.speed.planning.gpu import read_card
 from pipeline.speed.planning.rates import (
     Machine,
     Rate,
+    dvc_seconds,
     estimate,
     keep,
     kept_machine,
@@ -224,3 +225,9 @@ def test_a_study_is_measured_by_its_own_stages(
             found = estimate(work, known, 2)
             assert found is not None and found.origin == "measured here", work
     assert not list(measuring.measure(made, stages, 0.0))[1:]  # a budget of nothing
+
+
+def test_dvc_takes_more_of_a_stage_the_more_stages_there_are() -> None:
+    assert dvc_seconds(1) == pytest.approx(0.6)
+    assert dvc_seconds(29) == pytest.approx(28.8, abs=0.1)  # measured: 29 x 1.1 s with hashing
+    assert dvc_seconds(298) / 298 > 4 * dvc_seconds(29) / 29
