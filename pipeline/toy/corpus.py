@@ -45,7 +45,7 @@ _MS3_VIDEOS = 8
 _IS3_PICTURES = 60
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 _SMALLEST = 32  # pixels; below this the smallest objects are specks
-_PART = 32  # samples that a kill can cost each worker
+_PART = 96  # samples, two seconds of work, that a kill can cost each worker
 # The libraries that make the bytes of a part.
 _VERSIONS = (av.__version__, np.__version__, PIL.__version__, scipy.__version__)
 
