@@ -1,6 +1,7 @@
 """The sections of a study's benchmarks, and on the way what the failure browser keeps of each."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +33,21 @@ from pipeline.report.trivial import Curves, trivial_curves
 _EVERY_SEED = 40_000
 
 
+@dataclass(frozen=True)
+class _Test:
+    """A benchmark with all its runs: its section's key and title; `facts` and `seen` where it
+    scores maps."""
+
+    key: str
+    title: str
+    items: Sequence[Scored]
+    benchmark: Benchmark
+    facts: BenchmarkFacts | None = None
+    seen: Sequence[Seen] = ()
+
+
 class Sections:
-    """Makes the section of one benchmark after the other. `store` is filled meanwhile; `failing` is
+    """Makes the section of one benchmark after the other. `store` is filled before; `failing` is
     the section, the benchmark and the run whose failures the page tells first."""
 
     def __init__(
@@ -74,25 +88,39 @@ class Sections:
                 known.setdefault(sample.sound_clip, label)
         return seen
 
-    def section(self, items: Sequence[Scored]) -> Section:
-        """The section of one benchmark with all its runs. Raises `InputError` where a table is of
+    def sections(self, tests: Sequence[Sequence[Scored]]) -> Iterator[Section]:
+        """The section of each benchmark with all its runs. Raises `InputError` where a table is of
         other samples than the benchmark's."""
+        opened = [self._opened_test(items) for items in tests]
+        self.store.read_ahead()  # while the sections are drawn
+        for test in opened:
+            yield self._section(test)
+
+    def _opened_test(self, items: Sequence[Scored]) -> _Test:
         corpus, name = items[0].corpus, items[0].benchmark
         alone = sum(benchmark == name for _, benchmark in self._tests) == 1
         key = name if alone else f"{name}-{corpus}"
         title = benchmark_title(name) + ("" if alone else f", {corpus}")
-        benchmark, clips, runs = self.benchmark(corpus, name), self.clips(corpus), groups(items)
-        words, scores = words_of(runs, corpus), score_table(name, runs)
+        benchmark = self.benchmark(corpus, name)
         if not benchmark.wants_maps:
+            return _Test(key, title, items, benchmark)
+        facts, seen = self._facts(benchmark, corpus, groups(items))
+        self.store.add(key, title, corpus, self.clips(corpus), facts, seen)
+        self.failing = self.failing or (key, title, next(run for run in seen if run.first))
+        return _Test(key, title, items, benchmark, facts, seen)
+
+    def _section(self, test: _Test) -> Section:
+        items, benchmark, facts = test.items, test.benchmark, test.facts
+        corpus, name = items[0].corpus, items[0].benchmark
+        clips, runs = self.clips(corpus), groups(items)
+        words, scores = words_of(runs, corpus), score_table(name, runs)
+        if facts is None:
             rows = read_parquet(self._details(items[0]) / "samples.parquet")
             cases = retrieval_gallery(benchmark, rows, benchmark.classes, clips)
             whose = items[0].run.name
             content = benchmark_content(words, [], scores, cases, whose)
-            return Section(key, title, content, class_="benchmark")
-        facts, seen = self._facts(benchmark, corpus, runs)
-        self.store.add(key, title, corpus, clips, facts, seen)
-        first = [run for run in seen if run.first]
-        self.failing = self.failing or (key, title, first[0])
+            return Section(test.key, test.title, content, class_="benchmark")
+        first = [run for run in test.seen if run.first]
         if len(runs) > 1:
             count = share_of(CARDS, len(self._tests))
             cases = side_by_side(benchmark, [self._judged(group) for group in runs], clips, count)
@@ -119,7 +147,7 @@ class Sections:
             by_class(facts, first),
             condition_table(name, runs),
         )
-        return Section(key, title, content, class_="benchmark")
+        return Section(test.key, test.title, content, class_="benchmark")
 
     def _facts(
         self, benchmark: Benchmark, corpus: str, runs: Sequence[Group]
