@@ -1,6 +1,7 @@
 """The sections of a study's benchmarks, and on the way what the failure browser keeps of each."""
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,9 +93,14 @@ class Sections:
         """The section of each benchmark with all its runs. Raises `InputError` where a table is of
         other samples than the benchmark's."""
         opened = [self._opened_test(items) for items in tests]
-        self.store.read_ahead()  # while the sections are drawn
-        for test in opened:
-            yield self._section(test)
+        self.store.read_ahead()  # while the sections are drawn, and beside them
+        with ThreadPoolExecutor(1, "curves") as thread:
+            curves = [thread.submit(self._trivial, test) for test in opened]
+            try:
+                for test, trivial in zip(opened, curves, strict=True):
+                    yield self._section(test, trivial)
+            finally:
+                thread.shutdown(cancel_futures=True)
 
     def _opened_test(self, items: Sequence[Scored]) -> _Test:
         corpus, name = items[0].corpus, items[0].benchmark
@@ -109,7 +115,7 @@ class Sections:
         self.failing = self.failing or (key, title, next(run for run in seen if run.first))
         return _Test(key, title, items, benchmark, facts, seen)
 
-    def _section(self, test: _Test) -> Section:
+    def _section(self, test: _Test, trivial: Future[dict[str, Curves]]) -> Section:
         items, benchmark, facts = test.items, test.benchmark, test.facts
         corpus, name = items[0].corpus, items[0].benchmark
         clips, runs = self.clips(corpus), groups(items)
@@ -127,15 +133,9 @@ class Sections:
         else:
             shown = self._shown.setdefault(corpus, set())
             cases = gallery(benchmark, facts, first[0].facts, first[0].maps, clips, shown)
-        drawn = [self._curves(group) for group in runs]
-        trivial: dict[str, Curves] = {}
-        if any(drawn):
-            height, width = first[0].maps.shape[1:]
-            textures = self._textures.setdefault((corpus, height, width), {})
-            trivial = trivial_curves(benchmark, clips.corpus, height, width, textures)
         charts = [
-            (group.label, [*curve_charts(curves, trivial), *_histograms(run.facts)])
-            for group, curves, run in zip(runs, drawn, first, strict=True)
+            (group.label, [*curve_charts(curves, trivial.result()), *_histograms(run.facts)])
+            for group, curves, run in zip(runs, map(self._curves, runs), first, strict=True)
         ]
         content = benchmark_content(
             words,
@@ -177,6 +177,15 @@ class Sections:
         first = group.scored[0]
         folder = self._results(first.run.folder, first.corpus) / "curves" / first.benchmark
         return {path.stem: read_tsv(path) for path in sorted(folder.glob("*.tsv"))}
+
+    def _trivial(self, test: _Test) -> dict[str, Curves]:
+        """The curves of the baselines on a benchmark on which some run has curves."""
+        if not test.seen or not any(self._curves(group) for group in groups(test.items)):
+            return {}
+        corpus = test.items[0].corpus
+        height, width = next(run for run in test.seen if run.first).maps.shape[1:]
+        textures = self._textures.setdefault((corpus, height, width), {})
+        return trivial_curves(test.benchmark, self.clips(corpus).corpus, height, width, textures)
 
     def _judged(self, group: Group) -> Judged:
         """A run's samples of each seed on its only benchmark, and the maps of the first one."""
