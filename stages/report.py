@@ -93,10 +93,10 @@ def report(
     }
     made = Sections(own, scored, decoded_folder, results_folder, _trained_clips(runs))
     tested = list(dict.fromkeys((item.corpus, item.benchmark) for item in scored))
-    benchmarks = [
-        made.section([item for item in scored if (item.corpus, item.benchmark) == test])
-        for test in track(tested, f"report of {title}", len(tested))
+    of_each = [
+        [item for item in scored if (item.corpus, item.benchmark) == test] for test in tested
     ]
+    benchmarks = list(track(made.sections(of_each), f"report of {title}", len(tested)))
     toy = any(item.made for item in scored)
     tables = paper_tables(comparison(everything), toy)
     browser, stored = browser_content(made.store) if len(made.store) else (None, None)

@@ -74,6 +74,7 @@ def fingerprint(parts: Iterable[bytes | str | np.ndarray | memoryview]) -> str:
     return digest.hexdigest()
 
 
+@lru_cache(maxsize=2048)
 def _file(module: str) -> Path | None:
     """The file of a module or of a package's `__init__`; None for other people's."""
     base = ROOT.joinpath(*module.split("."))
@@ -89,8 +90,9 @@ def _read(path: Path) -> bytes:
 @lru_cache(maxsize=512)
 def _is_bare(path: Path) -> bool:
     """Whether a file is a package's `__init__` that holds a docstring alone."""
-    body = ast.parse(_read(path)).body
-    return path.name == "__init__.py" and all(isinstance(node, ast.Expr) for node in body)
+    if path.name != "__init__.py":
+        return False
+    return all(isinstance(node, ast.Expr) for node in ast.parse(_read(path)).body)
 
 
 @lru_cache(maxsize=512)

@@ -5,9 +5,6 @@ baselines go through the very same `score`, so a trivial map and a trained one c
 differently; the price is that the metrics are computed six times.
 """
 
-import math
-import os
-import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,14 +14,19 @@ import torch
 
 from pipeline.benchmarks import NOISE, SILENCE, Benchmark, Predictions, Scores
 from pipeline.benchmarks.contract import OwnForm
-from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
+from pipeline.benchmarks.metrics.baselines import (
+    bound_maps,
+    centre_maps,
+    random_maps,
+    texture_maps,
+)
 from pipeline.clips.decoded import DecodedCorpus
 from pipeline.encoders.imagenet import ImageEncoder
 from pipeline.errors import InputError
 from pipeline.methods.contract import Method
 from pipeline.predict.predictor import Predictor, synthetic_sounds
 
-_CHUNK = 64  # frames or ground truths held at a time
+_CHUNK = 64  # frames held at a time
 
 
 @dataclass(frozen=True)
@@ -154,18 +156,7 @@ def _baselines(
         )
     yield "texture", Predictions(texture)
     yield "untrained", _predict(untrained, benchmark, pairs, queries)
-    with tempfile.TemporaryFile() as file:  # 200 KB a sample, so not in memory
-        size_of_truth = benchmark.ground_truth(0, 1).shape[1:]
-        try:  # a disk that is full only when pages are written would kill the process
-            os.posix_fallocate(file.fileno(), 0, 4 * count * math.prod(size_of_truth))
-        except OSError as error:
-            error.filename = tempfile.gettempdir()
-            raise
-        bound = np.memmap(file, np.float32, "w+", shape=(count, *size_of_truth))
-        for start in range(0, count, _CHUNK):
-            stop = min(start + _CHUNK, count)
-            bound[start:stop] = true_maps(benchmark.ground_truth(start, stop))
-        yield "bound", Predictions(bound)
+    yield "bound", Predictions(bound_maps(benchmark.ground_truth, count))
 
 
 class ObjectMaps:

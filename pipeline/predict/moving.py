@@ -15,6 +15,7 @@ from pathlib import Path
 import av
 import numpy as np
 import torch
+from av.video.reformatter import VideoReformatter
 from torch import Tensor
 
 from pipeline.clips.decoded import DecodedCorpus
@@ -199,6 +200,7 @@ class _Moments:
 
     def __init__(self, side: int, form: FlowForm | None) -> None:
         self.side, self.form = side, form
+        self._scaler = VideoReformatter()  # one, which keeps its filters and threads
         self.frames, self.seconds = 0, 0.0
 
     def batches(self, path: Path) -> Iterator[list[Sight]]:
@@ -210,8 +212,8 @@ class _Moments:
             # A clip shorter than one interval still has its first moment.
             while previous is not None and (moments + 0.5) * INTERVAL < self.seconds:
                 if seen is None:
-                    picture = previous.reformat(
-                        self.side, self.side, format="rgb24", interpolation="BICUBIC"
+                    picture = self._scaler.reformat(
+                        previous, self.side, self.side, format="rgb24", interpolation="BICUBIC"
                     ).to_ndarray()
                     seen = Sight(picture, self._flow(previous, frame))
                 batch.append(seen)

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 _HALF = 0.5  # of a map's range: what of it is told as a place
 
@@ -42,6 +41,9 @@ def place_in_words(heat: np.ndarray) -> tuple[float, float, str]:
 def places(heat: np.ndarray) -> list[Place]:
     """The places of a map (h, w), the strongest first: what is connected, corners included, above
     half of the map's range. One place of all cells for a constant map."""
+    # Here, since it takes a quarter of a second, and most who import this ask for no places.
+    from scipy import ndimage
+
     low, high = float(heat.min()), float(heat.max())
     marked, count = ndimage.label(heat >= low + _HALF * (high - low), np.ones((3, 3)))
     found = [_place(heat, marked == number) for number in range(1, count + 1)]

@@ -2,9 +2,11 @@
 
 A decoded corpus holds spectrograms and no waveform, so a sound is read from the clip's own file by
 the reader that decoded it, and kept as a small MP3, which every browser plays. A file that has gone
-since is said beside the picture, since a report must outlive its videos.
+since is said beside the picture, since a report must outlive its videos. Sounds that will be wanted
+can be read meanwhile by threads, since FFmpeg leaves Python free while it works.
 """
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from PIL import Image
 
 from pipeline.benchmarks import NOISE, SILENCE
 from pipeline.clips.decoded import DecodedCorpus
+from pipeline.execution.cores import usable_cores
 from pipeline.media.errors import MediaError
 from pipeline.report.figures import SCORED, TRUE, outline, overlay
 from pipeline.report.players import picture_uri, sound_uri
@@ -52,6 +55,8 @@ class Clips:
         self.corpus = corpus
         self._root = root
         self._sounds: dict[str, Player] = {}
+        self._coming: dict[str, Future[Player]] = {}
+        self._threads = ThreadPoolExecutor(usable_cores(), "sound")
 
     def frame(self, clip: str, small: bool = False, truth: np.ndarray | None = None) -> Picture:
         """The clip's frame, with what is not 0 in `truth` (H, W) outlined in white."""
@@ -81,8 +86,14 @@ class Clips:
     def player(self, clip: str) -> Player:
         """The clip's sound, or why there is none."""
         if clip not in self._sounds:
-            self._sounds[clip] = self._player(clip)
+            coming = self._coming.pop(clip, None)
+            self._sounds[clip] = self._player(clip) if coming is None else coming.result()
         return self._sounds[clip]
+
+    def read_ahead(self, clip: str) -> None:
+        """Begin to read the sound of a clip for which `player` will be asked."""
+        if clip not in self._sounds and clip not in self._coming:
+            self._coming[clip] = self._threads.submit(self._player, clip)
 
     @property
     def played(self) -> list[str]:

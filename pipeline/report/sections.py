@@ -1,6 +1,8 @@
 """The sections of a study's benchmarks, and on the way what the failure browser keeps of each."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -32,8 +34,21 @@ from pipeline.report.trivial import Curves, trivial_curves
 _EVERY_SEED = 40_000
 
 
+@dataclass(frozen=True)
+class _Test:
+    """A benchmark with all its runs: its section's key and title; `facts` and `seen` where it
+    scores maps."""
+
+    key: str
+    title: str
+    items: Sequence[Scored]
+    benchmark: Benchmark
+    facts: BenchmarkFacts | None = None
+    seen: Sequence[Seen] = ()
+
+
 class Sections:
-    """Makes the section of one benchmark after the other. `store` is filled meanwhile; `failing` is
+    """Makes the section of one benchmark after the other. `store` is filled before; `failing` is
     the section, the benchmark and the run whose failures the page tells first."""
 
     def __init__(
@@ -74,40 +89,53 @@ class Sections:
                 known.setdefault(sample.sound_clip, label)
         return seen
 
-    def section(self, items: Sequence[Scored]) -> Section:
-        """The section of one benchmark with all its runs. Raises `InputError` where a table is of
+    def sections(self, tests: Sequence[Sequence[Scored]]) -> Iterator[Section]:
+        """The section of each benchmark with all its runs. Raises `InputError` where a table is of
         other samples than the benchmark's."""
+        opened = [self._opened_test(items) for items in tests]
+        self.store.read_ahead()  # while the sections are drawn, and beside them
+        with ThreadPoolExecutor(1, "curves") as thread:
+            curves = [thread.submit(self._trivial, test) for test in opened]
+            try:
+                for test, trivial in zip(opened, curves, strict=True):
+                    yield self._section(test, trivial)
+            finally:
+                thread.shutdown(cancel_futures=True)
+
+    def _opened_test(self, items: Sequence[Scored]) -> _Test:
         corpus, name = items[0].corpus, items[0].benchmark
         alone = sum(benchmark == name for _, benchmark in self._tests) == 1
         key = name if alone else f"{name}-{corpus}"
         title = benchmark_title(name) + ("" if alone else f", {corpus}")
-        benchmark, clips, runs = self.benchmark(corpus, name), self.clips(corpus), groups(items)
-        words, scores = words_of(runs, corpus), score_table(name, runs)
+        benchmark = self.benchmark(corpus, name)
         if not benchmark.wants_maps:
+            return _Test(key, title, items, benchmark)
+        facts, seen = self._facts(benchmark, corpus, groups(items))
+        self.store.add(key, title, corpus, self.clips(corpus), facts, seen)
+        self.failing = self.failing or (key, title, next(run for run in seen if run.first))
+        return _Test(key, title, items, benchmark, facts, seen)
+
+    def _section(self, test: _Test, trivial: Future[dict[str, Curves]]) -> Section:
+        items, benchmark, facts = test.items, test.benchmark, test.facts
+        corpus, name = items[0].corpus, items[0].benchmark
+        clips, runs = self.clips(corpus), groups(items)
+        words, scores = words_of(runs, corpus), score_table(name, runs)
+        if facts is None:
             rows = read_parquet(self._details(items[0]) / "samples.parquet")
             cases = retrieval_gallery(benchmark, rows, benchmark.classes, clips)
             whose = items[0].run.name
             content = benchmark_content(words, [], scores, cases, whose)
-            return Section(key, title, content, class_="benchmark")
-        facts, seen = self._facts(benchmark, corpus, runs)
-        self.store.add(key, title, corpus, clips, facts, seen)
-        first = [run for run in seen if run.first]
-        self.failing = self.failing or (key, title, first[0])
+            return Section(test.key, test.title, content, class_="benchmark")
+        first = [run for run in test.seen if run.first]
         if len(runs) > 1:
             count = share_of(CARDS, len(self._tests))
             cases = side_by_side(benchmark, [self._judged(group) for group in runs], clips, count)
         else:
             shown = self._shown.setdefault(corpus, set())
             cases = gallery(benchmark, facts, first[0].facts, first[0].maps, clips, shown)
-        drawn = [self._curves(group) for group in runs]
-        trivial: dict[str, Curves] = {}
-        if any(drawn):
-            height, width = first[0].maps.shape[1:]
-            textures = self._textures.setdefault((corpus, height, width), {})
-            trivial = trivial_curves(benchmark, clips.corpus, height, width, textures)
         charts = [
-            (group.label, [*curve_charts(curves, trivial), *_histograms(run.facts)])
-            for group, curves, run in zip(runs, drawn, first, strict=True)
+            (group.label, [*curve_charts(curves, trivial.result()), *_histograms(run.facts)])
+            for group, curves, run in zip(runs, map(self._curves, runs), first, strict=True)
         ]
         content = benchmark_content(
             words,
@@ -119,7 +147,7 @@ class Sections:
             by_class(facts, first),
             condition_table(name, runs),
         )
-        return Section(key, title, content, class_="benchmark")
+        return Section(test.key, test.title, content, class_="benchmark")
 
     def _facts(
         self, benchmark: Benchmark, corpus: str, runs: Sequence[Group]
@@ -149,6 +177,15 @@ class Sections:
         first = group.scored[0]
         folder = self._results(first.run.folder, first.corpus) / "curves" / first.benchmark
         return {path.stem: read_tsv(path) for path in sorted(folder.glob("*.tsv"))}
+
+    def _trivial(self, test: _Test) -> dict[str, Curves]:
+        """The curves of the baselines on a benchmark on which some run has curves."""
+        if not test.seen or not any(self._curves(group) for group in groups(test.items)):
+            return {}
+        corpus = test.items[0].corpus
+        height, width = next(run for run in test.seen if run.first).maps.shape[1:]
+        textures = self._textures.setdefault((corpus, height, width), {})
+        return trivial_curves(test.benchmark, self.clips(corpus).corpus, height, width, textures)
 
     def _judged(self, group: Group) -> Judged:
         """A run's samples of each seed on its only benchmark, and the maps of the first one."""

@@ -10,8 +10,9 @@ beyond `MAPS` bytes, further seeds first and then the last benchmarks.
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 import numpy as np
 from PIL import Image
@@ -25,6 +26,8 @@ from pipeline.report.heat import COLOURS, levels, scaled
 FRAMES = 12 * 2**20  # bytes of all frames, by the estimate below
 SOUNDS = 4 * 2**20  # bytes of all sounds that are not in the page anyway
 MAPS = 24 * 2**20
+_AHEAD = SOUNDS // 2**14  # sounds that are read ahead: at 16 KB each, all that a page holds
+_NEXT = 16  # and while they are taken
 CELLS = 28  # of a map's side; a larger map is averaged
 _PIXEL = 0.2  # bytes of a frame's pixel, as WebP of a photograph of 112 pixels a side
 _LARGEST, _SMALLEST, _STEP = 192, 64, 16  # sides of a frame
@@ -167,8 +170,13 @@ class Store:
                 left.append(f"{label} on {self._entries[number].title}")
         return kept, ", ".join(left)
 
-    def _sounds(self) -> dict[str, dict[str, str]]:
-        """By corpus, the sounds (Base64 of MP3) of clips that are not in the page yet."""
+    def read_ahead(self) -> None:
+        """Begin to read the sounds that `packed` takes first of what was added so far."""
+        for name, clip in islice(self._wanted(), _AHEAD):
+            self._corpora[name].clips.read_ahead(clip)
+
+    def _wanted(self) -> Iterator[tuple[str, str]]:
+        """The corpus and the clip of each sound, once, those that a page needs most first."""
         waiting = []
         for number, entry in enumerate(self._entries):
             lead = entry.runs[0].facts
@@ -177,12 +185,20 @@ class Store:
             for turn, rank in enumerate(spread(len(order))):
                 sample = int(order[rank])
                 waiting.append((turn, number, entry.corpus, entry.facts.sounds[sample]))
+        ordered = sorted(waiting, key=lambda one: one[:2])
+        return iter(dict.fromkeys((name, clip) for _, _, name, clip in ordered))
+
+    def _sounds(self) -> dict[str, dict[str, str]]:
+        """By corpus, the sounds (Base64 of MP3) of clips that are not in the page yet."""
         found: dict[str, dict[str, str]] = {name: {} for name in self._corpora}
         played = {name: set(corpus.clips.played) for name, corpus in self._corpora.items()}
+        wanted = [(name, clip) for name, clip in self._wanted() if clip not in played[name]]
         total = 0
-        for _, _, name, clip in sorted(waiting, key=lambda one: one[:2]):
-            if clip in played[name] or clip in found[name] or total >= SOUNDS:
-                continue
+        for place, (name, clip) in enumerate(wanted):
+            if total >= SOUNDS:
+                break
+            for coming, following in wanted[place : place + _NEXT]:
+                self._corpora[coming].clips.read_ahead(following)
             uri = self._corpora[name].clips.player(clip).uri
             if uri:
                 found[name][clip] = uri.partition(",")[2]

@@ -5,14 +5,10 @@ own `score` on the very maps of `pipeline.benchmarks.metrics.baselines`. What ne
 curve, and random maps, which no curve is near to, have none either.
 """
 
-import math
-import os
-import tempfile
-
 import numpy as np
 
 from pipeline.benchmarks import Benchmark, Predictions
-from pipeline.benchmarks.metrics.baselines import centre_maps, texture_maps, true_maps
+from pipeline.benchmarks.metrics.baselines import bound_maps, centre_maps, texture_maps
 from pipeline.clips.decoded import DecodedCorpus
 
 Curves = dict[str, dict[str, list[float]]]
@@ -39,18 +35,7 @@ def trivial_curves(
         textures.update(zip(part, texture_maps(frames, height, width), strict=True))
     found = {"centre": _scored(benchmark, centre_maps(count, height, width))}
     found["texture"] = _scored(benchmark, np.stack([textures[clip] for clip in clips]))
-    with tempfile.TemporaryFile() as file:
-        shape = (count, *benchmark.ground_truth(0, 1).shape[1:])
-        try:  # a disk that is full only when pages are written would kill the process
-            os.posix_fallocate(file.fileno(), 0, 4 * math.prod(shape))
-        except OSError as error:
-            error.filename = tempfile.gettempdir()
-            raise
-        bound = np.memmap(file, np.float32, "w+", shape=shape)
-        for start in range(0, count, _CHUNK):
-            stop = min(start + _CHUNK, count)
-            bound[start:stop] = true_maps(benchmark.ground_truth(start, stop))
-        found["bound"] = _scored(benchmark, bound)
+    found["bound"] = _scored(benchmark, bound_maps(benchmark.ground_truth, count))
     return found
 
 

@@ -96,3 +96,14 @@ def test_best_answers_agree_with_the_ranks() -> None:
             if query in found:
                 assert found.tolist().index(query) == ranks[query] - 1
     assert best_answers(similarities[:2, :2], "a2i").shape == (2, 2)
+
+
+def test_a_sound_that_is_read_ahead_is_the_same_and_counts_once_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    clips, others = (make_clips(tmp_path / name, ["a", "b"]) for name in ("ahead", "later"))
+    for clip in ("a", "b", "a"):
+        clips.read_ahead(clip)
+    assert clips.played == []
+    assert clips.player("a") == others.player("a") and clips.player("a").uri
+    assert clips.played == ["a"]

@@ -6,10 +6,16 @@ beside every score because a score alone says nothing about a set's difficulty; 
 more lines in every metrics file.
 """
 
+import math
+import os
+import tempfile
+from collections.abc import Callable
+
 import numpy as np
 
 # Rec. 601 luma, as Pillow's greyscale.
 _LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)
+_CHUNK = 64  # ground truths held at a time
 
 
 def random_maps(count: int, height: int, width: int, seed: int) -> np.ndarray:
@@ -71,3 +77,23 @@ def true_maps(truth: np.ndarray) -> np.ndarray:
         distance = np.hypot(y - middle_y, x - middle_x)
         heat += (0.25 * (1 - distance / np.hypot(height, width))).astype(np.float32)
     return result
+
+
+def bound_maps(truth: Callable[[int, int], np.ndarray], count: int) -> np.ndarray:
+    """`true_maps` of `count` samples, of which `truth(start, stop)` gives the ground truth.
+
+    They lie in a file without a name, 200 KB a sample, which goes when the array does. Raises
+    OSError naming the folder of such files where its disk is full.
+    """
+    with tempfile.TemporaryFile() as file:
+        shape = (count, *truth(0, 1).shape[1:])
+        try:  # a disk that is full only when pages are written would kill the process
+            os.posix_fallocate(file.fileno(), 0, 4 * math.prod(shape))
+        except OSError as error:
+            error.filename = tempfile.gettempdir()
+            raise
+        maps = np.memmap(file, np.float32, "w+", shape=shape)
+    for start in range(0, count, _CHUNK):
+        stop = min(start + _CHUNK, count)
+        maps[start:stop] = true_maps(truth(start, stop))
+    return maps

@@ -7,7 +7,6 @@ exact ones are here: on a small set they differ by points, so a number without i
 
 import numpy as np
 import pyarrow as pa
-from scipy.stats import rankdata
 
 from pipeline.benchmarks.metrics.bootstrap import with_intervals
 from pipeline.benchmarks.metrics.heatmaps import AUDIO_VISUAL_SHARE
@@ -130,7 +129,9 @@ def ranked_right(scores: np.ndarray, positive: np.ndarray) -> float:
     one that is not, the share in which the first has the higher of the `scores` (N,), a tie for
     half. There is at least one of either."""
     count = int(positive.sum())
-    ranks = float(rankdata(scores)[positive].sum())
+    _, places, equal = np.unique(scores, return_inverse=True, return_counts=True)
+    last = np.cumsum(equal)
+    ranks = float((last - (equal - 1) / 2)[places][positive].sum())  # equal scores share theirs
     return (ranks - count * (count + 1) / 2) / (count * (len(scores) - count))
 
 

@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from pipeline.benchmarks.metrics.baselines import centre_maps, random_maps, texture_maps, true_maps
+from pipeline.benchmarks.metrics.baselines import (
+    bound_maps,
+    centre_maps,
+    random_maps,
+    texture_maps,
+    true_maps,
+)
 from pipeline.benchmarks.metrics.localization import overlaps, pointing
 
 
@@ -37,3 +43,9 @@ def test_the_true_box_is_bounded_by_its_size_at_the_median_only() -> None:
     np.testing.assert_allclose(iou, [1 / 4, 2 / 3], atol=1e-3)
     np.testing.assert_allclose(adaptive, [1, 1], atol=2e-3)
     assert pointing(true_maps(truth), truth).all()
+
+
+def test_the_bound_of_many_samples_is_that_of_each() -> None:
+    truth = np.random.default_rng(0).random((70, 6, 8)) > 0.5
+    maps = bound_maps(lambda start, stop: truth[start:stop], len(truth))
+    assert np.array_equal(maps, true_maps(truth))
