@@ -157,10 +157,7 @@ def _by_time(
     keys = [i for i, packet in enumerate(track.packets) if packet.key]
     key = max((i for i in keys if i <= place and stamps[i] <= wanted), default=0)
     aim = _Aim(stamps, keys, key, place, times[0], earliest, wanted)
-    try:
-        found = _decode_kept(track, aim, deadline) or _decode_opened(path, track, aim, deadline)
-    except av.error.FFmpegError:
-        return None  # decoding all of it finds out whether the file or the seek is to blame
+    found = _decode_kept(track, aim, deadline) or _decode_opened(path, track, aim, deadline)
     if found is None:
         return None
     count, last = len(set(times)), wanted == times[-1]
@@ -178,29 +175,34 @@ class _Found(NamedTuple):
 
 
 def _decode_kept(track: Track, aim: _Aim, deadline: Deadline) -> _Found | None:
-    """What the packets that are kept of a stream tell; None where something has to be sought.
-    Raises FFmpeg's errors."""
+    """What the packets that are kept of a stream tell; None where something has to be sought, or
+    goes wrong."""
     if aim.key > 0 or track.kept is None or not isinstance(track.kept.stream, VideoStream):
         return None
     stillness, stream = Stillness(), track.kept.stream
     be_strict(stream)
-    found = _decode_to(track.kept.packets, stream, aim, stillness, deadline)
+    try:
+        found = _decode_to(track.kept.packets, stream, aim, stillness, deadline)
+    except av.error.FFmpegError:
+        return None
     return None if found is None or stillness.still else _Found(*found, False)
 
 
 def _decode_opened(path: Path, track: Track, aim: _Aim, deadline: Deadline) -> _Found | None:
-    """The same of the file opened anew; None where decoded frames contradict the packets. Raises
-    FFmpeg's errors."""
+    """The same of the file opened anew; None where what is decoded is not what the packets say."""
     stillness = Stillness()
     with opened(path, far=track.far) as container:
         stream = picture_stream(container, track)
         packets: Iterable[Packet] = packets_of(container, stream)
-        if aim.key > 0:
-            opening = _look_at_next(container, stream, stillness, deadline)
-            if opening is None or opening.pts != aim.begin:
-                return None
-            packets = _from_key(container, stream, aim, deadline)
-        found = _decode_to(packets, stream, aim, stillness, deadline)
+        try:
+            if aim.key > 0:
+                opening = _look_at_next(container, stream, stillness, deadline)
+                if opening is None or opening.pts != aim.begin:
+                    return None
+                packets = _from_key(container, stream, aim, deadline)
+            found = _decode_to(packets, stream, aim, stillness, deadline)
+        except av.error.FFmpegError:
+            return None  # decoding all of it finds out whether the file or the seek is to blame
         if found is None:
             return None
         if stillness.still:
