@@ -3,7 +3,6 @@
 import wave
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import av
 import numpy as np
@@ -15,10 +14,8 @@ from PIL import Image
 
 from pipeline.clips.spectrogram import log_spectrogram
 from pipeline.media import file as media
-from pipeline.media import packets
 from pipeline.media.errors import CAUSES, MediaError
 from pipeline.media.file import read_picture, read_sound
-from pipeline.media.mixing import Mixer
 
 REAL = SHARED_MEDIA / "3YOH4c9HXpo_290000_300000.mp4"
 
@@ -342,65 +339,3 @@ def test_one_listing_serves_sound_and_picture(
     assert len(listed) == 2  # the first was broken off
     np.testing.assert_array_equal(found.frame, picture.frame)
     assert (found.duration, found.still) == (picture.duration, picture.still)
-
-
-@pytest.mark.parametrize(
-    ("suffix", "options"),
-    [
-        ("mp4", {}),  # the middle behind the second key frame, which is sought
-        ("mp4", {"group": 100}),  # behind the first
-        ("mp4", {"group": 100, "picture": lambda i, w, h: np.full((h, w, 3), 90, np.uint8)}),
-        ("mkv", {"group": 100, "matrix": (0, 1, -1, 0)}),
-        ("ts", {"group": 100}),
-        ("avi", {"video_codec": "mpeg4", "audio_codec": "mp3"}),
-    ],
-)
-@pytest.mark.parametrize("channels", [tones(2, 16000), np.concatenate([tones(2, 16000)] * 2)])
-def test_a_large_file_that_is_read_anew_gives_what_a_small_one_does(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    suffix: str,
-    options: dict[str, Any],
-    channels: np.ndarray,
-) -> None:
-    channels[1:] *= -1  # cancels, so that its first channel is decoded once more
-    path = write_media(tmp_path / f"a.{suffix}", sound=channels, **options)
-    with media.MediaFile(path) as file:
-        small, heard, again = file.picture(side=16), file.sound(), file.sound()
-    monkeypatch.setattr(packets, "KEPT_UP_TO", 0)
-    with media.MediaFile(path) as file:
-        large, sound = file.picture(side=16), file.sound()
-    np.testing.assert_array_equal(small.frame, large.frame)
-    np.testing.assert_array_equal(heard.samples, sound.samples)
-    np.testing.assert_array_equal(again.samples, sound.samples)
-    assert (small.still, small.time, small.duration) == (large.still, large.time, large.duration)
-    assert heard.cancelled == sound.cancelled == (len(channels) > 1)
-
-
-def test_a_small_file_is_opened_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_media(tmp_path / "a.mp4", sound=tones(2, 16000), group=100)
-    places, open_file = [], av.open
-    monkeypatch.setattr(
-        "av.open", lambda place, *a, **k: places.append(place) or open_file(place, *a, **k)
-    )
-    with media.MediaFile(path) as file:
-        file.sound(), file.picture(side=16)
-    assert places == [f"file:{path}"]
-
-
-@pytest.mark.parametrize("form", ["flt", "fltp"])
-def test_a_sound_that_needs_no_resampling_is_what_the_resampler_gives(form: str) -> None:
-    sound = tones(1, 16000)
-    frames = [
-        av.AudioFrame.from_ndarray(sound[:, n : n + 1024], form, "mono")
-        for n in range(0, 16000, 1024)
-    ]
-    for frame in frames:
-        frame.sample_rate = 16000
-    mixer, resampler = Mixer(16000, "mean"), av.AudioResampler("flt", "mono", 16000)
-    mixed = [block for frame in frames for block in mixer.put(frame)] + mixer.flush()
-    other = [block for frame in [*frames, None] for block in resampler.resample(frame)]
-    np.testing.assert_array_equal(np.concatenate(mixed), sound[0])
-    np.testing.assert_array_equal(
-        np.concatenate(mixed), np.concatenate([block.to_ndarray()[0] for block in other])
-    )
