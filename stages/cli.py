@@ -25,20 +25,25 @@ from pipeline.execution.waiting import choose_waiting
 
 
 class _Entry(NamedTuple):
-    """Where a command's function, or a group's `app`, is, and what the list of commands says."""
+    """Where a command's function, or a group's `app`, is, what the list of commands says, and the
+    module of the worker that the command has in processes, whose import begins with its own."""
 
     place: str
     help: str
     panel: str
+    worker: str | None = None
 
 
 STAGES = "Stages of dvc.yaml"
+_DECODE = "pipeline.decode"
 OTHERS = "Commands"
 COMMANDS = {
     "toy": _Entry("toy", "Make the toy corpus, videos and annotations.", STAGES),
-    "decode": _Entry("decode", "Decode a corpus' frames to shards.", STAGES),
-    "spectrograms": _Entry("spectrograms", "A corpus' sounds in a method's form.", STAGES),
-    "flow": _Entry("flow", "A corpus' optical flow, for a method.", STAGES),
+    "decode": _Entry("decode", "Decode a corpus' frames to shards.", STAGES, f"{_DECODE}.shard"),
+    "spectrograms": _Entry(
+        "spectrograms", "A corpus' sounds in a method's form.", STAGES, f"{_DECODE}.sounds"
+    ),
+    "flow": _Entry("flow", "A corpus' optical flow, for a method.", STAGES, f"{_DECODE}.flows"),
     "encoders": _Entry("encoders", "Train the toy's labelled encoders.", STAGES),
     "embed": _Entry("embed", "Extract off-the-shelf features.", STAGES),
     "training-list": _Entry("training_list", "Choose the clips to train on.", STAGES),
@@ -184,6 +189,10 @@ def main() -> None:
             elif words[0] == "figure":
                 _begin_figure(words)
             choose_waiting()  # as OpenMP reads it, when torch is imported
+            if worker := COMMANDS[words[0]].worker:
+                from pipeline.execution.pool import warm_up
+
+                warm_up(worker)
         _run(words)
     except InputError as error:
         _fail(str(error))

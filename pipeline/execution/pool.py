@@ -14,8 +14,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from multiprocessing import resource_tracker
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -82,6 +83,15 @@ class _Running(Generic[T]):
     @property
     def in_progress(self) -> str | None:
         return self.task.items[self.item] if 0 <= self.item < len(self.task.items) else None
+
+
+def warm_up(module: str) -> None:
+    """Start the server of processes whose worker stands in `module`. It imports that while the
+    caller imports its own; without this it starts with the first task."""
+    if "forkserver" in multiprocessing.get_all_start_methods():
+        multiprocessing.get_context("forkserver").set_forkserver_preload([module])
+        with _without_ctrl_c():
+            forkserver.ensure_running()
 
 
 def run_in_processes(tasks: Sequence[T], workers: int, worker: Worker[T]) -> Iterator[str]:
@@ -151,16 +161,22 @@ def _start(
 ) -> _Running[T]:
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=_work, args=(worker, task, sender), daemon=True)
-    # It inherits the mask, and would answer Ctrl-C with a traceback while it imports.
-    # The tracker's own start ends by unblocking, so that comes first.
-    resource_tracker.ensure_running()
-    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with _without_ctrl_c():
         process.start()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
     sender.close()  # so that the end of the process ends the pipe
     return _Running(number, task, process, receiver, -1, time.monotonic())
+
+
+@contextmanager
+def _without_ctrl_c() -> Iterator[None]:
+    """What is started within inherits a mask of SIGINT: it would answer Ctrl-C with a traceback
+    while it imports."""
+    resource_tracker.ensure_running()  # its own start ends by unblocking, so that comes first
+    unblocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, unblocked)
 
 
 def _received(connection: Connection) -> int | Exception | None:

@@ -22,8 +22,9 @@ from pipeline.media.container import (
 )
 from pipeline.media.errors import MediaError, decoding
 from pipeline.media.mixing import Channels
+from pipeline.media.moment import Moment
 from pipeline.media.packets import Middle, Packets, Track, list_packets, track_of
-from pipeline.media.picture import Moment, Picture, pair_of_track, picture_of_track
+from pipeline.media.picture import Picture, pair_of_track, picture_of_track
 from pipeline.media.picture_file import PICTURE_FILES, open_picture
 from pipeline.media.resizing import Aspect, resized
 from pipeline.media.sound import MAX_HOLES, Keep, Sound, Wish, sound_of_track

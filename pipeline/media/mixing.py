@@ -33,13 +33,17 @@ class Mixer:
         self.sample_rate = sample_rate
         self.channels = channels
         self._resampler: av.AudioResampler | None = None
-        self._form: tuple[str, str, int] | None = None
+        self._form: tuple[str, str, int] | None = None  # None where nothing is resampled
+        # A third of the time of a sound that needs none would be resampling.
+        self._as_wanted = [("flt", 1, sample_rate), ("fltp", 1, sample_rate)]
         self._cancelling = _Cancelling(round(_BLOCK * sample_rate))
 
     def put(self, frame: av.AudioFrame) -> list[np.ndarray]:
         """Blocks of resampled sound, each (n,) float32, that are ready behind `frame`."""
         form = frame.format.name, frame.layout.name, frame.sample_rate
         last = [] if form == self._form else self.flush()
+        if (form[0], frame.layout.nb_channels, form[2]) in self._as_wanted:
+            return last + self._mixed([frame])
         if self._resampler is None:
             # Packed, not planar: PyAV 18 reads past the planes of 8 channels and more.
             self._resampler = av.AudioResampler("flt", frame.layout, self.sample_rate)

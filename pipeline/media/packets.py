@@ -8,6 +8,7 @@ costs. What packets say is a claim, not what is shown: whoever decodes by it che
 decoded frames.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -33,6 +34,7 @@ _GUESSED = frozenset(
     {"mpegts", "mpeg", "mpegvideo", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mjpeg"}
 )
 RESTART = 1  # s; a clock that goes back by more has been started anew
+KEPT_UP_TO = 16 * 2**20  # bytes; of a larger file the packets are read anew to decode them
 
 
 class Packet(NamedTuple):
@@ -44,17 +46,27 @@ class Packet(NamedTuple):
     coded: int | None  # when it is decoded
 
 
+class Kept(NamedTuple):
+    """A stream of which nothing has been decoded, and all its packets with the empty one at the
+    end: what the file, opened anew, would give. For one decoding, since a decoder has a state."""
+
+    stream: VideoStream | AudioStream
+    packets: list[av.Packet]
+
+
 @dataclass(frozen=True)
 class Packets:
     """The packets of all streams, by stream, in decoding order, without those an edit list hides;
     `counts`: how many there are with the hidden ones; `first_key`: whether the first of all is a
-    key frame; `far`: whether the container was opened so."""
+    key frame; `far`: whether the container was opened so; `kept`: of a small file all packets
+    themselves, until the track of their stream has them."""
 
     of: dict[int, list[Packet]]
     counts: dict[int, int]
     first_key: dict[int, bool]
     spans: dict[int, tuple[Fraction, Fraction]]  # s; begin and end of pictures and sounds
     far: bool
+    kept: dict[int, list[av.Packet]]
 
     def shown(self) -> dict[int, int]:
         """How many packets of each stream are shown or heard."""
@@ -88,16 +100,21 @@ class Track:
     length: int  # in the stream's time base, from the start of the first to the end of the last
     seconds: float  # the same in seconds
     clip: tuple[Fraction, Fraction]  # s; see `Packets.clip`
+    kept: Kept | None  # of a small file, which takes as long to open again as to decode
 
 
 def list_packets(container: InputContainer, deadline: Deadline, *, far: bool = False) -> Packets:
-    """Read the time stamps of all streams."""
+    """Read the time stamps of all streams; of a small file the packets are kept too."""
     of: dict[int, list[Packet]] = {stream.index: [] for stream in container.streams}
     counts: dict[int, int] = dict.fromkeys(of, 0)
     first_key: dict[int, bool] = {}
+    kept: dict[int, list[av.Packet]] = {}
+    is_small = 0 < container.size <= KEPT_UP_TO
     for packet in packets_of(container):
         deadline.check()
         index, pts, coded = packet.stream_index, packet.pts, packet.dts
+        if is_small:
+            kept.setdefault(index, []).append(packet)
         if not packet.size:
             if pts is not None or coded is not None:
                 counts[index] += 1
@@ -118,7 +135,7 @@ def list_packets(container: InputContainer, deadline: Deadline, *, far: bool = F
             base = stream.time_base or Fraction(1)
             ends = max(time + duration for time, duration in times)
             spans[stream.index] = min(times)[0] * base, ends * base
-    return Packets(of, counts, first_key, spans, far)
+    return Packets(of, counts, first_key, spans, far, kept)
 
 
 def _is_priming(packet: av.Packet) -> bool:
@@ -146,8 +163,9 @@ def _from_first_key(packets: list[Packet]) -> list[Packet]:
 
 
 def track_of(container: InputContainer, stream: VideoStream | AudioStream, found: Packets) -> Track:
-    """What the packets say about `stream`; "breaks midway" where the file ends too early."""
-    packets = found.of[stream.index]
+    """What the packets say about `stream`; "breaks midway" where the file ends too early. What is
+    kept of them goes to the first track that asks."""
+    packets, kept = found.of[stream.index], found.kept.pop(stream.index, None)
     time_base = stream.time_base or Fraction(1)
     order, times = _display_times(packets, time_base, stream, container.format.name)
     start: float | None = None
@@ -170,6 +188,7 @@ def track_of(container: InputContainer, stream: VideoStream | AudioStream, found
         length,
         float(length * time_base),
         found.clip(stream.index),
+        None if kept is None else Kept(stream, kept),
     )
     _check_whole(container, stream, found, track)
     return track
@@ -194,7 +213,7 @@ def _display_times(
 
 def _restarts(coded: Sequence[int], time_base: Fraction) -> bool:
     """Whether the clock of a stream goes back: two recordings written one behind the other."""
-    limit = RESTART / time_base
+    limit = math.floor(RESTART / time_base)  # of whole numbers, so none is a fraction
     return any(before - after > limit for before, after in pairwise(coded))
 
 

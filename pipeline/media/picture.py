@@ -7,12 +7,11 @@ the packets said (no key frame, another time, an error), all frames are decoded 
 their own times decide: `pipeline.media.thorough`.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import av
 import av.error
@@ -24,11 +23,12 @@ from PIL import Image
 
 from pipeline.media.container import Deadline, opened, packets_of
 from pipeline.media.errors import MediaError, decoding
+from pipeline.media.moment import Moment
 from pipeline.media.orientation import Matrix, latest_matrix, matrix_of, upright
-from pipeline.media.packets import Middle, Track
+from pipeline.media.packets import Track
 from pipeline.media.resizing import Aspect, resized
 from pipeline.media.stillness import Stillness
-from pipeline.media.thorough import Shown, decode_all, picture_stream, straightened
+from pipeline.media.thorough import Shown, be_strict, decode_all, picture_stream, straightened
 
 _LOOK_BEFORE = 3  # frames before the middle that are decoded even if nothing depends on them
 _STILL_SAMPLES = 8  # frames looked at before the wanted one, and key frames of the whole clip
@@ -55,34 +55,6 @@ class Picture:
     frame_rate: float | None
     still: bool | None
     time: float | None = None
-
-
-@dataclass(frozen=True)
-class Moment:
-    """Which frame is wanted: the one shown at `second` (s from the start of the clip) where the
-    picture lasts so long, else the one shown in the middle, its own or its clip's. `later`: so many
-    frames behind that one, or before it where negative, as far as there are any."""
-
-    middle: Middle = "own"
-    second: float | None = None
-    later: int = 0
-
-    def tick(self, track: Track, first: int, length: int) -> Fraction:
-        """The same in the time base of `track`, for a picture of `length` from `first` on."""
-        begin, end = min(track.clip[0], first * track.time_base), track.clip[1]
-        if self.second is not None:
-            tick = (begin + Fraction(self.second)) / track.time_base
-            if tick < first + length:
-                return max(tick, Fraction(first))
-        if self.middle == "clip":
-            tick = (begin + end) / 2 / track.time_base
-            return min(max(tick, Fraction(first)), Fraction(first + length))
-        return first + Fraction(length, 2)
-
-    def place(self, times: list[int], tick: Fraction) -> int:
-        """The number of the frame, of those shown at `times`, that is wanted where the one at
-        `tick` is looked for."""
-        return min(max(bisect_right(times, tick) - 1 + self.later, 0), len(times) - 1)
 
 
 def picture_of_track(
@@ -185,39 +157,69 @@ def _by_time(
     keys = [i for i, packet in enumerate(track.packets) if packet.key]
     key = max((i for i in keys if i <= place and stamps[i] <= wanted), default=0)
     aim = _Aim(stamps, keys, key, place, times[0], earliest, wanted)
+    found = _decode_kept(track, aim, deadline) or _decode_opened(path, track, aim, deadline)
+    if found is None:
+        return None
+    count, last = len(set(times)), wanted == times[-1]
+    return Shown(
+        found.frame, found.matrix, wanted, times[0], track.length, count, last, found.still
+    )
+
+
+class _Found(NamedTuple):
+    """The wanted frame, the display matrix that holds for it, whether all looked at is still."""
+
+    frame: av.VideoFrame
+    matrix: Matrix | None
+    still: bool
+
+
+def _decode_kept(track: Track, aim: _Aim, deadline: Deadline) -> _Found | None:
+    """What the packets that are kept of a stream tell; None where something has to be sought, or
+    goes wrong."""
+    if aim.key > 0 or track.kept is None or not isinstance(track.kept.stream, VideoStream):
+        return None
+    stillness, stream = Stillness(), track.kept.stream
+    be_strict(stream)
+    try:
+        found = _decode_to(track.kept.packets, stream, aim, stillness, deadline)
+    except av.error.FFmpegError:
+        return None
+    return None if found is None or stillness.still else _Found(*found, False)
+
+
+def _decode_opened(path: Path, track: Track, aim: _Aim, deadline: Deadline) -> _Found | None:
+    """The same of the file opened anew; None where what is decoded is not what the packets say."""
     stillness = Stillness()
     with opened(path, far=track.far) as container:
         stream = picture_stream(container, track)
+        packets: Iterable[Packet] = packets_of(container, stream)
         try:
-            found = _decode_to(container, stream, aim, stillness, deadline)
+            if aim.key > 0:
+                opening = _look_at_next(container, stream, stillness, deadline)
+                if opening is None or opening.pts != aim.begin:
+                    return None
+                packets = _from_key(container, stream, aim, deadline)
+            found = _decode_to(packets, stream, aim, stillness, deadline)
         except av.error.FFmpegError:
             return None  # decoding all of it finds out whether the file or the seek is to blame
         if found is None:
             return None
         if stillness.still:
             _look_over(container, stream, aim, stillness, deadline)
-    frame, matrix = found
-    count, last = len(set(times)), wanted == times[-1]
-    return Shown(frame, matrix, wanted, times[0], track.length, count, last, stillness.still)
+        return _Found(*found, stillness.still)
 
 
 def _decode_to(
-    container: InputContainer,
+    packets: Iterable[Packet],
     stream: VideoStream,
     aim: _Aim,
     stillness: Stillness,
     deadline: Deadline,
 ) -> tuple[av.VideoFrame, Matrix | None] | None:
-    """The wanted frame and the display matrix that holds for it; None where decoded frames
-    contradict the packets. Raises FFmpeg's errors."""
+    """The wanted frame and the display matrix that holds for it; None where frames decoded of
+    `packets`, which begin at the key frame, contradict them. Raises FFmpeg's errors."""
     first = aim.stamps[aim.key]
-    if aim.key > 0:
-        opening = _look_at_next(container, stream, stillness, deadline)
-        if opening is None or opening.pts != aim.begin:
-            return None
-        packets = _from_key(container, stream, aim, deadline)
-    else:
-        packets = packets_of(container, stream)
     step = max(1, (aim.place - aim.key) // _STILL_SAMPLES)
     seen = 0
     matrix: Matrix | None = None

@@ -17,6 +17,7 @@ import av.error
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.packet import Packet
 
 from pipeline.media.container import (
     SHORTFALL,
@@ -93,6 +94,7 @@ def sound_of_track(
     if not mixer.cancelled():
         return sound
     mixer = Mixer(wish.sample_rate, "first")
+    track = replace(track, kept=None)  # its decoder is at the end
     return replace(_decode(path, track, wish, form, mixer, deadline), cancelled=True)
 
 
@@ -104,8 +106,8 @@ def _decode(
     mixer: Mixer,
     deadline: Deadline,
 ) -> Sound:
-    with _opened(path, track) as (container, stream):
-        frames = _frames(container, stream, deadline)
+    with _begun(path, track) as (stream, packets):
+        frames = _frames(packets, stream, deadline)
         first = next(frames, None)
         if first is None:
             raise MediaError("breaks midway", "the sound cannot be decoded")
@@ -160,6 +162,17 @@ def _opened(path: Path, track: Track) -> Iterator[tuple[InputContainer, AudioStr
         yield container, stream
 
 
+@contextmanager
+def _begun(path: Path, track: Track) -> Iterator[tuple[AudioStream, Iterable[Packet]]]:
+    """The stream of `track`, of which nothing has been decoded, and all its packets."""
+    if track.kept is not None and isinstance(track.kept.stream, AudioStream):
+        use_one_thread(track.kept.stream)
+        yield track.kept.stream, track.kept.packets
+        return
+    with _opened(path, track) as (container, stream):
+        yield stream, packets_of(container, stream)
+
+
 class _Heard(NamedTuple):
     """A decoded block of samples, when it is heard (s; None: behind the one before) and how many
     packets before it could not be decoded."""
@@ -170,16 +183,16 @@ class _Heard(NamedTuple):
 
 
 def _frames(
-    container: InputContainer,
+    packets: Iterable[Packet],
     stream: AudioStream,
     deadline: Deadline,
     since: float | None = None,
 ) -> Iterator[_Heard]:
-    """The decoded blocks of a stream from where `container` stands; what is heard before `since`
-    (s) is not decoded. Of several blocks in one packet only the first has a time."""
+    """The decoded blocks of some packets of a stream; what is heard before `since` (s) is not
+    decoded. Of several blocks in one packet only the first has a time."""
     broken = 0
     tick = float(stream.time_base or 1)
-    for packet in packets_of(container, stream):
+    for packet in packets:
         deadline.check()
         time = None if packet.pts is None else packet.pts * tick
         if since is not None and time is not None and time < since:
@@ -204,16 +217,16 @@ def _frames_from(
 ) -> Iterator[_Heard]:
     """The blocks from some time before `begin` (s) on; all where it is None."""
     if begin is None:
-        return _frames(container, stream, deadline)
+        return _frames(packets_of(container, stream), stream, deadline)
     since = begin - _PRE_ROLL
     container.seek(int(since / track.time_base), stream=stream)
-    frames = _frames(container, stream, deadline)
+    frames = _frames(packets_of(container, stream), stream, deadline)
     first = next(frames, None)
     if first is not None and first.time is not None and first.time <= begin:
         return chain([first], frames)
     # It has landed behind: read on from the start, without decoding.
     container.seek(int(((track.start or 0.0) - _PRE_ROLL) / track.time_base), stream=stream)
-    return _frames(container, stream, deadline, since)
+    return _frames(packets_of(container, stream), stream, deadline, since)
 
 
 class _Line:

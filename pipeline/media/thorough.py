@@ -63,10 +63,15 @@ class _Seen:
 def picture_stream(container: InputContainer, track: Track) -> VideoStream:
     """The stream of `track` in a container opened anew, ready to decode on one thread, strictly."""
     stream = next(s for s in container.streams.video if s.index == track.index)
-    use_one_thread(stream)
-    # FFmpeg conceals errors by default: a damaged frame that nobody hears of.
-    stream.codec_context.options = {"err_detect": "explode"}
+    be_strict(stream)
     return stream
+
+
+def be_strict(stream: VideoStream) -> None:
+    """Decode a stream, of which nothing has been decoded, on one thread and without concealing
+    errors, as FFmpeg does by default: a damaged frame that nobody hears of."""
+    use_one_thread(stream)
+    stream.codec_context.options = {"err_detect": "explode"}
 
 
 def decode_all(
