@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 import av
 from av.audio.stream import AudioStream
@@ -34,6 +34,7 @@ _GUESSED = frozenset(
     {"mpegts", "mpeg", "mpegvideo", "aac", "ac3", "eac3", "h264", "hevc", "m4v", "mjpeg"}
 )
 RESTART = 1  # s; a clock that goes back by more has been started anew
+S = TypeVar("S", VideoStream, AudioStream)
 KEPT_UP_TO = 16 * 2**20  # bytes; of a larger file the packets are read anew to decode them
 
 
@@ -46,12 +47,21 @@ class Packet(NamedTuple):
     coded: int | None  # when it is decoded
 
 
-class Kept(NamedTuple):
+class Kept:
     """A stream of which nothing has been decoded, and all its packets with the empty one at the
-    end: what the file, opened anew, would give. For one decoding, since a decoder has a state."""
+    end: what the file, opened anew, would give."""
 
-    stream: VideoStream | AudioStream
-    packets: list[av.Packet]
+    def __init__(self, stream: VideoStream | AudioStream, packets: list[av.Packet]) -> None:
+        self._stream, self._packets = stream, packets
+        self._taken = False
+
+    def take(self, kind: type[S]) -> tuple[S, list[av.Packet]] | None:
+        """The stream, if it is of this kind, and its packets, for one decoding: None to the next
+        one who asks, since a decoder has a state by then."""
+        if self._taken or not isinstance(self._stream, kind):
+            return None
+        self._taken = True
+        return self._stream, self._packets
 
 
 @dataclass(frozen=True)

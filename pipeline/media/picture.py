@@ -177,12 +177,14 @@ class _Found(NamedTuple):
 def _decode_kept(track: Track, aim: _Aim, deadline: Deadline) -> _Found | None:
     """What the packets that are kept of a stream tell; None where something has to be sought, or
     goes wrong."""
-    if aim.key > 0 or track.kept is None or not isinstance(track.kept.stream, VideoStream):
+    kept = track.kept.take(VideoStream) if track.kept is not None and aim.key == 0 else None
+    if kept is None:
         return None
-    stillness, stream = Stillness(), track.kept.stream
+    stream, packets = kept
+    stillness = Stillness()
     be_strict(stream)
     try:
-        found = _decode_to(track.kept.packets, stream, aim, stillness, deadline)
+        found = _decode_to(packets, stream, aim, stillness, deadline)
     except av.error.FFmpegError:
         return None
     return None if found is None or stillness.still else _Found(*found, False)

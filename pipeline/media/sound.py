@@ -94,7 +94,6 @@ def sound_of_track(
     if not mixer.cancelled():
         return sound
     mixer = Mixer(wish.sample_rate, "first")
-    track = replace(track, kept=None)  # its decoder is at the end
     return replace(_decode(path, track, wish, form, mixer, deadline), cancelled=True)
 
 
@@ -165,9 +164,10 @@ def _opened(path: Path, track: Track) -> Iterator[tuple[InputContainer, AudioStr
 @contextmanager
 def _begun(path: Path, track: Track) -> Iterator[tuple[AudioStream, Iterable[Packet]]]:
     """The stream of `track`, of which nothing has been decoded, and all its packets."""
-    if track.kept is not None and isinstance(track.kept.stream, AudioStream):
-        use_one_thread(track.kept.stream)
-        yield track.kept.stream, track.kept.packets
+    kept = track.kept.take(AudioStream) if track.kept is not None else None
+    if kept is not None:
+        use_one_thread(kept[0])
+        yield kept
         return
     with _opened(path, track) as (container, stream):
         yield stream, packets_of(container, stream)
