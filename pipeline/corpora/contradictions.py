@@ -11,7 +11,7 @@ from typing import Any
 from pipeline.base.params import Parameters
 from pipeline.base.study import Study
 from pipeline.clips.flow import FlowForm
-from pipeline.clips.spectrogram import SoundForm
+from pipeline.clips.sound_form import SoundForm
 from pipeline.decode.settings import Decode
 from pipeline.errors import InputError
 from pipeline.train.settings import Train, check_aspect

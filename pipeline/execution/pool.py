@@ -77,12 +77,13 @@ class _Running(Generic[T]):
     task: T
     process: BaseProcess
     connection: Connection
+    names: Sequence[str]  # of its items, which a task may make anew whenever it is asked
     item: int  # the number of the item in progress, -1 before the first
     since: float  # when that item began
 
     @property
     def in_progress(self) -> str | None:
-        return self.task.items[self.item] if 0 <= self.item < len(self.task.items) else None
+        return self.names[self.item] if 0 <= self.item < len(self.names) else None
 
 
 def warm_up(module: str) -> None:
@@ -121,7 +122,7 @@ def run_in_processes(tasks: Sequence[T], workers: int, worker: Worker[T]) -> Ite
                     if message is not None:
                         run.item, run.since = message, time.monotonic()
                         while counted[run.number] < run.item:
-                            yield run.task.items[counted[run.number]]
+                            yield run.names[counted[run.number]]
                             counted[run.number] += 1
                         continue
                 elif run.in_progress is not None:
@@ -164,7 +165,7 @@ def _start(
     with _without_ctrl_c():
         process.start()
     sender.close()  # so that the end of the process ends the pipe
-    return _Running(number, task, process, receiver, -1, time.monotonic())
+    return _Running(number, task, process, receiver, task.items, -1, time.monotonic())
 
 
 @contextmanager

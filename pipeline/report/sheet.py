@@ -101,7 +101,7 @@ def draw_scenes(path: Path, scenes: Sequence[Scene], columns: int = 2) -> None:
             _label(draw, (x, y), heard, text)
             sheet.paste(_heard(scene, place - 1), (x, y + above))
     with atomic_file(path) as file:
-        sheet.save(file, format="PNG", optimize=True)
+        sheet.save(file, format="PNG")
 
 
 def _lines(text: str, width: int) -> list[str]:

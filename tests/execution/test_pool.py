@@ -1,12 +1,15 @@
-"""The server of a stage's processes, started before there is a task."""
+"""The server of a stage's processes, started before there is a task; what a task is asked for."""
 
 import inspect
 import subprocess
 import sys
 
+from asked_task import AskedTask, asked, nothing_to_do
+
 from pipeline.decode.corpus import decode_corpus
 from pipeline.decode.flow import make_flow
 from pipeline.decode.spectrograms import make_spectrograms
+from pipeline.execution.pool import run_in_processes
 from stages.cli import COMMANDS
 
 _ASKED = """
@@ -42,3 +45,11 @@ def test_stages_warm_up_for_the_workers_that_they_have() -> None:
         for name, make in made_by.items()
     }
     assert {name: entry.worker for name, entry in COMMANDS.items() if entry.worker} == workers
+
+
+def test_a_task_is_asked_once_for_the_names_of_its_items() -> None:
+    # Thousands of them, made anew for each one, took the square of their number.
+    tasks = [AskedTask(30), AskedTask(20)]
+    names = list(run_in_processes(tasks, 1, nothing_to_do))
+    assert names == [f"item {number}" for count in (30, 20) for number in range(count)]
+    assert len(asked) == len(tasks)
