@@ -39,7 +39,7 @@ def test_every_stage_of_the_toys_has_seconds() -> None:
             commands = plan.stage_commands(plan.read_stages(ROOT), {**PARAMS, "active": study})
             assert plan.seconds_left(commands, {}, measured), name
     toy = plan.stage_commands(plan.read_stages(ROOT), PARAMS)
-    assert 420 < (plan.seconds_left(toy, {}, measured) or 0) < 600  # README.md: nine minutes
+    assert 240 < (plan.seconds_left(toy, {}, measured) or 0) < 420  # README.md: five minutes
 
 
 def test_stages_of_a_list_of_mappings() -> None:
@@ -88,8 +88,8 @@ def project(folder: Path, active: dict[str, Any]) -> None:
 
 def test_a_stage_says_where_it_stands(tmp_path: Path) -> None:
     project(tmp_path, PARAMS["studies"]["toy"])
-    assert plan.announce("corpus ready", tmp_path) == "stage 1 of 29, about 8 min left"
-    assert plan.announce("train alignment full 0", tmp_path) == "stage 19 of 29, about 4 min left"
+    assert plan.announce("corpus ready", tmp_path) == "stage 1 of 29, about 5 min left"
+    assert plan.announce("train alignment full 0", tmp_path) == "stage 19 of 29, about 2 min left"
     assert plan.announce("train alignment full 7", tmp_path) is None
     plan.keep("train alignment full 0", 1000.0, tmp_path)
     assert plan.kept_seconds(tmp_path) == {"train alignment full 0": 1000.0}
