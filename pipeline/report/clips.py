@@ -3,14 +3,11 @@
 A decoded corpus holds spectrograms and no waveform, so a sound is read from the clip's own file by
 the reader that decoded it, and kept as a small MP3, which every browser plays. A file that has gone
 since is said beside the picture, since a report must outlive its videos. Sounds that will be wanted
-can be read meanwhile by processes: threads would wait for Python, which draws.
+can be read meanwhile by threads, since FFmpeg leaves Python free while it works.
 """
 
-import multiprocessing
-import signal
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -51,26 +48,6 @@ class Player:
     key: str = ""
 
 
-_Read = tuple[str | None, str]  # a sound's data URI, or why there is none
-
-
-def _read(path: Path) -> _Read:
-    try:
-        return sound_uri(path, _SECONDS), ""
-    except MediaError as error:
-        return None, str(error)
-
-
-@cache
-def _readers() -> ProcessPoolExecutor:
-    """The processes that read sounds, on all cores but the one that draws."""
-    kind = "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(kind)
-    # Ctrl-C reaches every process of a terminal, and is for the one that draws.
-    ignoring = (signal.SIGINT, signal.SIG_IGN)
-    return ProcessPoolExecutor(max(1, usable_cores() - 1), context, signal.signal, ignoring)
-
-
 class Clips:
     """The clips of a decoded corpus and their files below `root`."""
 
@@ -78,7 +55,8 @@ class Clips:
         self.corpus = corpus
         self._root = root
         self._sounds: dict[str, Player] = {}
-        self._coming: dict[str, Future[_Read]] = {}
+        self._coming: dict[str, Future[Player]] = {}
+        self._threads = ThreadPoolExecutor(usable_cores(), "sound")
 
     def frame(self, clip: str, small: bool = False, truth: np.ndarray | None = None) -> Picture:
         """The clip's frame, with what is not 0 in `truth` (H, W) outlined in white."""
@@ -108,14 +86,14 @@ class Clips:
     def player(self, clip: str) -> Player:
         """The clip's sound, or why there is none."""
         if clip not in self._sounds:
-            self._sounds[clip] = self._player(clip)
+            coming = self._coming.pop(clip, None)
+            self._sounds[clip] = self._player(clip) if coming is None else coming.result()
         return self._sounds[clip]
 
     def read_ahead(self, clip: str) -> None:
         """Begin to read the sound of a clip for which `player` will be asked."""
-        place = None if clip in self._sounds or clip in self._coming else self._place(clip)
-        if place is not None:
-            self._coming[clip] = _readers().submit(_read, place)
+        if clip not in self._sounds and clip not in self._coming:
+            self._coming[clip] = self._threads.submit(self._player, clip)
 
     @property
     def played(self) -> list[str]:
@@ -137,20 +115,14 @@ class Clips:
     def _player(self, clip: str) -> Player:
         if clip in _MADE:
             return Player(None, _MADE[clip])
-        place, coming = self._place(clip), self._coming.pop(clip, None)
-        if place is None:
-            return Player(None, "cannot be played: no sound: the corpus has none for this clip")
-        uri, why = _read(place) if coming is None else coming.result()
-        if uri is None:
-            return Player(None, f"cannot be played: {why}")
-        return Player(uri, f"sound of {clip}", f"{self.corpus.folder.name}/{clip}")
-
-    def _place(self, clip: str) -> Path | None:
-        """The file of a clip's sound; None where it has none, or was made."""
-        if clip in _MADE:
-            return None
         path = self.corpus.clips["sound_path"][self.corpus.row(clip)].as_py()
-        return None if path is None else (self._root / path).absolute()
+        try:
+            if path is None:
+                raise MediaError("no sound", "the corpus has none for this clip")
+            uri = sound_uri(self._root / path, _SECONDS)
+            return Player(uri, f"sound of {clip}", f"{self.corpus.folder.name}/{clip}")
+        except MediaError as error:
+            return Player(None, f"cannot be played: {error}")
 
     def _pixels(self, clip: str) -> np.ndarray:
         return self.corpus.square(self.corpus.row(clip))
